@@ -1,0 +1,159 @@
+"""The one place where objects are wired: project → store, systems, engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+
+from isthmus import connectors
+from isthmus.connector import FieldInfo, Preparable, System
+from isthmus.errors import IsthmusError, Misconfigured
+from isthmus.model.flow import Each, Expr, Join, Struct
+from isthmus.model.flow import Path as FarPath
+from isthmus.project import ConnectorInfo, Project, load_default_mapping, load_project
+from isthmus.store import EmbeddedServer, PostgresStore
+from isthmus.sync.engine import Engine
+from isthmus.sync.world import World
+
+__all__ = ["Hub", "clock", "database_url", "new_id", "open_hub", "open_store", "read_project", "wanted_custom_fields"]
+
+STATE_FOLDER = ".isthmus"
+"""Inside the project: embedded database, lab, logs."""
+
+
+class Hub(msgspec.Struct, kw_only=True):
+    """Everything a use case needs. ``down`` names the systems that could not be opened, and why."""
+
+    project: Project
+    store: PostgresStore
+    world: World
+    engine: Engine
+    down: dict[str, IsthmusError]
+
+
+def clock() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A new id: random, so that any number of workers can make them."""
+    return str(uuid.uuid4())
+
+
+def connector_info(kind: str) -> ConnectorInfo:
+    """What the project reader must know of a kind. Raises ``LookupError`` for an unknown one."""
+    try:
+        connector = connectors.find(kind)
+    except Misconfigured as error:
+        raise LookupError(kind) from error
+    place = files(type(connector).__module__.rpartition(".")[0]) / "mapping.yaml"
+    mapping = load_default_mapping(place, f"{kind}/mapping.yaml") if place.is_file() else None
+    return ConnectorInfo(config=connector.config, mapping=mapping)
+
+
+def read_project(folder: Path, environ: Mapping[str, str] | None = None) -> Project:
+    """The checked project in ``folder``. Raises ``ProjectErrors``."""
+    return load_project(folder, os.environ if environ is None else environ, connector_info, connectors.kinds())
+
+
+async def database_url(project: Project) -> str:
+    """The hub's database; starts the embedded server when the project names none."""
+    url = project.hub.database_url or os.environ.get("ISTHMUS_DATABASE_URL")
+    if url:
+        return url
+    return await asyncio.to_thread(EmbeddedServer(project.folder / STATE_FOLDER / "pg").start)
+
+
+@asynccontextmanager
+async def open_store(folder: Path) -> AsyncIterator[tuple[Project, PostgresStore]]:
+    """Project and store only: for answers that need no far system."""
+    project = read_project(folder)
+    async with await PostgresStore.open(await database_url(project), clock=clock) as store:
+        yield project, store
+
+
+@asynccontextmanager
+async def open_hub(folder: Path, *, prepare: bool = False) -> AsyncIterator[Hub]:
+    """Open everything. A system that cannot be opened is left out and named in ``down``: the rest goes on.
+
+    ``prepare`` makes missing custom fields in the far systems; a dry run leaves it off.
+    """
+    async with AsyncExitStack() as stack:
+        project, store = await stack.enter_async_context(open_store(folder))
+        world = World(project.flows, project.converters)
+        used = [name for name in world.systems() if name in project.systems]
+        down: dict[str, IsthmusError] = {}
+        opened: dict[str, System] = {}
+        for name, system in zip(used, await asyncio.gather(*(open_system(project, n) for n in used)), strict=True):
+            if isinstance(system, IsthmusError):
+                down[name] = system
+                continue
+            opened[name] = system
+            stack.push_async_callback(system.close)
+        if prepare:
+            await _prepare(world, opened, down)
+        engine = Engine(store, world, opened, clock=clock, new_id=new_id, jitter=random.random)
+        for name, error in down.items():
+            for resource in world.resources(name)[:1]:
+                await engine.note_down(name, resource, error)
+        yield Hub(project=project, store=store, world=world, engine=engine, down=down)
+
+
+async def open_system(project: Project, name: str) -> System | IsthmusError:
+    """One far system, or why it cannot be opened."""
+    configured = project.systems[name]
+    try:
+        return await connectors.find(configured.kind).open(configured.config)
+    except IsthmusError as error:
+        return error
+
+
+async def _prepare(world: World, opened: Mapping[str, System], down: dict[str, IsthmusError]) -> None:
+    for name, system in opened.items():
+        if isinstance(system, Preparable):
+            try:
+                await system.prepare(wanted_custom_fields(world, name))
+            except IsthmusError as error:
+                down[name] = error
+
+
+def wanted_custom_fields(world: World, system: str) -> dict[str, dict[str, FieldInfo]]:
+    """Custom fields that the flows write in a system: resource -> path -> what it must hold."""
+    wanted: dict[str, dict[str, FieldInfo]] = {}
+    for flow in world.flows.values():
+        side = flow.sides.get(system)
+        if side is None:
+            continue
+        for name, rule in flow.fields.items():
+            expr = rule.exprs.get(system)
+            for path in _paths(expr) if expr is not None else ():
+                if path.segments[0].name == "custom_fields" and len(path.segments) == 2:
+                    kind = "text" if expr is not path else str(flow.entity.fields[name].kind)
+                    label = path.segments[1].name.replace("_", " ").capitalize()
+                    info = FieldInfo(type=kind, custom=True, label=label)
+                    wanted.setdefault(side.resource, {})[f"custom_fields.{path.segments[1].name}"] = info
+    return wanted
+
+
+def _paths(expr: Expr) -> list[FarPath]:
+    match expr:
+        case FarPath():
+            return [expr]
+        case Struct():
+            return [path for part in expr.parts.values() for path in _paths(part)]
+        case Join():
+            return list(expr.paths)
+        case Each():
+            return [expr.path]
+        case _:
+            return []

@@ -1,0 +1,41 @@
+"""Webhooks: subscribing at the far systems, and handing what they say on as hints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from isthmus.connector import System, Webhook
+from isthmus.errors import IsthmusError
+from isthmus.store import PostgresStore
+
+__all__ = ["HintDesk"]
+
+
+class HintDesk:
+    """Takes webhooks for the systems that can send them."""
+
+    def __init__(self, store: PostgresStore, systems: Mapping[str, System]) -> None:
+        self._store = store
+        self._systems = {name: system for name, system in systems.items() if isinstance(system, Webhook)}
+
+    async def subscribe(self, public_url: str) -> dict[str, str]:
+        """Ask every system that can to call us; system -> problem, for those where it failed (they are polled)."""
+        problems: dict[str, str] = {}
+        for name, system in self._systems.items():
+            try:
+                await system.subscribe(f"{public_url}/hooks/{name}")
+            except IsthmusError as error:
+                problems[name] = str(error)
+        return problems
+
+    async def take(self, system: str, headers: Mapping[str, str], body: bytes, now: datetime) -> int:
+        """Check one webhook and remember where to look; how many places. Raises ``LookupError`` for an unknown
+        system, ``Unauthorized`` for a bad signature, ``Rejected`` for a body that cannot be read."""
+        sender = self._systems.get(system)
+        if sender is None:
+            raise LookupError(system)
+        hints = sender.verify(headers, body, now)
+        places = [(system, hint.resource, key) for hint in hints for key in (hint.keys or ("",))]
+        await self._store.add_hints(places)
+        return len(places)

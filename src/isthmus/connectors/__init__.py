@@ -1,0 +1,1 @@
+"""Drivers for far systems, one folder per kind."""

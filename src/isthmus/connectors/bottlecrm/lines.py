@@ -1,0 +1,109 @@
+"""Line items of deals, quotes and invoices: reading them, and what to call to make one list out of another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, Literal
+
+import msgspec
+
+from isthmus.connectors.bottlecrm.client import Client
+from isthmus.connectors.bottlecrm.fields import decimal_of, key_of
+from isthmus.connectors.bottlecrm.resource import is_uuid
+from isthmus.errors import Rejected
+
+__all__ = ["WRITTEN", "LineStep", "line_body", "line_changes", "net", "read_lines", "write_line"]
+
+_TEXTS = ("name", "description", "discount_type")
+_NUMBERS = (
+    "quantity",
+    "unit_price",
+    "discount_value",
+    "discount_amount",
+    "subtotal",
+    "tax_rate",
+    "tax_amount",
+    "net_amount",
+    "total",
+)
+WRITTEN = frozenset(
+    {"product", "name", "description", "quantity", "unit_price", "discount_type", "discount_value", "tax_rate", "order"}
+)
+"""Fields of a line that can be set; the others are BottleCRM's sums."""
+
+
+def net(line: Mapping[str, Any]) -> Decimal:
+    """Quantity times unit price less the line's discount, rounded as BottleCRM does."""
+    cent = Decimal("0.01")
+    quantity = 1 if line.get("quantity") is None else line["quantity"]
+    gross = (Decimal(quantity) * Decimal(line.get("unit_price") or 0)).quantize(cent, ROUND_HALF_UP)
+    off = Decimal(line.get("discount_value") or 0)
+    share = gross * off / 100 if line.get("discount_type") == "PERCENTAGE" else off
+    return gross - share.quantize(cent, ROUND_HALF_UP)
+
+
+class LineStep(msgspec.Struct, frozen=True, kw_only=True):
+    """One call that brings the lines closer to what is wanted."""
+
+    method: Literal["POST", "PUT", "DELETE"]
+    id: str = ""
+    fields: Mapping[str, Any] = {}
+
+
+def read_lines(rows: Any) -> list[dict[str, Any]]:
+    """Lines in their order: ``id``, ``product`` (key), texts, numbers, ``order``."""
+    lines = []
+    for row in rows or ():
+        line: dict[str, Any] = {"id": str(row["id"]), "product": key_of(row.get("product"))}
+        line |= {name: row.get(name) or None for name in _TEXTS if name in row}
+        line |= {name: decimal_of(row[name]) for name in _NUMBERS if row.get(name) is not None}
+        lines.append(line | {"order": row.get("order", 0)})
+    return lines
+
+
+def line_changes(new: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]]) -> list[LineStep]:
+    """Steps from ``old`` to ``new``: elements with an ``id`` of ``old`` are kept or changed, others are made, and
+    what is not in ``new`` any more is taken out. Raises ``Rejected`` on a line that BottleCRM would not take, before
+    anything is written."""
+    before = {line["id"]: line for line in old}
+    kept = {line["id"] for line in new if line.get("id") in before}
+    steps = [LineStep(method="DELETE", id=key) for key in before if key not in kept]
+    for at, line in enumerate(new):
+        _check(line)
+        wanted = {name: value for name, value in line.items() if name in WRITTEN}
+        was = before.get(line.get("id", ""))
+        if was is None:
+            steps.append(LineStep(method="POST", fields={"order": at, **wanted}))
+            continue
+        differs = {name: value for name, value in wanted.items() if value != was.get(name)}
+        if differs:
+            steps.append(LineStep(method="PUT", id=was["id"], fields=differs))
+    return steps
+
+
+def _check(line: Mapping[str, Any]) -> None:
+    product, quantity, price = line.get("product"), line.get("quantity"), line.get("unit_price")
+    if product is not None and not is_uuid(str(product)):
+        raise Rejected(f"{product} is not a product of BottleCRM.", field="line_items")
+    if quantity is not None and quantity <= 0:
+        raise Rejected("BottleCRM takes only quantities above zero.", field="line_items")
+    if price is not None and price < 0:
+        raise Rejected("BottleCRM takes no negative prices.", field="line_items")
+
+
+def line_body(fields: Mapping[str, Any], product_as: str) -> dict[str, Any]:
+    """A line as BottleCRM wants it; deals call the product's key ``product_id``, documents ``product``."""
+    body = {name: "" if value is None and name in _TEXTS else value for name, value in fields.items()}
+    if "product" in body:
+        body[product_as] = body.pop("product")
+    if product_as == "product_id":
+        body.pop("tax_rate", None)
+    return {name: value for name, value in body.items() if value is not None or name == product_as}
+
+
+async def write_line(client: Client, path: str, step: LineStep, product_as: str) -> dict[str, Any] | None:
+    """Do one step; None when the document or the line is not there."""
+    address = path if step.method == "POST" else f"{path}{step.id}/"
+    body = line_body(step.fields, product_as) if step.method != "DELETE" else None
+    return await client.send(step.method, address, body)

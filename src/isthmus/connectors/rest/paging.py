@@ -1,0 +1,164 @@
+"""Lists page by page, so that no record that is there all the time is ever skipped.
+
+Cursors of the server (``cursor``, ``link``, ``next``) are trusted. Page numbers and offsets shift when records are
+deleted or inserted during the scan; each request therefore overlaps with the page before, and if none of its last
+records is found there, the scan goes back until it stands on known ground.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from isthmus.connector import Response
+from isthmus.connectors.rest.definition import ListDef
+from isthmus.connectors.rest.session import Session, refusal
+from isthmus.connectors.rest.values import MISSING, at
+from isthmus.errors import Misconfigured, Unavailable
+
+__all__ = ["Lister", "Listing", "Place"]
+
+_ANCHORS = 3
+"""Records at the end of a page by which the next one is tied to it."""
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where a listing goes on."""
+
+    start: int = 0
+    """Offset of the next record, or number of pages read."""
+    anchors: list[str] = []
+    mark: str = ""
+    """The server's own cursor or address."""
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """One page as it came."""
+
+    raws: Sequence[Any]
+    next: Place | None
+    answer: Response
+
+
+class Lister:
+    """Reads the list of one resource; ``key_of`` gives the key of a raw record."""
+
+    def __init__(
+        self,
+        session: Session,
+        definition: ListDef,
+        query: Mapping[str, Any],
+        headers: Mapping[str, str],
+        key_of: Callable[[Any], str],
+    ) -> None:
+        self._session = session
+        self._definition = definition
+        self._paging = definition.paging
+        self._query = {**query, **definition.query}
+        self._headers = headers
+        self._key_of = key_of
+
+    async def page(self, path: str, place: Place | None, more: Mapping[str, Any]) -> Listing:
+        """The page at a place (None: the first), with further query parameters.
+
+        Raises ``Unavailable`` if the answer is not a list, ``Misconfigured`` if the address is refused.
+        """
+        place = place or Place()
+        match self._paging.kind:
+            case "offset":
+                return await self._by_offset(path, place, more)
+            case "page":
+                return await self._by_page(path, place, more)
+            case "cursor":
+                words = {self._paging.name or "cursor": place.mark} if place.mark else {}
+                answer = await self._get(path, {**self._sized(), **more, **words})
+                return self._marked(answer, at(answer.json(), self._paging.path))
+            case "next" | "link":
+                answer = await self._get(place.mark or path, {} if place.mark else {**self._sized(), **more})
+                return self._marked(answer, self._address(answer))
+        answer = await self._get(path, more)
+        return Listing(raws=self._records(answer), next=None, answer=answer)
+
+    def _sized(self) -> dict[str, Any]:
+        return {self._paging.size_name: self._paging.size} if self._paging.size_name else {}
+
+    async def _get(self, path: str, words: Mapping[str, Any]) -> Response:
+        constant = {} if "?" in path else self._query
+        answer = await self._session.call("GET", path, query={**constant, **words}, headers=self._headers)
+        if answer.status >= 400:
+            error = refusal(answer, self._session.api.errors)
+            raise Misconfigured(f"The list {path} was refused (status {answer.status}): {error.message}")
+        return answer
+
+    def _records(self, answer: Response) -> list[Any]:
+        raws = at(answer.json(), self._definition.records)
+        if not isinstance(raws, list):
+            raise Unavailable(
+                f"There is no list at '{self._definition.records}' in the answer.",
+                advice="Correct list.records in the definition.",
+            )
+        return raws
+
+    def _total(self, answer: Response) -> int | None:
+        total = at(answer.json(), self._paging.total) if self._paging.total else MISSING
+        return total if isinstance(total, int) else None
+
+    async def _by_offset(self, path: str, place: Place, more: Mapping[str, Any]) -> Listing:
+        name, size = self._paging.name or "offset", self._paging.size
+        anchors = place.anchors if self._paging.verify else []
+        start = max(0, place.start - len(anchors))
+        while True:
+            answer = await self._get(path, {**self._sized(), **more, name: start})
+            raws = self._records(answer)
+            keys = [self._key_of(raw) for raw in raws]
+            if start == 0 or not anchors or set(keys) & set(anchors):
+                break
+            start = max(0, start - size + 1)
+        fresh = [key for key in keys if key not in anchors]
+        total, end = self._total(answer), start + len(raws)
+        done = not fresh or (total is not None and end >= total)
+        held = keys[-min(_ANCHORS, max(1, len(keys) - 1)) :]
+        return Listing(raws=raws, next=None if done else Place(start=end, anchors=held), answer=answer)
+
+    async def _by_page(self, path: str, place: Place, more: Mapping[str, Any]) -> Listing:
+        """The next page, then the one before again: if that still ends with the record it ended with, nothing moved
+        in between; if not, it is given again and the scan goes on from it."""
+        name, number = self._paging.name or "page", self._paging.first + place.start
+        answer = await self._numbered(path, name, number, more)
+        raws = self._records(answer)
+        if place.start and place.anchors and self._paging.verify:
+            before = self._records(await self._numbered(path, name, number - 1, more))
+            if [self._key_of(raw) for raw in before][-1:] != place.anchors:
+                back = max(0, place.start - 1)
+                anchors = [self._key_of(raw) for raw in before][-1:]
+                return Listing(raws=before, next=Place(start=back if not anchors else back + 1, anchors=anchors), answer=answer)
+        total = self._total(answer)
+        done = not raws or (total is not None and (place.start + 1) * self._paging.size >= total)
+        following = Place(start=place.start + 1, anchors=[self._key_of(raw) for raw in raws][-1:])
+        return Listing(raws=raws, next=None if done else following, answer=answer)
+
+    async def _numbered(self, path: str, name: str, number: int, more: Mapping[str, Any]) -> Response:
+        return await self._get(path, {**self._sized(), **more, name: number})
+
+    def _marked(self, answer: Response, mark: Any) -> Listing:
+        following = Place(mark=str(mark)) if mark not in (None, MISSING, "", False) else None
+        return Listing(raws=self._records(answer), next=following, answer=answer)
+
+    def _address(self, answer: Response) -> str:
+        """Path and query of the next page. Only the path is used: our credentials never go to another host."""
+        if self._paging.kind == "next":
+            found = at(answer.json(), self._paging.path)
+            address = found if isinstance(found, str) else ""
+        else:
+            link = re.search(r'<([^>]*)>\s*;[^,]*rel="?next"?', answer.headers.get("link", ""))
+            address = link[1] if link else ""
+        if not address:
+            return ""
+        parts = urlsplit(address)
+        base = self._session.base_path
+        path = parts.path.removeprefix(base) if base else parts.path
+        return path + (f"?{parts.query}" if parts.query else "")

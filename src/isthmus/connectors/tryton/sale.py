@@ -1,0 +1,192 @@
+"""Sales orders: read with what was shipped and invoiced per line, made by Tryton's own defaults, confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from isthmus.connector import Create, FieldInfo, Found, Gone, Record, Traits, Update
+from isthmus.connectors.tryton.changes import Changed, Watch
+from isthmus.connectors.tryton.codec import date_of, iso
+from isthmus.connectors.tryton.collection import Seen, digest, identify
+from isthmus.connectors.tryton.ordering import Ordering, token_note
+from isthmus.connectors.tryton.saleline import LINE_FIELDS, read_line
+from isthmus.connectors.tryton.writing import WritableCollection
+from isthmus.errors import IsthmusError, Rejected
+
+__all__ = ["Sales"]
+
+_READ = (
+    *("number", "reference", "description", "comment", "state", "party", "sale_date", "_timestamp"),
+    *("invoice_address", "shipment_address", "untaxed_amount", "tax_amount", "total_amount"),
+    *("shipment_state", "invoice_state", "shipments", "invoices"),
+    *("currency.code", "currency.digits", "payment_term.name"),
+    *LINE_FIELDS,
+)
+_CONFIRMED = frozenset({"confirmed", "processing", "done"})
+
+
+class Sales(WritableCollection):
+    """Resource ``sale``."""
+
+    name = "sale"
+    model = "sale.sale"
+    watch: ClassVar[Watch] = {
+        "sale.sale": {},
+        "sale.line": {"sale": "sale.sale"},
+        "stock.move": {},
+        "stock.shipment.out": {},
+        "account.invoice": {},
+    }
+    known: ClassVar[Mapping[str, FieldInfo]] = {
+        "number": FieldInfo(type="text", readonly=True, label="Number"),
+        "reference": FieldInfo(type="text", label="Reference"),
+        "party": FieldInfo(type="key", target="party", label="Party"),
+        "state": FieldInfo(type="text", readonly=True, label="State"),
+        "confirmed": FieldInfo(type="boolean", label="Confirmed, processing or done"),
+        "sale_date": FieldInfo(type="date", label="Sale Date"),
+        "currency": FieldInfo(type="text", label="Currency"),
+        "payment_term": FieldInfo(type="text", label="Payment Term"),
+        "description": FieldInfo(type="text", label="Description"),
+        "comment": FieldInfo(type="text", label="Comment"),
+        "invoice_address": FieldInfo(type="text", readonly=True, label="Id of the invoice address"),
+        "shipment_address": FieldInfo(type="text", readonly=True, label="Id of the shipment address"),
+        "lines": FieldInfo(type="list", label="Lines"),
+        "untaxed_amount": FieldInfo(type="decimal", readonly=True, label="Untaxed"),
+        "tax_amount": FieldInfo(type="decimal", readonly=True, label="Tax"),
+        "total_amount": FieldInfo(type="decimal", readonly=True, label="Total"),
+        "discount_amount": FieldInfo(type="decimal", readonly=True, label="Discount over all lines"),
+        "shipment_state": FieldInfo(type="text", readonly=True, label="Shipment State"),
+        "invoice_state": FieldInfo(type="text", readonly=True, label="Invoice State"),
+        "shipments": FieldInfo(type="list", readonly=True, target="shipment", label="Shipments"),
+        "invoices": FieldInfo(type="list", readonly=True, target="invoice", label="Invoices"),
+    }
+    writes = Traits(write_batch=20, guarded_writes=True, idempotent_create=True, concurrency=2)
+
+    async def read(self, domain: Sequence[Any], limit: int | None = None) -> Sequence[Seen]:
+        """Sales with lines, moves and invoice lines, in one call."""
+        fields = [name for name in _READ if name != "lines.base_price" or self.tryton.has("sale_discount")]
+        return [self._seen(row) for row in await self.rows(fields, domain, limit)]
+
+    def _seen(self, row: Mapping[str, Any]) -> Seen:
+        stamps = {f"sale.sale,{row['id']}": row["_timestamp"]}
+        for line in row["lines."]:
+            stamps[f"sale.line,{line['id']}"] = line["_timestamp"]
+        ended = row["state"] in ("done", "cancelled")
+        ordered = sorted(row["lines."], key=lambda line: (line["sequence"] is not None, line["sequence"], line["id"]))
+        lines = [read_line(line, ended=ended) for line in ordered if line["type"] == "line"]
+        cent = Decimal(1).scaleb(-int(row["currency."]["digits"]))
+        discount = sum(((line["base_price"] - line["unit_price"]) * line["quantity"] for line in lines), Decimal(0))
+        fields: dict[str, Any] = {
+            "number": row["number"],
+            "reference": row["reference"],
+            "party": str(row["party"]),
+            "state": row["state"],
+            "confirmed": row["state"] in _CONFIRMED,
+            "sale_date": iso(row["sale_date"]),
+            "currency": row["currency."]["code"],
+            "payment_term": (row["payment_term."] or {}).get("name"),
+            "description": row["description"],
+            "comment": row["comment"],
+            "invoice_address": _key(row["invoice_address"]),
+            "shipment_address": _key(row["shipment_address"]),
+            "lines": lines,
+            **{name: row[name] for name in ("untaxed_amount", "tax_amount", "total_amount")},
+            "discount_amount": discount.quantize(cent),
+            "shipment_state": row["shipment_state"],
+            "invoice_state": row["invoice_state"],
+            "shipments": [str(one) for one in sorted(row["shipments"])],
+            "invoices": [str(one) for one in sorted(row["invoices"])],
+        }
+        return Seen(Record(key=str(row["id"]), fields=fields, version=digest(stamps, fields)), stamps)
+
+    async def affected(self, rows: Sequence[Changed]) -> Sequence[int]:
+        """Sales themselves, and those whose goods moved or were invoiced."""
+        ids = identify(rows, self.model)
+        if moves := list(set(identify(rows, "stock.move"))):
+            found = await self.rows(["origin"], [["id", "in", moves]], model="stock.move")
+            if lines := [int(row["origin"].partition(",")[2]) for row in found if _from_line(row["origin"])]:
+                found = await self.rows(["sale"], [["id", "in", lines]], model="sale.line")
+                ids += [int(row["sale"]) for row in found]
+        if shipments := list(set(identify(rows, "stock.shipment.out"))):
+            ids += [int(row["id"]) for row in await self.rows(["id"], [["shipments.id", "in", shipments]])]
+        if invoices := list(set(identify(rows, "account.invoice"))):
+            ids += [int(row["id"]) for row in await self.rows(["id"], [["invoices.id", "in", invoices]])]
+        return ids
+
+    async def make(self, creates: Sequence[Create]) -> list[int | IsthmusError]:
+        """Drafts by Tryton's own defaults; a create whose token is there already answers the sale it made."""
+        there = await self._by_token([create.token for create in creates])
+        ordering = Ordering(self.tryton)
+        fresh = [create for create in creates if create.token not in there]
+        made = await self.make_rows(fresh, lambda create: ordering.values(create.fields, create.token))
+        outcomes = dict(zip((create.token for create in fresh), made, strict=True)) | there
+        if self.tryton.config.quote_orders:
+            await self.press("quote", {key: {} for key in made if isinstance(key, int)})
+        return [outcomes[create.token] for create in creates]
+
+    async def _by_token(self, tokens: Sequence[str]) -> dict[str, int]:
+        notes = {token_note(token): token for token in tokens}
+        found = await self.rows(["sale", "note"], [["note", "in", list(notes)]], model="sale.line")
+        return {notes[row["note"]]: int(row["sale"]) for row in found}
+
+    async def plan(self, update: Update, seen: Seen) -> tuple[int, dict[str, Any]] | None:
+        """Values of the sale; its confirmation is done afterwards."""
+        values: dict[str, Any] = {}
+        for field, value in update.fields.items():
+            match field:
+                case "reference" | "description" | "comment":
+                    values[field] = value or None
+                case "sale_date":
+                    values["sale_date"] = date_of(value)
+                case "payment_term":
+                    values["payment_term"] = await self.tryton.names.optional(
+                        "account.invoice.payment_term", "name", value, ours=field, what="payment term"
+                    )
+                case "lines":
+                    values["lines"] = await Ordering(self.tryton).changed_lines(int(update.key), value, seen.record)
+                case "confirmed" if value or not seen.record.fields["confirmed"]:
+                    pass
+                case "confirmed":
+                    raise Rejected("A confirmed sale is not taken back from outside Tryton.", field="confirmed")
+                case _:
+                    raise Rejected(f"The field '{field}' of a sale cannot be changed.", field=field)
+        return (int(update.key), values) if values else None
+
+    async def change(self, updates: Sequence[tuple[int, Update]]) -> dict[int, int | Gone | IsthmusError]:
+        """Fields first, then the confirmations that were asked for."""
+        outcomes = await super().change(updates)
+        asked = {
+            outcome: at
+            for at, update in updates
+            if isinstance(outcome := outcomes[at], int) and update.fields.get("confirmed")
+        }
+        found = await self.seen(list(asked))
+        for button, states in (("quote", ("draft",)), ("confirm", ("draft", "quotation"))):
+            stamps = {key: one.stamps for key, one in found.items() if one.record.fields["state"] in states}
+            for key, error in (await self.press(button, stamps)).items():
+                outcomes[asked[key]] = error
+                del found[key]
+            if button == "quote" and stamps:
+                found = await self.seen(list(found))
+        return outcomes
+
+    async def remove(self, keys: Sequence[int]) -> None:
+        """Cancel, then delete: Tryton deletes no sale that is under way."""
+        await self.tryton.rpc.call("model.sale.sale.cancel", list(keys), safe=False)
+        await self.tryton.rpc.call("model.sale.sale.delete", list(keys), safe=False)
+
+    async def find_created(self, create: Create, since: datetime) -> Sequence[Found]:
+        """The sale whose line carries the token; it stays there as long as the line."""
+        key = (await self._by_token([create.token])).get(create.token)
+        return [Found(record=one.record, certain=True) for one in (await self.seen([key] if key else [])).values()]
+
+
+def _key(identity: int | None) -> str | None:
+    return None if identity is None else str(identity)
+
+
+def _from_line(origin: str | None) -> bool:
+    return bool(origin) and str(origin).startswith("sale.line,") and not str(origin).endswith(",-1")

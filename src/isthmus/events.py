@@ -1,0 +1,63 @@
+"""Every log event by name. Key-values only: ids, field names, counts, codes; never bodies or secrets.
+
+INFO is a state transition, WARNING is handled by the hub, ERROR needs a person. A quiet day logs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+__all__ = [
+    "BRAKE_STOPPED",
+    "FEED_READ",
+    "HINT_RECEIVED",
+    "HINT_REFUSED",
+    "ITEM_LINKED",
+    "RECORD_SET_ASIDE",
+    "SCAN_COMPLETE",
+    "STALE_DROPPED",
+    "SYSTEM_DOWN",
+    "SYSTEM_UP",
+    "WRITE_DONE",
+    "WRITE_PARKED",
+    "WRITE_RETRY",
+    "WRITE_UNSURE",
+    "emit",
+]
+
+FEED_READ: Final = "feed.read"
+"""Changes of one resource were taken in."""
+SCAN_COMPLETE: Final = "scan.complete"
+"""A resource was read as a whole."""
+STALE_DROPPED: Final = "read.stale"
+"""A read older than what the hub knows was dropped."""
+RECORD_SET_ASIDE: Final = "record.set-aside"
+"""A record or field could not be taken in; it waits in the inbox."""
+ITEM_LINKED: Final = "item.linked"
+"""New readings got their items."""
+WRITE_DONE: Final = "write.done"
+"""Writes to a system succeeded."""
+WRITE_RETRY: Final = "write.retry"
+"""A write failed in a way that passes; it is planned again."""
+WRITE_UNSURE: Final = "write.unsure"
+"""A write was sent and its outcome is unknown; it is looked up."""
+WRITE_PARKED: Final = "write.parked"
+"""A write was refused; it waits in the inbox."""
+BRAKE_STOPPED: Final = "brake.stopped"
+"""A mass change was stopped and waits for approval."""
+SYSTEM_DOWN: Final = "system.down"
+"""A system cannot be reached; everything for it waits."""
+SYSTEM_UP: Final = "system.up"
+"""A system answers again."""
+HINT_RECEIVED: Final = "hint.received"
+"""A webhook told us to look."""
+HINT_REFUSED: Final = "hint.refused"
+"""A webhook with a bad signature or an unreadable body was refused."""
+
+_LOG = logging.getLogger("isthmus")
+
+
+def emit(event: str, level: int = logging.INFO, **values: Any) -> None:
+    """Log one event with its key-values."""
+    _LOG.log(level, "%s %s", event, " ".join(f"{k}={v}" for k, v in values.items()), extra={"event": event})

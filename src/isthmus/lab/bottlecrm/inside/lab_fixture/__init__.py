@@ -1,0 +1,1 @@
+"""An app beside BottleCRM's own that adapts it to one machine."""

@@ -1,0 +1,109 @@
+"""One field, one observation: what to do, given base (last agreed), hub and far (SPEC 2, 3, 4).
+
+=========  =========  =========  ==================================================================
+far/base   hub/base   far/hub    verdict
+=========  =========  =========  ==================================================================
+absent     -          -          NOTHING: no information
+=          =          =          NOTHING: in step
+=          differs    differs    PUSH: the hub has news for this system
+differs    =          differs    TAKE, or KEEP when this system may not set the field (written back)
+differs    differs    =          AGREE: both came to the same
+differs    differs    differs    owner -> TAKE or KEEP, merge rule -> MERGE, else CONFLICT
+=========  =========  =========  ==================================================================
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from isthmus.merge.rules import merge_values
+from isthmus.model.fields import Canonical
+from isthmus.model.flow import FieldRule
+
+__all__ = ["ABSENT", "Decision", "Verdict", "decide"]
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final[Any] = _Absent()
+"""Nothing is known of the value."""
+
+
+class Verdict(StrEnum):
+    """What an observation of one field comes to."""
+
+    NOTHING = "nothing"
+    AGREE = "agree"
+    """base := far."""
+    TAKE = "take"
+    """hub := far, base := far."""
+    KEEP = "keep"
+    """base := far, hub stays and is written to the system."""
+    PUSH = "push"
+    """Nothing new here; the hub's value is still to be written."""
+    MERGE = "merge"
+    """hub := ``value``, base := far."""
+    CONFLICT = "conflict"
+    """Frozen until a person decides."""
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """Verdict and, for MERGE, the new hub value."""
+
+    verdict: Verdict
+    value: Canonical = None
+
+
+_NOTHING, _AGREE, _TAKE = Decision(Verdict.NOTHING), Decision(Verdict.AGREE), Decision(Verdict.TAKE)
+_KEEP, _PUSH, _CONFLICT = Decision(Verdict.KEEP), Decision(Verdict.PUSH), Decision(Verdict.CONFLICT)
+
+
+def decide(base: Any, hub: Any, far: Any, *, rule: FieldRule, system: str, first: str | None = None) -> Decision:
+    """The verdict for one field. ``base``, ``hub`` and ``far`` are canonical in this system's view, or ABSENT.
+
+    ``first`` is the system whose values are preferred at first contact when no other rule decides.
+    """
+    if far is ABSENT:
+        return _NOTHING if base is ABSENT or hub is ABSENT or hub == base else _PUSH
+    may_set = not rule.writers or system in rule.writers
+    if base is ABSENT:
+        return _first_contact(hub, far, rule=rule, system=system, first=first, may_set=may_set)
+    if far == base:
+        return _NOTHING if hub is ABSENT or hub == base else _PUSH
+    if far == hub:
+        return _AGREE
+    if not may_set:
+        return _KEEP
+    if hub is ABSENT or hub == base:
+        return _TAKE
+    return _both_changed(base, hub, far, rule=rule, system=system)
+
+
+def _first_contact(hub: Any, far: Any, *, rule: FieldRule, system: str, first: str | None, may_set: bool) -> Decision:
+    if hub is ABSENT:
+        return _TAKE if may_set else _AGREE
+    if hub == far:
+        return _AGREE
+    if not may_set or far is None:
+        return _KEEP
+    if hub is None:
+        return _TAKE
+    decided = _both_changed(None, hub, far, rule=rule, system=system)
+    if decided.verdict is Verdict.CONFLICT and first is not None:
+        return _TAKE if first == system else _KEEP
+    return decided
+
+
+def _both_changed(base: Any, hub: Any, far: Any, *, rule: FieldRule, system: str) -> Decision:
+    if rule.owner is not None:
+        return _TAKE if rule.owner == system else _KEEP
+    if rule.merge is not None:
+        merged = merge_values(rule.merge, base, hub, far)
+        return _TAKE if merged == far else Decision(Verdict.MERGE, merged)
+    return _CONFLICT

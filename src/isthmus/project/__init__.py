@@ -1,0 +1,28 @@
+"""Reads a user's project folder into typed values, and says by file, line and column what is wrong with it."""
+
+from isthmus.project.defaults import DefaultMapping, ResourceMapping, load_default_mapping
+from isthmus.project.faults import ProjectErrors, nearest
+from isthmus.project.flows import Example
+from isthmus.project.load import ConnectorInfo, Project, load_project
+from isthmus.project.packs import known_packs
+from isthmus.project.scaffold import Answers, SystemAnswer, new_project
+from isthmus.project.settings import HubSettings
+from isthmus.project.systems import ConfiguredSystem
+
+__all__ = [
+    "Answers",
+    "ConfiguredSystem",
+    "ConnectorInfo",
+    "DefaultMapping",
+    "Example",
+    "HubSettings",
+    "Project",
+    "ProjectErrors",
+    "ResourceMapping",
+    "SystemAnswer",
+    "known_packs",
+    "load_default_mapping",
+    "load_project",
+    "nearest",
+    "new_project",
+]

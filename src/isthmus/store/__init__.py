@@ -1,0 +1,9 @@
+"""The hub's memory on PostgreSQL: :class:`PostgresStore`, :class:`Reads` for the faces, and :class:`EmbeddedServer` for
+one machine."""
+
+from isthmus.store.embedded import EmbeddedServer
+from isthmus.store.postgres import Notice, PostgresStore
+from isthmus.store.reads import Reads
+from isthmus.store.scratch import ScratchStore
+
+__all__ = ["EmbeddedServer", "Notice", "PostgresStore", "Reads", "ScratchStore"]

@@ -1,0 +1,112 @@
+"""Between database rows and values: jsonb by msgspec, rows to structs, structs to batches of JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence, Set
+from enum import Enum
+from functools import cache
+from typing import Any
+
+import msgspec
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Dumper, Loader
+
+__all__ = ["Payload", "from_row", "payload", "register"]
+
+_JSONB_OID = 3802
+_JSON_OID = 114
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_BINARY = frozenset({"digest"})
+"""Columns that hold bytes and not JSON."""
+
+
+class Payload(bytes):
+    """JSON text on its way to a ``jsonb`` parameter."""
+
+
+class _PayloadDumper(Dumper):
+    oid = _JSONB_OID
+
+    def dump(self, obj: Buffer) -> bytes:
+        return bytes(obj)
+
+
+class _JsonLoader(Loader):
+    """Leaves JSON as bytes: :func:`from_row` decodes each column straight into its type."""
+
+    def load(self, data: Buffer) -> bytes:
+        return bytes(data)
+
+
+def register(context: AdaptContext) -> None:
+    """Teach a connection these types."""
+    context.adapters.register_dumper(Payload, _PayloadDumper)
+    context.adapters.register_loader(_JSONB_OID, _JsonLoader)
+    context.adapters.register_loader(_JSON_OID, _JsonLoader)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Set):
+        return sorted(value)
+    raise NotImplementedError(f"{type(value).__name__} cannot be stored")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_plain)
+
+
+def payload(rows: Iterable[msgspec.Struct] | Mapping[str, Any]) -> Payload:
+    """JSON of rows (or of one value) that PostgreSQL takes for sure.
+
+    PostgreSQL stores neither NUL characters nor half surrogates, which far systems do send in messages; one of them
+    must not stop a whole batch, so both become U+FFFD.
+    """
+    value = rows if isinstance(rows, Mapping) else list(rows)
+    try:
+        text = _ENCODER.encode(value)
+    except UnicodeEncodeError:
+        return Payload(_ENCODER.encode(_storable(_builtins(value))))
+    if rb"\u0000" in text:
+        text = _ENCODER.encode(_storable(msgspec.json.decode(text)))
+    return Payload(text)
+
+
+def _builtins(value: Any) -> Any:
+    return msgspec.to_builtins(value, enc_hook=_plain)
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return _UNSTORABLE.sub("\ufffd", value)
+    if isinstance(value, Mapping):
+        return {_storable(key): _storable(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(part) for part in value]
+    return value
+
+
+@cache
+def _decoders(
+    struct: type[msgspec.Struct],
+) -> tuple[tuple[str, msgspec.json.Decoder[Any] | None, type[Enum] | None], ...]:
+    """Per field: its name, the decoder of a JSON column, and the enum of a text column."""
+    plan: list[tuple[str, msgspec.json.Decoder[Any] | None, type[Enum] | None]] = []
+    for field in msgspec.structs.fields(struct):
+        enum = field.type if isinstance(field.type, type) and issubclass(field.type, Enum) else None
+        plan.append((field.name, None if field.name in _BINARY else msgspec.json.Decoder(field.type), enum))
+    return tuple(plan)
+
+
+def from_row[S: msgspec.Struct](struct: type[S], row: Sequence[Any]) -> S:
+    """A struct from a row whose columns are the struct's fields, in order."""
+    values: dict[str, Any] = {}
+    for (name, decoder, enum), value in zip(_decoders(struct), row, strict=True):
+        if decoder is not None and type(value) is bytes:
+            values[name] = decoder.decode(value)
+        elif enum is not None and value is not None:
+            values[name] = enum(value)
+        else:
+            values[name] = value
+    return struct(**values)

@@ -1,0 +1,107 @@
+"""Brings a database's tables up to date: numbered SQL files, applied in order by Alembic.
+
+A migration is ``migrations/NNNN_what.sql`` and a revision ``migrations/versions/rNNNN.py`` that runs it.
+``sql/schema.sql`` is changed along with it; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+import psycopg
+
+from isthmus.errors import Misconfigured
+from isthmus.store.faults import place, translated
+
+__all__ = ["SCHEMA", "apply", "head", "migrate", "version"]
+
+SCHEMA = "isthmus"
+VERSION_TABLE = "version"
+_FOLDER = Path(str(files("isthmus.store"))) / "migrations"
+_FILE = re.compile(r"(\d{4})_\w+\.sql")
+
+
+@cache
+def _known() -> dict[str, Path]:
+    """Migration files by number, in order."""
+    found = {match[1]: path for path in sorted(_FOLDER.iterdir()) if (match := _FILE.fullmatch(path.name))}
+    assert found, f"no migrations in {_FOLDER}"
+    return found
+
+
+def head() -> str:
+    """Number of the newest migration."""
+    return max(_known())
+
+
+def apply(number: str) -> str:
+    """The SQL of one migration."""
+    return _known()[number].read_text()
+
+
+def version(connection: psycopg.Connection) -> str | None:
+    """Number of the last migration this database got; None when it is empty."""
+    row = connection.execute("select to_regclass('isthmus.version')").fetchone()
+    if row is None or row[0] is None:
+        return None
+    found = connection.execute("select version_num from isthmus.version").fetchone()
+    return None if found is None else str(found[0])
+
+
+def migrate(url: str) -> bool:
+    """Apply what is missing, in one transaction; True when there was anything. Blocks. Several processes may call it at
+    once. Raises :class:`Misconfigured` when the tables are of a newer hub, or the user lacks rights."""
+    try:
+        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
+            if _up_to_date(connection, url):
+                return False
+            # Held by this session while Alembic works in one of its own.
+            connection.execute("select pg_advisory_lock(hashtextextended('isthmus migrations', 0))")
+            if _up_to_date(connection, url):
+                return False
+            _upgrade(url)
+            return True
+    except psycopg.Error as error:
+        raise translated(error, url) from None
+
+
+def _up_to_date(connection: psycopg.Connection, url: str) -> bool:
+    have = version(connection)
+    if have is not None and have not in _known():
+        raise Misconfigured(
+            f"The database at {place(url)} was changed by a newer Isthmus (its tables are at {have}, this one knows "
+            f"{head()}).",
+            advice="Install the newer Isthmus, or use another database.",
+        )
+    return have == head()
+
+
+def _upgrade(url: str) -> None:
+    # Only when there is something to do: importing Alembic takes longer than connecting.
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.pool import NullPool
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: psycopg.connect(url, connect_timeout=10), poolclass=NullPool
+    )
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.Error):
+            raise error.orig from None
+        raise
+    finally:
+        engine.dispose()

@@ -1,0 +1,216 @@
+-- The start: all tables of the hub.
+
+-- One canonical thing.
+create table item (
+    id text primary key,
+    entity text not null,
+    version bigint not null,
+    fields jsonb not null,
+    set_by jsonb not null,
+    deleted_at timestamptz,
+    alias_of text references item (id) deferrable initially deferred
+) with (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+comment on table item is 'The hub record: one canonical thing, all its fields, and who set each of them.';
+comment on column item.set_by is 'field -> {by, at}: who set the present value, and when the hub learnt of it.';
+comment on column item.alias_of is 'The item this one was merged into.';
+-- Finds items by any value in any place of their fields: references to an item, equal fields.
+create index item_fields on item using gin (fields);
+create index item_entity on item (entity);
+create index item_alias on item (alias_of) where alias_of is not null;
+
+-- Item and record belong together.
+create table link (
+    id text primary key,
+    flow text not null,
+    system text not null,
+    resource text not null,
+    key text,
+    item text references item (id) deferrable initially deferred,
+    state text not null
+        check (state in ('new', 'doubtful', 'creating', 'linked', 'gone', 'unlinked')),
+    base jsonb not null,
+    far jsonb not null,
+    far_version text,
+    digest bytea,
+    conflicts jsonb not null,
+    not_held jsonb not null,
+    intent jsonb,
+    doom text check (doom in ('delete', 'archive')),
+    due_at timestamptz,
+    attempts integer not null,
+    problem jsonb,
+    waits_for text,
+    seen_at timestamptz,
+    written_at timestamptz,
+    agreed_at timestamptz,
+    -- Deferrable so that one statement may let two links swap keys.
+    constraint link_record unique (flow, system, resource, key) deferrable initially immediate
+) with (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
+comment on table link is 'Item and far record belong together; what both last agreed on, and what is still to be done.';
+comment on column link.base is 'Last state both sides agreed on, entity terms.';
+comment on column link.far is 'What the system last showed, entity terms.';
+comment on column link.due_at is 'When to plan this link; null when there is nothing to do by itself.';
+comment on column link.waits_for is
+    '"system/resource/key" of a parent not linked yet, "item/system" of a parent not yet created there, '
+    'or "read": the record must be read again.';
+create index link_by_record on link (system, resource, key) where key is not null;
+create index link_item on link (item) where item is not null;
+create index link_due on link (flow, system, due_at) where due_at is not null;
+create index link_waits_for on link (waits_for) where waits_for is not null;
+create index link_unsettled on link (flow, state, id) where state in ('new', 'doubtful', 'creating');
+create index link_conflicts on link (flow, system) where conflicts <> '{}';
+create index link_problem on link (flow, system) where problem is not null;
+
+-- Append-only: one row per change of an item. Its own sequence rather than an identity column, because partitions
+-- with identity columns cannot be attached from PostgreSQL 17 on.
+create sequence journal_seq as bigint;
+create table journal (
+    seq bigint not null default nextval('journal_seq'),
+    xid xid8 not null default pg_current_xact_id(),
+    at timestamptz not null,
+    item text not null,
+    version bigint not null,
+    changes jsonb not null,
+    cause jsonb not null,
+    primary key (seq, at)
+) partition by range (at);
+comment on table journal is 'Append-only history of items: field -> [old, new], by whom, when.';
+comment on column journal.xid is
+    'Readers that follow the journal take only rows with xid < pg_snapshot_xmin(pg_current_snapshot()): '
+    'sequence numbers commit out of order.';
+create index journal_item on journal (item, seq);
+create table journal_default partition of journal default;
+
+-- Append-only: one row per write to a far system.
+create sequence effect_seq as bigint;
+create table effect (
+    seq bigint not null default nextval('effect_seq'),
+    xid xid8 not null default pg_current_xact_id(),
+    at timestamptz not null,
+    link text not null,
+    item text,
+    flow text not null,
+    system text not null,
+    resource text not null,
+    key text,
+    kind text not null,
+    changes jsonb not null,
+    outcome text not null,
+    message text not null,
+    seconds double precision not null,
+    primary key (seq, at)
+) partition by range (at);
+comment on table effect is 'Append-only: every write to a far system and what came of it.';
+create index effect_item on effect (item, seq);
+create index effect_link on effect (link, seq);
+create table effect_default partition of effect default;
+
+-- Exact values by which an item can be found at first contact.
+create table evidence (
+    entity text not null,
+    rule text not null,
+    value text not null,
+    item text not null references item (id) deferrable initially deferred
+);
+comment on table evidence is 'Exact values by which items are found at first contact.';
+-- By hash, because a value may be longer than an index row can be.
+create index evidence_value on evidence (entity, rule, hashtextextended(value, 0));
+create index evidence_item on evidence (item);
+
+-- Questions to people.
+create table inbox (
+    id text primary key,
+    kind text not null check (kind in ('conflict', 'match', 'failure', 'delete', 'merge', 'brake')),
+    subject text not null,
+    flow text not null,
+    summary text not null,
+    detail jsonb not null,
+    choices jsonb not null,
+    opened_at timestamptz not null,
+    decided_at timestamptz,
+    decision text,
+    decided_by text
+);
+comment on table inbox is 'Questions to people; at most one open entry per kind and subject.';
+create unique index inbox_open on inbox (kind, subject) where decided_at is null;
+create index inbox_time on inbox (opened_at);
+
+-- How far each resource was read.
+create table feed (
+    system text not null,
+    resource text not null,
+    cursor text,
+    scan_cursor text,
+    scan_started timestamptz,
+    scan_feed_cursor text,
+    scanned_at timestamptz,
+    scanned_for text not null,
+    polled_at timestamptz,
+    changed_at timestamptz,
+    failing_since timestamptz,
+    problem jsonb,
+    primary key (system, resource)
+);
+comment on table feed is 'How far the hub has read each resource of each system.';
+
+-- Logged on purpose: an unlogged table is emptied by a crash of the server, and every record that the interrupted scan
+-- had shown before would then look deleted.
+create table scan_seen (
+    system text not null,
+    resource text not null,
+    key text not null,
+    primary key (system, resource, key)
+);
+comment on table scan_seen is 'Keys shown by the running scan of a resource.';
+
+create table approval (
+    subject text primary key,
+    writes bigint not null check (writes >= 0)
+);
+comment on table approval is 'Writes that a person allowed past a brake ("flow/system/kind").';
+
+create table hint (
+    system text not null,
+    resource text not null,
+    key text not null,
+    primary key (system, resource, key)
+);
+comment on table hint is '"Look now", from webhook receivers in any process; key "" means the whole resource.';
+
+create table meta (
+    name text primary key,
+    value jsonb not null
+);
+comment on table meta is 'Small facts about this hub.';
+
+-- Makes the monthly partitions from the month of "start" on, moving rows that were kept in the default partition.
+create function make_partitions(start timestamptz, months integer) returns integer language plpgsql as $$
+declare
+    parent text;
+    part text;
+    low timestamptz;
+    high timestamptz;
+    made integer := 0;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('isthmus partitions', 0));
+    foreach parent in array array['journal', 'effect'] loop
+        for ahead in 0 .. months - 1 loop
+            low := (date_trunc('month', start at time zone 'UTC') + make_interval(months => ahead)) at time zone 'UTC';
+            high := ((low at time zone 'UTC') + interval '1 month') at time zone 'UTC';
+            part := parent || to_char(low at time zone 'UTC', '_YYYY_MM');
+            continue when to_regclass(part) is not null;
+            execute format('create table %I (like %I including defaults including constraints)', part, parent);
+            execute format('lock table %I in share update exclusive mode', parent);
+            execute format('lock table %I in access exclusive mode', parent || '_default');
+            execute format(
+                'with moved as (delete from %I where at >= %L and at < %L returning *) insert into %I select * from moved',
+                parent || '_default', low, high, part);
+            execute format('alter table %I attach partition %I for values from (%L) to (%L)', parent, part, low, high);
+            made := made + 1;
+        end loop;
+    end loop;
+    return made;
+end
+$$;
+comment on function make_partitions(timestamptz, integer) is
+    'Makes the monthly partitions of journal and effect for this many months; returns how many it made.';

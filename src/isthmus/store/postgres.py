@@ -1,0 +1,275 @@
+"""The hub's memory on PostgreSQL 15 or newer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from isthmus.errors import Unavailable
+from isthmus.store.codec import payload, register
+from isthmus.store.faults import check_version, parsed, place, translated
+from isthmus.store.migrate import migrate
+from isthmus.store.queries import query
+from isthmus.store.scratch import ScratchStore
+from isthmus.store.transaction import PostgresTransaction
+
+__all__ = ["Notice", "PostgresStore"]
+
+PARTITION_MONTHS = 3
+"""Monthly partitions made ahead, the present month included."""
+RECONNECT_SECONDS = 1.0
+QUIET_SECONDS = 30.0
+"""After this long without a notice the listening connection is proven to be alive."""
+
+DEFAULTS: Mapping[str, Any] = {
+    "connect_timeout": 10,
+    "application_name": "isthmus",
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+SESSION = (
+    b"set search_path = isthmus; set timezone = 'UTC'; set idle_in_transaction_session_timeout = '60s';"
+    b"set lock_timeout = '30s'; set jit = off"
+)
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """Look at this place now. ``flow`` None: hints wait for the system. Both None: look everywhere (the connection
+    was made anew, so notices may have been lost)."""
+
+    flow: str | None
+    system: str | None
+
+
+def utc_now() -> datetime:
+    """The wall clock."""
+    return datetime.now(UTC)
+
+
+async def connect(url: str) -> AsyncConnection:
+    """A connection set up for the hub, in autocommit mode. Raises psycopg's errors."""
+    connection = await AsyncConnection.connect(url, autocommit=True, **_with_defaults(url))
+    await set_up(connection)
+    return connection
+
+
+async def set_up(connection: AsyncConnection) -> None:
+    """Types and session settings of every connection."""
+    register(connection)
+    await connection.set_autocommit(True)
+    await connection.execute(SESSION)
+
+
+class PostgresStore:
+    """A :class:`~isthmus.sync.ports.Store`. Made by :meth:`open`."""
+
+    def __init__(self, url: str, clock: Callable[[], datetime], connections: int) -> None:
+        """Use :meth:`open`."""
+        self.url = url
+        self._clock = clock
+        self._pool = AsyncConnectionPool(
+            url,
+            kwargs=_with_defaults(url),
+            min_size=1,
+            max_size=connections,
+            timeout=10,
+            open=False,
+            configure=set_up,
+            name="isthmus",
+        )
+        self._lock_connection: AsyncConnection | None = None
+        self._lock_guard = asyncio.Lock()
+        self._held: set[str] = set()
+
+    @classmethod
+    async def open(
+        cls, url: str, *, clock: Callable[[], datetime] = utc_now, connections: int = 8, migrated: bool = False
+    ) -> PostgresStore:
+        """Connect, check the server, bring the tables up to date, make the coming partitions.
+
+        ``clock`` gives the instant at which woken links become due and withdrawn entries are closed. ``migrated``
+        skips the check of the tables. Raises :class:`Misconfigured` (URL, login, version, rights, tables of a newer
+        hub) or :class:`Unavailable`.
+        """
+        parsed(url)
+        store = cls(url, clock, connections)
+        try:
+            async with await connect(url) as connection:
+                check_version(connection.info.server_version, url)
+            if not migrated:
+                await asyncio.to_thread(migrate, url)
+            await store._pool.open(wait=True, timeout=10)
+            await store.make_partitions()
+        except psycopg.Error as error:
+            await store.close()
+            raise translated(error, url) from None
+        return store
+
+    async def __aenter__(self) -> PostgresStore:
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PostgresTransaction]:
+        """Begin; commits at the end of the block. Raises :class:`Unavailable` when the database is away or the
+        transaction lost against another (nothing was changed), :class:`Stale` when another process stored the same
+        row first."""
+        async with self._connection() as connection, connection.transaction():
+            yield PostgresTransaction(connection, self._clock, notify=True)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except psycopg.Error as error:
+            fault = translated(error, self.url)
+            if isinstance(fault, Unavailable) and isinstance(error, psycopg.OperationalError):
+                # After a restart of the server all pooled connections are dead: find out now, not one by one.
+                await self._pool.check()
+            raise fault from error
+
+    async def try_lock(self, name: str) -> bool:
+        """Take a lock; False when anybody (in this process too) holds it."""
+        async with self._lock_guard:
+            if name in self._held and await self._lock_connection_lives():
+                return False
+            rows = await self._on_lock_connection("try_lock", name)
+            if rows[0][0]:
+                self._held.add(name)
+            return bool(rows[0][0])
+
+    async def unlock(self, name: str) -> None:
+        """Give the lock back; nothing happens when it is not held."""
+        async with self._lock_guard:
+            if name in self._held and await self._lock_connection_lives():
+                await self._on_lock_connection("unlock", name)
+            self._held.discard(name)
+
+    async def holds(self, name: str) -> bool:
+        """Whether this process still holds the lock: it is lost when its connection breaks."""
+        async with self._lock_guard:
+            return name in self._held and await self._lock_connection_lives()
+
+    async def _lock_connection_lives(self) -> bool:
+        if self._lock_connection is not None:
+            try:
+                await self._lock_connection.execute(b"select")
+            except psycopg.OperationalError:
+                self._lock_connection = None
+        if self._lock_connection is None:
+            self._held.clear()
+        return self._lock_connection is not None
+
+    async def _on_lock_connection(self, name: str, lock: str) -> list[tuple[Any, ...]]:
+        try:
+            if not await self._lock_connection_lives():
+                self._lock_connection = await connect(self.url)
+            assert self._lock_connection is not None
+            return await (await self._lock_connection.execute(query(name), {"name": lock})).fetchall()
+        except psycopg.Error as error:
+            raise translated(error, self.url) from error
+
+    async def due_at(self) -> dict[tuple[str, str], datetime]:
+        """Earliest ``due_at`` per (flow, system) of links that can be planned or read again."""
+        return {(flow, system): due for flow, system, due in await self.rows("due_at", {})}
+
+    async def wake_ready(self) -> int:
+        """See :meth:`PostgresTransaction.wake_ready`."""
+        async with self.transaction() as transaction:
+            return await transaction.wake_ready()
+
+    async def add_hints(self, hints: Collection[tuple[str, str, str]]) -> None:
+        """Hand (system, resource, key) to whichever process runs the hub; key "" means the whole resource."""
+        if not hints:
+            return
+        systems, resources, keys = (list(column) for column in zip(*hints, strict=True))
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute(query("add_hints"), {"systems": systems, "resources": resources, "keys": keys})
+            await connection.execute(query("notify"), {"places": sorted({f"/{system}" for system in systems})})
+
+    async def take_hints(self, system: str) -> list[tuple[str, str]]:
+        """Take the (resource, key) hints of a system; each is taken by one process only."""
+        return sorted((resource, key) for resource, key in await self.rows("take_hints", {"system": system}))
+
+    async def notifications(self) -> AsyncIterator[Notice]:
+        """What happened in any process, as it commits; reconnects by itself, and then says "look everywhere", as at the
+        start. Ends only by cancelling or ``aclose``."""
+        while True:
+            try:
+                async with await connect(self.url) as connection:
+                    await connection.execute(b"listen isthmus")
+                    yield Notice(None, None)
+                    while True:
+                        async for notice in connection.notifies(timeout=QUIET_SECONDS):
+                            yield _notice(notice.payload)
+                        await connection.execute(b"select")
+            except psycopg.OperationalError:
+                await asyncio.sleep(RECONNECT_SECONDS)
+
+    @asynccontextmanager
+    async def scratch(self) -> AsyncIterator[ScratchStore]:
+        """A copy of the whole memory that is thrown away at the end of the block: the engine can run on it for a plan
+        that changes nothing. Nothing is notified."""
+        try:
+            connection = await connect(self.url)
+        except psycopg.Error as error:
+            raise translated(error, self.url) from error
+        async with connection:
+            store = ScratchStore(connection, self.url, self._clock)
+            await store.fill()
+            yield store
+
+    async def remember(self, name: str, value: Any) -> None:
+        """Keep a small JSON fact about this hub."""
+        await self.rows("remember", {"name": name, "value": payload({"": value})})
+
+    async def recall(self, name: str) -> Any:
+        """The fact of this name; None when there is none."""
+        rows = await self.rows("recall", {"name": name})
+        return msgspec.json.decode(rows[0][0])[""] if rows else None
+
+    async def make_partitions(self) -> int:
+        """Make the partitions of the coming months; call it daily in a hub that runs for long. Without it nothing
+        fails: rows then go to a default partition."""
+        return int((await self.rows("make_partitions", {"months": PARTITION_MONTHS}))[0][0])
+
+    async def rows(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run one named query on its own."""
+        async with self._connection() as connection:
+            cursor = await connection.execute(query(name), parameters)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def close(self) -> None:
+        """Release connections, and with them the locks. A second call does nothing."""
+        await self._pool.close()
+        if self._lock_connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                await self._lock_connection.close()
+        self._lock_connection = None
+        self._held.clear()
+
+    def __repr__(self) -> str:
+        return f"PostgresStore({place(self.url)})"
+
+
+def _with_defaults(url: str) -> dict[str, Any]:
+    given = parsed(url)
+    return {name: value for name, value in DEFAULTS.items() if name not in given}
+
+
+def _notice(text: str) -> Notice:
+    flow, _, system = text.rpartition("/")
+    return Notice(flow or None, system)

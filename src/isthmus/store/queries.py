@@ -1,0 +1,44 @@
+"""SQL by name, from ``sql/queries/*.sql``: a query begins with ``-- name: xyz`` and ends at the next one.
+
+Parameters are ``%(name)s``; a percent sign of SQL is written ``%%``. Several statements under one name take no
+parameters. ``{link_columns}`` stands for the query of that name in ``columns.sql``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+__all__ = ["query", "schema", "statements"]
+
+_NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
+_COLUMNS = re.compile(r"\{(\w+_columns)\}")
+
+
+def query(name: str) -> bytes:
+    """The SQL of this name; a KeyError is a programming mistake."""
+    return _queries()[name]
+
+
+def statements(name: str) -> list[bytes]:
+    """The statements of a query that has several."""
+    parts = re.split(rb";\s*$", query(name), flags=re.MULTILINE)
+    return [part for part in parts if part.strip()]
+
+
+def schema() -> str:
+    """``schema.sql``: the whole catalog as it should be."""
+    return (files("isthmus.store") / "sql" / "schema.sql").read_text()
+
+
+@cache
+def _queries() -> Mapping[str, bytes]:
+    found: dict[str, str] = {}
+    for file in sorted((files("isthmus.store") / "sql" / "queries").iterdir(), key=lambda each: each.name):
+        parts = _NAME.split(file.read_text())
+        for name, text in zip(parts[1::2], parts[2::2], strict=True):
+            assert name not in found, f"{file.name} defines {name} again"
+            found[name] = text.strip()
+    return {name: _COLUMNS.sub(lambda match: found[match[1]], text).encode() for name, text in found.items()}

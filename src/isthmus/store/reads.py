@@ -1,0 +1,216 @@
+"""Read models of the faces: what ``status``, ``explain``, ``trace``, ``inbox`` and ``compare`` show.
+
+Nothing is locked and nothing is changed. Times are those of the hub's clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from isthmus.model.fields import Canonical
+from isthmus.model.state import Effect, FeedState, InboxEntry, InboxKind, Item, JournalEntry, Link
+from isthmus.store.codec import from_row, payload
+
+__all__ = ["Difference", "FlowStatus", "Freshness", "InboxCount", "ItemWithLinks", "Reads", "Rows", "Status"]
+
+
+class Rows(Protocol):
+    """A store that runs named queries: the real one or a scratch copy."""
+
+    async def rows(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """All rows of one query."""
+
+
+class FlowStatus(msgspec.Struct, frozen=True):
+    """One flow in one system, in links."""
+
+    flow: str
+    system: str
+    linked: int
+    new: int
+    doubtful: int
+    creating: int
+    due: int
+    """To be planned now."""
+    waiting: int
+    """For a parent, or to be read again."""
+    parked: int
+    """With a problem, and nothing will happen by itself."""
+    conflicts: int
+    not_held: int
+    """With a value the system did not keep."""
+    gone: int
+    unlinked: int
+    oldest_due: datetime | None
+    seen_at: datetime | None
+    """Start of the latest read that showed a record."""
+    written_at: datetime | None
+    agreed_at: datetime | None
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Everything ``isthmus status`` shows."""
+
+    flows: list[FlowStatus]
+    feeds: list[FeedState]
+
+
+class InboxCount(msgspec.Struct, frozen=True):
+    """Open entries of one kind in one flow."""
+
+    kind: InboxKind
+    flow: str
+    entries: int
+    oldest: datetime
+
+
+class ItemWithLinks(msgspec.Struct, frozen=True):
+    """An item and its records everywhere."""
+
+    item: Item
+    links: list[Link]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A linked record that last showed something else than its item holds."""
+
+    link: Link
+    item: Item
+
+
+class Freshness(msgspec.Struct, frozen=True):
+    """How long changes took from the hub's journal into a system, in seconds."""
+
+    flow: str
+    system: str
+    writes: int
+    last: datetime
+    median: float
+    p95: float
+
+
+class Reads:
+    """Read models over a store."""
+
+    def __init__(self, store: Rows) -> None:
+        """Over a ``PostgresStore`` or a ``ScratchStore``."""
+        self._store = store
+
+    async def status(self, now: datetime) -> Status:
+        """All flows and feeds."""
+        return Status(
+            flows=await self._all(FlowStatus, "flow_status", now=now), feeds=await self._all(FeedState, "feeds")
+        )
+
+    async def freshness(self, since: datetime) -> list[Freshness]:
+        """Time from change to write, of the writes since then."""
+        return await self._all(Freshness, "freshness", since=since)
+
+    async def inbox(
+        self,
+        *,
+        open_only: bool = True,
+        kind: str | None = None,
+        flow: str | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> list[InboxEntry]:
+        """Entries, oldest first."""
+        return await self._all(
+            InboxEntry, "inbox", open_only=open_only, kind=kind, flow=flow, limit=limit, offset=offset
+        )
+
+    async def inbox_counts(self) -> list[InboxCount]:
+        """Open entries by kind and flow."""
+        return await self._all(InboxCount, "inbox_counts")
+
+    async def entry(self, id: str) -> InboxEntry | None:
+        """One entry, open or decided."""
+        return await self._one(InboxEntry, "entry", id=id)
+
+    async def entries_about(self, subjects: Collection[str]) -> list[InboxEntry]:
+        """Open entries of every kind about these links or brakes."""
+        return await self._all(InboxEntry, "entries_about", subjects=list(subjects))
+
+    async def links_of_record(self, system: str, resource: str, key: str) -> list[Link]:
+        """Links of one record, of all flows."""
+        return await self._all(Link, "links_of_record", system=system, resource=resource, key=key)
+
+    async def item_with_links(self, id: str) -> ItemWithLinks | None:
+        """An item (alias or deleted too) and its links."""
+        item = await self._one(Item, "one_item", id=id)
+        return None if item is None else ItemWithLinks(item, await self.links_of_items([id]))
+
+    async def links_of_items(self, items: Collection[str]) -> list[Link]:
+        """Links of these items, by system and resource."""
+        return await self._all(Link, "links_of_items", items=list(items))
+
+    async def items(self, ids: Collection[str]) -> dict[str, Item]:
+        """These items by id."""
+        return {item.id: item for item in await self._all(Item, "items_by_id", ids=list(ids))}
+
+    async def history(self, item: str, limit: int = 100) -> list[JournalEntry]:
+        """Changes of an item and of what was merged into it, newest first."""
+        return await self._all(JournalEntry, "history", item=item, limit=limit)
+
+    async def effects(self, *, item: str | None = None, link: str | None = None, limit: int = 100) -> list[Effect]:
+        """Writes for an item or a link, newest first."""
+        if item is not None:
+            return await self._all(Effect, "effects_of_item", id=item, limit=limit)
+        return await self._all(Effect, "effects_of_link", id=link or "", limit=limit)
+
+    async def recent_effects(self, since: datetime, limit: int = 100) -> list[Effect]:
+        """Writes since then, newest first."""
+        return await self._all(Effect, "recent_effects", since=since, limit=limit)
+
+    async def recent_changes(self, since: datetime, limit: int = 100) -> list[JournalEntry]:
+        """Changes of items since then, newest first."""
+        return await self._all(JournalEntry, "recent_journal", since=since, limit=limit)
+
+    async def search(self, text: str, limit: int = 50) -> list[Item]:
+        """Items with ``text`` anywhere in a value (upper and lower case alike), or with a record of this very key."""
+        if not text.strip():
+            return []
+        in_json = msgspec.json.encode(text).decode()[1:-1]
+        return await self._all(
+            Item, "search", text=text, pattern=_containing(text), json=_containing(in_json), limit=limit
+        )
+
+    async def items_by_field(self, entity: str, field: str, value: Canonical, limit: int = 50) -> list[Item]:
+        """Items (neither deleted nor aliases) whose field has exactly this value."""
+        wanted = payload({field: value})
+        return await self._all(Item, "items_by_field", entity=entity, field=field, wanted=wanted, limit=limit)
+
+    async def referencing(self, item: str, entity: str | None = None, limit: int = 200) -> list[Item]:
+        """Items that refer to this one anywhere in their fields, lines included, by entity."""
+        return await self._all(Item, "referencing", item=item, entity=entity, limit=limit)
+
+    async def parked(self, flow: str | None = None, system: str | None = None, limit: int = 100) -> list[Link]:
+        """Links with a problem for which nothing will happen by itself."""
+        return await self._all(Link, "parked", flow=flow, system=system, limit=limit)
+
+    async def compare_links(self, flow: str, limit: int = 1000, after: str = "") -> list[Difference]:
+        """Linked records that last showed another value than the item holds, by link id, after this one. A candidate
+        only: equivalence and direction of a field are the mapping's business."""
+        rows = await self._store.rows("differing_links", {"flow": flow, "after": after, "limit": limit})
+        links = await self._all(Link, "links_by_id", ids=[id for (id,) in rows])
+        items = await self.items({link.item for link in links if link.item is not None})
+        return [Difference(link, items[link.item]) for link in links if link.item in items]
+
+    async def _all[S: msgspec.Struct](self, struct: type[S], name: str, **parameters: Any) -> list[S]:
+        return [from_row(struct, row) for row in await self._store.rows(name, parameters)]
+
+    async def _one[S: msgspec.Struct](self, struct: type[S], name: str, **parameters: Any) -> S | None:
+        found = await self._all(struct, name, **parameters)
+        return found[0] if found else None
+
+
+def _containing(text: str) -> str:
+    """ILIKE pattern for texts that contain this one."""
+    for sign in "\\%_":
+        text = text.replace(sign, "\\" + sign)
+    return f"%{text}%"

@@ -1,0 +1,140 @@
+-- Read models of the faces. Nothing is locked.
+
+-- name: flow_status
+select flow, system,
+    count(*) filter (where state = 'linked') as linked,
+    count(*) filter (where state = 'new') as new,
+    count(*) filter (where state = 'doubtful') as doubtful,
+    count(*) filter (where state = 'creating') as creating,
+    count(*) filter (where due_at <= %(now)s and waits_for is null and state <> 'new') as due,
+    count(*) filter (where waits_for is not null) as waiting,
+    count(*) filter (where problem is not null and due_at is null) as parked,
+    count(*) filter (where conflicts <> '{}') as conflicts,
+    count(*) filter (where not_held <> '{}') as not_held,
+    count(*) filter (where state = 'gone') as gone,
+    count(*) filter (where state = 'unlinked') as unlinked,
+    min(due_at) filter (where waits_for is null and state <> 'new') as oldest_due,
+    max(seen_at) as seen_at,
+    max(written_at) as written_at,
+    max(agreed_at) as agreed_at
+from link
+group by flow, system
+order by flow, system;
+
+-- name: feeds
+select {feed_columns} from feed order by system, resource;
+
+-- name: inbox
+select {inbox_columns}
+from inbox
+where (not %(open_only)s or decided_at is null)
+    and (%(kind)s::text is null or kind = %(kind)s)
+    and (%(flow)s::text is null or flow = %(flow)s)
+order by opened_at, id
+limit %(limit)s offset %(offset)s;
+
+-- name: inbox_counts
+select kind, flow, count(*), min(opened_at) from inbox where decided_at is null group by kind, flow order by kind, flow;
+
+-- name: entry
+select {inbox_columns} from inbox where id = %(id)s;
+
+-- name: entries_about
+select {inbox_columns} from inbox where subject = any(%(subjects)s) and decided_at is null order by opened_at, id;
+
+-- name: links_of_record
+select {link_columns}
+from link
+where system = %(system)s and resource = %(resource)s and key = %(key)s
+order by flow;
+
+-- name: links_of_items
+select {link_columns} from link where item = any(%(items)s) order by system, resource, id;
+
+-- name: one_item
+select {item_columns} from item where id = %(id)s;
+
+-- name: history
+-- With the history of what was merged into it.
+select {journal_columns}
+from journal
+where item in (select %(item)s union all select id from item where alias_of = %(item)s)
+order by seq desc
+limit %(limit)s;
+
+-- name: effects_of_item
+select {effect_columns} from effect where item = %(id)s order by seq desc limit %(limit)s;
+
+-- name: effects_of_link
+select {effect_columns} from effect where link = %(id)s order by seq desc limit %(limit)s;
+
+-- name: recent_effects
+select {effect_columns} from effect where at >= %(since)s order by at desc, seq desc limit %(limit)s;
+
+-- name: recent_journal
+select {journal_columns} from journal where at >= %(since)s order by at desc, seq desc limit %(limit)s;
+
+-- name: search
+-- The text of the whole JSON first, as it is fast; then the values alone, as names of fields must not match.
+select {item_columns}
+from item
+where item.alias_of is null and (
+    exists (select from link where link.item = item.id and link.key = %(text)s)
+    or item.fields::text ilike %(json)s and exists (
+        select from jsonb_path_query(item.fields, 'strict $.**') as value
+        where jsonb_typeof(value) in ('string', 'number') and value #>> '{}' ilike %(pattern)s))
+order by item.deleted_at is not null, item.entity, item.id
+limit %(limit)s;
+
+-- name: items_by_field
+select {item_columns}
+from item
+where entity = %(entity)s and fields @> %(wanted)s and fields -> %(field)s = %(wanted)s::jsonb -> %(field)s
+    and deleted_at is null and alias_of is null
+order by id
+limit %(limit)s;
+
+-- name: referencing
+select {item_columns}
+from item
+where fields @? ('$.** ? (@ == ' || to_json(%(item)s::text)::text || ')')::jsonpath
+    and alias_of is null and (%(entity)s::text is null or entity = %(entity)s)
+order by entity, id
+limit %(limit)s;
+
+-- name: parked
+select {link_columns}
+from link
+where problem is not null and due_at is null
+    and (%(flow)s::text is null or flow = %(flow)s) and (%(system)s::text is null or system = %(system)s)
+order by flow, system, id
+limit %(limit)s;
+
+-- name: differing_links
+-- Both sides known and not equal. A field that the record does not show proves nothing; one the item lacks is empty.
+select link.id
+from link join item on item.id = link.item
+where link.flow = %(flow)s and link.state = 'linked' and link.id > %(after)s and exists (
+    select from jsonb_each(link.far) as shown
+    where shown.value is distinct from coalesce(item.fields -> shown.key, 'null'))
+order by link.id
+limit %(limit)s;
+
+-- name: links_by_id
+select {link_columns} from link where id = any(%(ids)s) order by id;
+
+-- name: items_by_id
+select {item_columns} from item where id = any(%(ids)s) order by id;
+
+-- name: freshness
+-- Time from a change in the hub to the write that carried it: the latest change of the item before each write.
+select effect.flow, effect.system, count(*), max(effect.at),
+    percentile_cont(0.5) within group (order by extract(epoch from effect.at - change.at)::double precision),
+    percentile_cont(0.95) within group (order by extract(epoch from effect.at - change.at)::double precision)
+from effect cross join lateral (
+    select journal.at from journal
+    where journal.item = effect.item and journal.at <= effect.at
+    order by journal.seq desc limit 1) as change
+where effect.at >= %(since)s and effect.outcome = 'done'
+group by effect.flow, effect.system
+order by effect.flow, effect.system;

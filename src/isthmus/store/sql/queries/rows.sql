@@ -1,0 +1,163 @@
+-- Rows of one transaction. "for no key update" locks in the order of ids, always: no two batches can wait for each other.
+
+-- name: links_by_key
+select {link_columns}
+from link
+where system = %(system)s and resource = %(resource)s and key = any(%(keys)s)
+order by id for no key update;
+
+-- name: links_by_item
+select {link_columns}
+from link
+where item = any(%(items)s)
+order by id for no key update;
+
+-- name: links
+select {link_columns}
+from link
+where id = any(%(ids)s)
+order by id for no key update;
+
+-- name: items
+select {item_columns}
+from item
+where id = any(%(ids)s)
+order by id for no key update;
+
+-- name: due_links
+-- The conditions stand twice: after waiting for a lock only the outer ones are looked at again.
+select {link_columns}
+from link
+where id in (
+        select id from link
+        where flow = %(flow)s and system = %(system)s and due_at <= %(now)s and state <> 'new' and waits_for is null
+        order by due_at, id limit %(limit)s)
+    and due_at <= %(now)s and state <> 'new' and waits_for is null
+order by id for no key update;
+
+-- name: due_reads
+select {link_columns}
+from link
+where id in (
+        select id from link
+        where system = %(system)s and waits_for = 'read' and due_at <= %(now)s
+        order by due_at, id limit %(limit)s)
+    and waits_for = 'read' and due_at <= %(now)s
+order by id for no key update;
+
+-- name: new_links
+select {link_columns}
+from link
+where id in (
+        select id from link
+        where flow = %(flow)s and state = 'new' and waits_for is null and id > %(after)s
+        order by id limit %(limit)s)
+    and state = 'new' and waits_for is null
+order by id for no key update;
+
+-- name: unsure
+select {link_columns}
+from link
+where flow = %(flow)s and system = %(system)s and state = 'creating'
+    and intent -> 'sent_at' is not null and intent -> 'sent_at' <> 'null'
+order by id for no key update;
+
+-- name: count_due
+select
+    count(*) filter (where due and state = 'creating') as creates,
+    count(*) filter (where due and state = 'linked' and doom is null) as updates,
+    count(*) filter (where due and doom is not null) as deletes,
+    count(*) filter (where state = 'linked') as linked
+from (
+    select state, doom, due_at <= %(now)s and waits_for is null as due
+    from link
+    where flow = %(flow)s and system = %(system)s and (state in ('linked', 'creating') or doom is not null)
+) as each_link;
+
+-- name: resolve
+select distinct on (link.system, link.resource, link.key) link.system, link.resource, link.key, link.item
+from link
+    join unnest(%(systems)s::text[], %(resources)s::text[], %(keys)s::text[]) as wanted (system, resource, key)
+        on link.system = wanted.system and link.resource = wanted.resource and link.key = wanted.key
+    join item on item.id = link.item
+where link.state = 'linked' and item.deleted_at is null and item.alias_of is null
+order by link.system, link.resource, link.key, link.id;
+
+-- name: far_keys
+select distinct on (link.system, link.resource, link.item) link.system, link.resource, link.item, link.key
+from link
+    join unnest(%(systems)s::text[], %(resources)s::text[], %(items)s::text[]) as wanted (system, resource, item)
+        on link.system = wanted.system and link.resource = wanted.resource and link.item = wanted.item
+where link.state = 'linked' and link.key is not null
+order by link.system, link.resource, link.item, link.id;
+
+-- name: find_evidence
+select wanted.rule, wanted.value, found.item
+from unnest(%(rules)s::text[], %(values)s::text[]) as wanted (rule, value)
+    cross join lateral (
+        select distinct evidence.item
+        from evidence join item on item.id = evidence.item
+        where evidence.entity = %(entity)s and evidence.rule = wanted.rule
+            and hashtextextended(evidence.value, 0) = hashtextextended(wanted.value, 0)
+            and evidence.value = wanted.value
+            and item.deleted_at is null and item.alias_of is null
+        order by evidence.item
+        limit 50
+    ) as found;
+
+-- name: feed
+select {feed_columns}
+from feed
+where system = %(system)s and resource = %(resource)s;
+
+-- name: forget_scan
+delete from scan_seen where system = %(system)s and resource = %(resource)s;
+
+-- name: scan_seen
+insert into scan_seen (system, resource, key)
+select %(system)s, %(resource)s, key from unnest(%(keys)s::text[]) as shown (key)
+order by key
+on conflict do nothing;
+
+-- name: scan_missing
+-- A record we read or wrote since the scan began is there, whatever the pages of the scan showed.
+select distinct key
+from link
+where system = %(system)s and resource = %(resource)s and key is not null and state in ('new', 'doubtful', 'linked')
+    and (seen_at is null or seen_at < %(started)s)
+    and (written_at is null or written_at < %(started)s)
+    and not exists (
+        select from scan_seen
+        where scan_seen.system = link.system and scan_seen.resource = link.resource and scan_seen.key = link.key)
+order by key;
+
+-- name: inbox_entry
+select {inbox_columns}
+from inbox
+where id = %(id)s
+for no key update;
+
+-- name: open_entries
+select {inbox_columns}
+from inbox
+where kind = %(kind)s and subject = any(%(subjects)s) and decided_at is null
+order by id for no key update;
+
+-- name: all_open_entries
+select {inbox_columns}
+from inbox
+where decided_at is null
+order by opened_at, id;
+
+-- name: brake_approved
+select writes from approval where subject = %(subject)s;
+
+-- name: use_approval
+update approval set writes = greatest(writes - %(writes)s, 0) where subject = %(subject)s;
+
+-- name: forget_approval
+delete from approval where subject = %(subject)s and writes = 0;
+
+-- name: approve
+insert into approval (subject, writes) values (%(subject)s, %(writes)s)
+on conflict (subject) do update set writes = excluded.writes;

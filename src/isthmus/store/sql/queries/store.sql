@@ -1,0 +1,71 @@
+-- Around the transactions.
+
+-- name: due_at
+select flow, system, min(due_at)
+from link
+where due_at is not null and (waits_for = 'read' or waits_for is null and state <> 'new')
+group by flow, system;
+
+-- name: try_lock
+select pg_try_advisory_lock(hashtextextended('isthmus ' || %(name)s, 0));
+
+-- name: unlock
+select pg_advisory_unlock(hashtextextended('isthmus ' || %(name)s, 0));
+
+-- name: add_hints
+insert into hint (system, resource, key)
+select system, resource, key from unnest(%(systems)s::text[], %(resources)s::text[], %(keys)s::text[])
+    as given (system, resource, key)
+order by system, resource, key
+on conflict do nothing;
+
+-- name: take_hints
+-- In a fixed order first: two takers, or a taker and a giver, never wait for each other.
+with taken as (
+    select system, resource, key from hint where system = %(system)s order by resource, key for update skip locked
+)
+delete from hint using taken
+where hint.system = taken.system and hint.resource = taken.resource and hint.key = taken.key
+returning hint.resource, hint.key;
+
+-- name: remember
+insert into meta (name, value) values (%(name)s, %(value)s)
+on conflict (name) do update set value = excluded.value;
+
+-- name: recall
+select value from meta where name = %(name)s;
+
+-- name: make_partitions
+select make_partitions(now(), %(months)s);
+
+-- name: shadow
+-- Temporary tables of the same names in this session only; unqualified names then mean the copies.
+create temp sequence journal_seq as bigint;
+create temp sequence effect_seq as bigint;
+create temp table item (like isthmus.item including all);
+create temp table link (like isthmus.link including all);
+create temp table evidence (like isthmus.evidence including all);
+create temp table inbox (like isthmus.inbox including all);
+create temp table feed (like isthmus.feed including all);
+create temp table scan_seen (like isthmus.scan_seen including all);
+create temp table approval (like isthmus.approval including all);
+create temp table hint (like isthmus.hint including all);
+create temp table meta (like isthmus.meta including all);
+create temp table journal (like isthmus.journal including all);
+create temp table effect (like isthmus.effect including all);
+alter table pg_temp.journal alter column seq set default nextval('pg_temp.journal_seq');
+alter table pg_temp.effect alter column seq set default nextval('pg_temp.effect_seq');
+insert into pg_temp.item select * from isthmus.item;
+insert into pg_temp.link select * from isthmus.link;
+insert into pg_temp.evidence select * from isthmus.evidence;
+insert into pg_temp.inbox select * from isthmus.inbox;
+insert into pg_temp.feed select * from isthmus.feed;
+insert into pg_temp.scan_seen select * from isthmus.scan_seen;
+insert into pg_temp.approval select * from isthmus.approval;
+insert into pg_temp.meta select * from isthmus.meta;
+
+-- name: analyze_shadow
+-- Nobody gathers statistics of temporary tables by himself.
+analyze pg_temp.item;
+analyze pg_temp.link;
+analyze pg_temp.evidence;

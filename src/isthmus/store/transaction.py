@@ -1,0 +1,205 @@
+"""One database transaction: the rows the engine reads and the batch it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from psycopg import AsyncConnection
+
+from isthmus.model.state import FeedState, InboxEntry, Item, Link
+from isthmus.store.codec import from_row, payload
+from isthmus.store.queries import query
+from isthmus.sync.ports import Batch, DueCount, FarKey
+
+__all__ = ["PostgresTransaction"]
+
+type Parameters = Mapping[str, Any]
+
+
+class PostgresTransaction:
+    """A :class:`~isthmus.sync.ports.Transaction` on a connection that is inside one. Not for concurrent tasks."""
+
+    def __init__(self, connection: AsyncConnection, clock: Callable[[], datetime], *, notify: bool) -> None:
+        """``notify`` False keeps other processes in the dark (dry runs)."""
+        self._connection = connection
+        self._clock = clock
+        self._notify = notify
+
+    async def links_by_key(self, system: str, resource: str, keys: Collection[str]) -> list[Link]:
+        """Links of these records, of all flows, by id."""
+        if not keys:
+            return []
+        return await self._structs(Link, "links_by_key", {"system": system, "resource": resource, "keys": list(keys)})
+
+    async def links_by_item(self, items: Collection[str]) -> list[Link]:
+        """All links of these items, by id."""
+        return await self._structs(Link, "links_by_item", {"items": list(items)}) if items else []
+
+    async def links(self, ids: Collection[str]) -> list[Link]:
+        """These links, by id."""
+        return await self._structs(Link, "links", {"ids": list(ids)}) if ids else []
+
+    async def items(self, ids: Collection[str]) -> dict[str, Item]:
+        """These items by id."""
+        found = await self._structs(Item, "items", {"ids": list(ids)}) if ids else []
+        return {item.id: item for item in found}
+
+    async def due_links(self, flow: str, system: str, now: datetime, limit: int) -> list[Link]:
+        """Links whose ``due_at`` has come, oldest first; neither new nor waiting ones."""
+        parameters = {"flow": flow, "system": system, "now": now, "limit": limit}
+        return _oldest_first(await self._structs(Link, "due_links", parameters))
+
+    async def due_reads(self, system: str, now: datetime, limit: int) -> list[Link]:
+        """Links whose record must be read again, oldest first."""
+        return _oldest_first(await self._structs(Link, "due_reads", {"system": system, "now": now, "limit": limit}))
+
+    async def new_links(self, flow: str, limit: int, after: str = "") -> list[Link]:
+        """New links that wait for nothing, by id."""
+        return await self._structs(Link, "new_links", {"flow": flow, "limit": limit, "after": after})
+
+    async def unsure(self, flow: str, system: str) -> list[Link]:
+        """Creating links whose intent was sent."""
+        return await self._structs(Link, "unsure", {"flow": flow, "system": system})
+
+    async def count_due(self, flow: str, system: str, now: datetime) -> DueCount:
+        """What is due by kind, and how many are linked at all."""
+        return (await self._structs(DueCount, "count_due", {"flow": flow, "system": system, "now": now}))[0]
+
+    async def resolve(self, keys: Collection[FarKey]) -> dict[FarKey, str]:
+        """Item of each linked record. Not locked."""
+        rows = await self._rows("resolve", _columns(keys, "systems", "resources", "keys")) if keys else []
+        return {(system, resource, key): item for system, resource, key, item in rows}
+
+    async def far_keys(self, wanted: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+        """(system, resource, item) -> key. Not locked."""
+        rows = await self._rows("far_keys", _columns(wanted, "systems", "resources", "items")) if wanted else []
+        return {(system, resource, item): key for system, resource, item, key in rows}
+
+    async def find_evidence(self, entity: str, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
+        """(rule, value) -> items that carry it, by id, at most 50 each; those without any are left out."""
+        if not wanted:
+            return {}
+        found: dict[tuple[str, str], list[str]] = {}
+        parameters = {"entity": entity, **_columns(set(wanted), "rules", "values")}
+        for rule, value, item in await self._rows("find_evidence", parameters):
+            found.setdefault((rule, value), []).append(item)
+        return found
+
+    async def feed(self, system: str, resource: str) -> FeedState | None:
+        """How far this resource was read."""
+        found = await self._structs(FeedState, "feed", {"system": system, "resource": resource})
+        return found[0] if found else None
+
+    async def scan_seen(self, system: str, resource: str, keys: Collection[str], *, start: bool) -> None:
+        """Remember keys that the running scan showed."""
+        if start:
+            await self._do("forget_scan", {"system": system, "resource": resource})
+        if keys:
+            await self._do("scan_seen", {"system": system, "resource": resource, "keys": list(keys)})
+
+    async def scan_missing(self, system: str, resource: str, started: datetime) -> list[str]:
+        """Keys of links that the scan did not show and that nobody read or wrote since ``started``."""
+        rows = await self._rows("scan_missing", {"system": system, "resource": resource, "started": started})
+        return [key for (key,) in rows]
+
+    async def inbox_entry(self, id: str) -> InboxEntry | None:
+        """One entry, open or decided."""
+        found = await self._structs(InboxEntry, "inbox_entry", {"id": id})
+        return found[0] if found else None
+
+    async def open_entries(self, kind: str, subjects: Collection[str]) -> list[InboxEntry]:
+        """Open entries of this kind for these subjects."""
+        if not subjects:
+            return []
+        return await self._structs(InboxEntry, "open_entries", {"kind": kind, "subjects": list(subjects)})
+
+    async def all_open_entries(self) -> list[InboxEntry]:
+        """All open entries, oldest first."""
+        return await self._structs(InboxEntry, "all_open_entries", {})
+
+    async def brake_approved(self, subject: str) -> int:
+        """Writes still allowed."""
+        rows = await self._rows("brake_approved", {"subject": subject})
+        return int(rows[0][0]) if rows else 0
+
+    async def use_approval(self, subject: str, writes: int) -> None:
+        """Count writes; at zero the approval is forgotten."""
+        await self._do("use_approval", {"subject": subject, "writes": writes})
+        await self._do("forget_approval", {"subject": subject})
+
+    async def approve(self, subject: str, writes: int) -> None:
+        """Allow this many writes, in place of what was allowed before."""
+        await self._do("approve", {"subject": subject, "writes": writes})
+
+    async def save(self, batch: Batch) -> None:
+        """Write all of it. Of several rows with one identity the last one counts. An inbox entry with ``decided_at``
+        in ``open_inbox`` is stored as decided; entries are closed before others are opened. Sleepers are woken last,
+        so those of this very batch too."""
+        if batch.drop_links:
+            await self._do("drop_links", {"ids": batch.drop_links})
+        await self._save("save_items", {item.id: item for item in batch.items})
+        links = {link.id: link for link in batch.links}
+        await self._save("save_links", links)
+        await self._save("save_journal", dict(enumerate(batch.journal)))
+        await self._save("save_effects", dict(enumerate(batch.effects)))
+        if batch.evidence_of:
+            await self._do("drop_evidence", {"items": batch.evidence_of})
+        await self._save("save_evidence", dict(enumerate(batch.evidence)))
+        await self._save_inbox(batch)
+        await self._save("save_feeds", {(feed.system, feed.resource): feed for feed in batch.feeds})
+        places = {f"{link.flow}/{link.system}" for link in links.values() if link.due_at is not None}
+        if batch.wake:
+            woken = await self._rows("wake", {"wake": batch.wake, "now": self._clock()})
+            places |= {f"{flow}/{system}" for flow, system in woken}
+        await self.tell(places)
+
+    async def wake_ready(self) -> int:
+        """Wake links whose parent is there though no wake-up reached them; returns how many. Cheap when nothing
+        waits; call it now and then, and before saying that nothing is left to do."""
+        woken = await self._rows("wake_ready", {"now": self._clock()})
+        await self.tell({f"{flow}/{system}" for flow, system in woken})
+        return len(woken)
+
+    async def tell(self, places: Collection[str]) -> None:
+        """Wake the hub processes that listen, when this transaction commits."""
+        if places and self._notify:
+            await self._do("notify", {"places": sorted(places)})
+
+    async def _save_inbox(self, batch: Batch) -> None:
+        if batch.close_inbox:
+            columns = _columns(batch.close_inbox, "kinds", "subjects")
+            await self._do("close_inbox", {**columns, "now": self._clock()})
+        decided = {entry.id: entry for entry in batch.open_inbox if entry.decided_at is not None}
+        await self._save("decide_inbox", decided)
+        still_open = (entry for entry in batch.open_inbox if entry.decided_at is None)
+        await self._save("open_inbox", {(entry.kind, entry.subject): entry for entry in still_open})
+
+    async def _save(self, name: str, rows: Mapping[Any, msgspec.Struct]) -> None:
+        if rows:
+            await self._do(name, {"rows": payload(rows.values())})
+
+    async def _do(self, name: str, parameters: Parameters) -> None:
+        await self._connection.execute(query(name), parameters)
+
+    async def _rows(self, name: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        return await (await self._connection.execute(query(name), parameters)).fetchall()
+
+    async def _structs[S: msgspec.Struct](self, struct: type[S], name: str, parameters: Parameters) -> list[S]:
+        return [from_row(struct, row) for row in await self._rows(name, parameters)]
+
+
+def _columns(rows: Iterable[tuple[str, ...]], *names: str) -> dict[str, list[str]]:
+    """Rows as one array parameter per column."""
+    columns: dict[str, list[str]] = {name: [] for name in names}
+    for row in rows:
+        for name, value in zip(names, row, strict=True):
+            columns[name].append(value)
+    return columns
+
+
+def _oldest_first(links: list[Link]) -> list[Link]:
+    """Locked by id, handed out by age."""
+    return sorted(links, key=lambda link: (link.due_at is None, link.due_at, link.id))

@@ -1,0 +1,260 @@
+"""Taking in what a system showed: the observation of one record, merged field by field into its item (SPEC 1-4, 7).
+
+Pure. Called for everything a system shows: pages of a feed or scan, records fetched for a hint or before a write, and
+the answers to our own writes. There is no other way in, so an echo of our own write is an observation like any other
+and plans nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from isthmus.connector import Traits
+from isthmus.mapping import Got
+from isthmus.merge import ABSENT, Verdict, decide
+from isthmus.model.fields import Canonical
+from isthmus.model.flow import DeletePolicy
+from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, NotHeld, Problem
+from isthmus.sync.working import Working
+
+__all__ = ["Seen", "absorb", "absorb_gone", "absorb_written", "apply_delete_policy", "is_stale", "merge_into_item"]
+
+CONFLICT_CHOICES = ("hub", "far", "value")
+DELETE_CHOICES = ("propagate", "archive", "restore", "unlink")
+
+
+class Seen(msgspec.Struct, frozen=True, kw_only=True):
+    """One record as a system showed it, in entity terms."""
+
+    key: str
+    got: Got
+    version: str | None
+    digest: bytes
+    read_at: datetime
+    """When the read began."""
+
+
+def is_stale(link: Link, seen: Seen, traits: Traits) -> bool:
+    """Whether this read may be older than what the link already knows. Never compares two systems' clocks: versions
+    are the far system's, times are the hub's."""
+    if traits.ordered_versions and seen.version is not None and link.far_version is not None:
+        return seen.version < link.far_version
+    if link.written_at is not None and seen.read_at < link.written_at + max(traits.settle, timedelta(0)):
+        return True
+    return link.seen_at is not None and seen.read_at < link.seen_at
+
+
+def absorb(work: Working, link: Link, seen: Seen) -> None:
+    """Merge one observation into the link's item. The caller has dropped stale reads."""
+    got = seen.got
+    link = replace(
+        link,
+        key=seen.key,
+        far={**link.far, **got.fields},
+        far_version=seen.version,
+        digest=seen.digest,
+        seen_at=seen.read_at,
+    )
+    if got.missing:
+        resource, key = min(got.missing)
+        link = replace(link, waits_for=f"{link.system}/{resource}/{key}", due_at=None, digest=None)
+    elif link.waits_for is not None and (link.waits_for == "read" or link.waits_for.count("/") > 1):
+        link = replace(link, waits_for=None, due_at=None)
+    if link.state is LinkState.GONE:
+        link = _restored(work, link)
+    link = _read_problems(work, link, seen)
+    if link.state is LinkState.LINKED:
+        link = merge_into_item(work, link, got.fields, Cause("system", link.system, seen.key))
+    work.put_link(link)
+
+
+def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cause: Cause) -> Link:
+    """Three-way merge of what the system shows into the item; the link with its new base. Does not store the link."""
+    assert link.item is not None
+    flow, lens = work.flow(link), work.lens(link)
+    base, conflicts, not_held = dict(link.base), dict(link.conflicts), dict(link.not_held)
+    for field, shown in far.items():
+        held = not_held.get(field)
+        if held is not None and held.got != shown:
+            del not_held[field]
+        hub_fields = work.items[link.item].fields
+        raw = hub_fields.get(field, ABSENT)
+        hub = raw if raw is ABSENT else lens.view(field, raw)
+        decision = decide(
+            base.get(field, ABSENT), hub, shown, rule=flow.fields[field], system=link.system, first=flow.first
+        )
+        match decision.verdict:
+            case Verdict.CONFLICT:
+                known = base.get(field)
+                conflicts[field] = FieldConflict(base=known, hub=raw, far=shown)
+                continue
+            case Verdict.TAKE:
+                before = None if raw is ABSENT else raw
+                work.set_field(link.item, field, lens.overlay(field, before, shown), cause)
+                base[field] = shown
+            case Verdict.MERGE:
+                work.set_field(link.item, field, decision.value, cause)
+                base[field] = shown
+            case Verdict.AGREE | Verdict.KEEP:
+                base[field] = shown
+            case Verdict.NOTHING | Verdict.PUSH:
+                pass
+        conflicts.pop(field, None)
+    link = replace(link, base=base, conflicts=conflicts, not_held=not_held)
+    _ask_about_conflicts(work, link)
+    return link
+
+
+def _ask_about_conflicts(work: Working, link: Link) -> None:
+    if not link.conflicts:
+        if link.id in work.links and work.links[link.id].conflicts:
+            work.close(InboxKind.CONFLICT, link.id)
+        return
+    fields = {name: {"base": c.base, "hub": c.hub, "far": c.far} for name, c in sorted(link.conflicts.items())}
+    assert link.item is not None
+    name = work.items[link.item].fields.get("name") or work.items[link.item].fields.get("number") or link.key
+    work.ask(
+        InboxKind.CONFLICT,
+        link,
+        f"{', '.join(fields)} of {name}: changed in {link.system} and elsewhere since they last agreed.",
+        detail={"fields": fields, "system": link.system, "resource": link.resource, "key": link.key},
+        choices=CONFLICT_CHOICES,
+    )
+
+
+def _read_problems(work: Working, link: Link, seen: Seen) -> Link:
+    """A field that cannot be read is set aside with its reason; the other fields flow."""
+    problems = seen.got.problems
+    if problems:
+        field, first = min(problems.items())
+        problem = Problem("unmappable", f"{field}: {first.message}", first.advice, field, work.now)
+        work.ask(
+            InboxKind.FAILURE,
+            link,
+            f"{link.system} {link.resource} {seen.key}: {problem.message}",
+            detail={"fields": {n: p.message for n, p in problems.items()}, "key": seen.key, "system": link.system},
+            choices=("retry", "unlink"),
+        )
+        return replace(link, problem=problem)
+    if link.problem is not None and link.problem.code == "unmappable":
+        work.close(InboxKind.FAILURE, link.id)
+        return replace(link, problem=None)
+    return link
+
+
+def _restored(work: Working, link: Link) -> Link:
+    """A record that was gone is back: it takes up its old link (and its item its life)."""
+    work.close(InboxKind.DELETE, link.id)
+    if link.item is None:
+        return replace(link, state=LinkState.NEW)
+    item = work.items[link.item]
+    if item.deleted_at is not None:
+        work.items[item.id] = replace(item, deleted_at=None)
+        work.note(item.id, "@restored", None, link.system, Cause("system", link.system, link.key or ""))
+    for sibling in work.links_of(item.id):
+        if sibling.doom is not None:
+            work.put_link(replace(sibling, doom=None))
+    return replace(link, state=LinkState.LINKED)
+
+
+def absorb_written(work: Working, link: Link, seen: Seen, written: Mapping[str, Canonical], *, created: bool) -> None:
+    """The record as it is after our write of ``written`` (hub values). What the system kept otherwise than we asked is
+    remembered as *not held*, so that the same value is never written again and nothing ping-pongs."""
+    lens = work.lens(link)
+    base, not_held = dict(link.base), dict(link.not_held)
+    shown = seen.got.fields
+    for field, value in written.items():
+        if field in lens.only_written:
+            base[field] = value
+        elif field in lens.only_created:
+            base[field] = lens.view(field, value)
+        elif field in shown:
+            wanted = lens.view(field, value)
+            base[field] = shown[field]
+            # A create may ignore fields that only an update can set; they get one update before they count.
+            if shown[field] != wanted and not created:
+                not_held[field] = NotHeld(wanted=wanted, got=shown[field])
+            else:
+                not_held.pop(field, None)
+    link = replace(
+        link,
+        state=LinkState.LINKED,
+        base=base,
+        not_held=not_held,
+        intent=None if created else link.intent,
+        problem=None,
+        attempts=0,
+        due_at=None,
+        waits_for=None,
+        written_at=work.now,
+    )
+    work.close(InboxKind.FAILURE, link.id)
+    absorb(work, link, seen)
+
+
+def absorb_gone(work: Working, link: Link, *, merged_into: str | None = None) -> None:
+    """The record vanished in its system; the flow's policy says what that means elsewhere (SPEC 7)."""
+    if link.state in (LinkState.NEW, LinkState.DOUBTFUL) and link.item is None:
+        work.drop_link(link)
+        return
+    if link.state in (LinkState.GONE, LinkState.UNLINKED) or link.item is None:
+        return
+    work.close(InboxKind.CONFLICT, link.id)
+    work.close(InboxKind.FAILURE, link.id)
+    gone = replace(
+        link, state=LinkState.GONE, due_at=None, conflicts={}, not_held={}, problem=None, doom=None, waits_for=None
+    )
+    work.put_link(gone)
+    item_id = link.item
+    cause = Cause("system", link.system, link.key or "")
+    if link.doom is not None:
+        work.note(item_id, "@removed", link.system, None, Cause("hub", "isthmus", link.key or ""))
+    else:
+        work.note(item_id, "@deleted", link.system, None, cause)
+        flow = work.flow(link)
+        for sibling in work.links_of(item_id):
+            if sibling.id != link.id and sibling.state in (LinkState.LINKED, LinkState.CREATING):
+                side = flow.sides.get(sibling.system)
+                apply_delete_policy(work, sibling, side.delete if side else DeletePolicy.HOLD, gone)
+    alive = [s for s in work.links_of(item_id) if s.state in (LinkState.LINKED, LinkState.CREATING)]
+    if not alive:
+        work.items[item_id] = replace(work.items[item_id], deleted_at=work.now)
+
+
+def apply_delete_policy(work: Working, sibling: Link, policy: DeletePolicy, gone: Link) -> None:
+    """What the vanishing of ``gone`` does to the counterpart ``sibling``."""
+    assert sibling.item is not None
+    work.close(InboxKind.DELETE, sibling.id)
+    if sibling.state is LinkState.CREATING and policy in (DeletePolicy.PROPAGATE, DeletePolicy.ARCHIVE):
+        # Nothing was sent yet: there is nothing to delete. A sent create is looked up first and then deleted.
+        unsent = sibling.intent is None or sibling.intent.sent_at is None
+        if unsent:
+            work.drop_link(sibling)
+            return
+    match policy:
+        case DeletePolicy.PROPAGATE | DeletePolicy.ARCHIVE:
+            doom = "delete" if policy is DeletePolicy.PROPAGATE else "archive"
+            work.put_link(replace(sibling, doom=doom))
+        case DeletePolicy.UNLINK:
+            work.put_link(replace(sibling, state=LinkState.UNLINKED, due_at=None, problem=None))
+        case DeletePolicy.RESTORE:
+            work.drop_link(gone)
+            work.note(sibling.item, "@restore", gone.system, None, Cause("hub", "isthmus", gone.key or ""))
+        case DeletePolicy.HOLD:
+            name = work.items[sibling.item].fields.get("name") or sibling.key
+            work.ask(
+                InboxKind.DELETE,
+                sibling,
+                f"{name} was deleted in {gone.system} and still exists in {sibling.system}.",
+                detail={
+                    "deleted_in": gone.system,
+                    "deleted_key": gone.key,
+                    "system": sibling.system,
+                    "key": sibling.key,
+                },
+                choices=DELETE_CHOICES,
+            )

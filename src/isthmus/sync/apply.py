@@ -1,0 +1,205 @@
+"""Applying: due links of one flow and system are read, planned, written, and what came of it is taken in (SPEC 5-8).
+
+The order of commits makes a kill harmless anywhere: intents are committed before creates are sent; answers are
+recorded like observations; a write that was sent and not recorded is either found again (create) or planned again from
+what the system shows (update, delete).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from isthmus import events
+from isthmus.connector import Gone, Record, Resource, Writable, Write, WriteAnswer
+from isthmus.errors import IsthmusError, NeedsPerson, UnknownOutcome
+from isthmus.mapping import Refs
+from isthmus.model.flow import Flow
+from isthmus.model.state import Link, LinkState
+from isthmus.sync.observe import Observer
+from isthmus.sync.outcome import Outcome, record_outcomes
+from isthmus.sync.plan import Step, StepKind, needed_refs, plan_link
+from isthmus.sync.ports import Store
+from isthmus.sync.unsure import resolve_unsure
+from isthmus.sync.working import Working
+from isthmus.sync.world import World
+
+__all__ = ["Applier"]
+
+CLAIM = 200
+"""Most links handled between two commits."""
+
+
+class Applier:
+    """Brings one system in step for one flow. At most one at a time per flow and system (the caller holds its lock)."""
+
+    def __init__(
+        self,
+        store: Store,
+        world: World,
+        flow: Flow,
+        system: str,
+        resource: Resource,
+        observer: Observer,
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+        jitter: Callable[[], float],
+    ) -> None:
+        self._store, self._world, self._flow, self._system = store, world, flow, system
+        self._resource, self._observer = resource, observer
+        self._clock, self._new_id, self._jitter = clock, new_id, jitter
+
+    async def apply_due(self, allowed: Mapping[str, int] | None = None) -> Mapping[str, int]:
+        """One round over what is due now; how many links of each kind were handled. ``allowed`` caps kinds (see the
+        brake).
+
+        Raises ``Unavailable``, ``RateLimited`` or ``Unauthorized`` when the system as a whole does not take writes;
+        everything stays due.
+        """
+        async with self._store.transaction() as tx:
+            due = await tx.due_links(self._flow.name, self._system, self._clock(), CLAIM)
+        if allowed is not None:
+            due = _within(due, allowed)
+        if not due:
+            return {}
+        unsure = [link for link in due if link.intent is not None and link.intent.sent_at is not None]
+        if unsure:
+            await resolve_unsure(
+                self._store, self._world, self._resource, unsure, clock=self._clock, new_id=self._new_id
+            )
+        steps = await self.plan([link for link in due if link not in unsure])
+        await self._perform(steps)
+        return Counter(kind_of(link) for link in due)
+
+    async def plan(self, due: Sequence[Link]) -> list[Step]:
+        """Read the records of due updates as they are now, then plan. Also takes in what was read."""
+        existing = [link for link in due if link.state is LinkState.LINKED and link.key is not None]
+        current = await self._read(existing)
+        async with self._store.transaction() as tx:
+            links = await tx.links([link.id for link in due])
+            links = [link for link in links if link.due_at is not None]
+            items = await tx.items({link.item for link in links if link.item is not None})
+            lens = self._world.lenses[(self._flow.name, self._system)]
+            wanted = {
+                (self._system, resource, item)
+                for link in links
+                if link.item in items
+                for resource, item in needed_refs(link, items[link.item], lens)
+            }
+            keys = await tx.far_keys(wanted) if wanted else {}
+        refs = Refs(keys={(resource, item): key for (_, resource, item), key in keys.items()})
+        archive = self._flow.sides[self._system].archive
+        return [
+            plan_link(link, items[link.item], lens, current.get(link.key or ""), refs, archive)
+            for link in links
+            if link.item in items and (link.state is LinkState.CREATING or link.key in current)
+        ]
+
+    async def _read(self, links: Sequence[Link]) -> dict[str, Record]:
+        """The records now; taken in as observations, so that an edit since the last look is merged, not overwritten."""
+        found: dict[str, Record] = {}
+        size = max(1, self._resource.traits.fetch_batch)
+        keys = [link.key for link in links if link.key is not None]
+        for start in range(0, len(keys), size):
+            began = self._clock()
+            answers = await self._resource.fetch(keys[start : start + size])
+            await self._observer.ingest(self._resource.name, answers, began)
+            found |= {answer.key: answer for answer in answers if isinstance(answer, Record)}
+        return found
+
+    async def _perform(self, steps: Sequence[Step]) -> None:
+        writes = [step for step in steps if step.write is not None]
+        idle = [Outcome(step=step, answer=None) for step in steps if step.write is None]
+        if idle:
+            await self._record(idle, self._clock())
+        if not writes:
+            return
+        await self._send_intents(writes)
+        assert isinstance(self._resource, Writable)
+        size = max(1, self._resource.traits.write_batch)
+        for start in range(0, len(writes), size):
+            part = writes[start : start + size]
+            began = self._clock()
+            try:
+                answers: Sequence[WriteAnswer] = await self._resource.write([_write(step) for step in part])
+            except (UnknownOutcome, NeedsPerson) as error:
+                answers = [error] * len(part)
+            except IsthmusError:
+                # The system as a whole takes no writes: nothing had an effect, everything stays due.
+                await self._withdraw(writes[start:])
+                raise
+            await self._record([Outcome(step=s, answer=a) for s, a in zip(part, answers, strict=True)], began)
+
+    async def _send_intents(self, steps: Sequence[Step]) -> None:
+        """Creates become *unsure* before they are sent: from here on only a look-up may decide their outcome."""
+        now = self._clock()
+        creates = [step for step in steps if step.kind is StepKind.CREATE]
+        if not creates:
+            return
+        async with self._store.transaction() as tx:
+            links = await tx.links([step.link.id for step in creates])
+            work = Working(self._world, {}, links, now=now, new_id=self._new_id)
+            for link in links:
+                assert link.intent is not None
+                work.batch.links.append(replace(link, intent=replace(link.intent, sent_at=now)))
+            await tx.save(work.batch)
+
+    async def _withdraw(self, steps: Sequence[Step]) -> None:
+        """Intents of creates that were never sent are plain again."""
+        creates = [step for step in steps if step.kind is StepKind.CREATE]
+        if creates:
+            async with self._store.transaction() as tx:
+                links = await tx.links([step.link.id for step in creates])
+                work = Working(self._world, {}, links, now=self._clock(), new_id=self._new_id)
+                work.batch.links += [
+                    replace(link, intent=replace(link.intent, sent_at=None))
+                    for link in links
+                    if link.intent is not None
+                ]
+                await tx.save(work.batch)
+
+    async def _record(self, outcomes: Sequence[Outcome], began: datetime) -> None:
+        await record_outcomes(
+            self._store,
+            self._world,
+            self._resource.name,
+            outcomes,
+            began=began,
+            clock=self._clock,
+            new_id=self._new_id,
+            jitter=self._jitter,
+        )
+        done = sum(isinstance(outcome.answer, Record | Gone) for outcome in outcomes)
+        if done:
+            events.emit(events.WRITE_DONE, system=self._system, flow=self._flow.name, writes=done)
+        for outcome in outcomes:
+            if isinstance(outcome.answer, UnknownOutcome):
+                events.emit(events.WRITE_UNSURE, logging.WARNING, system=self._system, link=outcome.step.link.id)
+
+
+def _write(step: Step) -> Write:
+    assert step.write is not None
+    return step.write
+
+
+def _within(due: Sequence[Link], allowed: Mapping[str, int]) -> list[Link]:
+    left = dict(allowed)
+    kept = []
+    for link in due:
+        kind = kind_of(link)
+        if left.get(kind, CLAIM) > 0:
+            left[kind] = left.get(kind, CLAIM) - 1
+            kept.append(link)
+    return kept
+
+
+def kind_of(link: Link) -> str:
+    """creates, updates or deletes: what the brake counts."""
+    if link.state is LinkState.CREATING:
+        return "creates"
+    return "deletes" if link.doom is not None else "updates"

@@ -1,0 +1,123 @@
+"""The stage of first contact: gives every new reading an item, a question in the inbox, or a reason to wait.
+
+One system after the other, so that the second system's records are matched against the items of the first. While a
+create to a system is *unsure* (sent, no answer), new readings of that system wait: one of them may be its outcome, and
+taking it for a stranger would make a duplicate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from isthmus.model.flow import Flow
+from isthmus.model.state import Cause, InboxKind, Item, Link, LinkState
+from isthmus.sync.evidence import values_of
+from isthmus.sync.join import attach
+from isthmus.sync.matching import Judgement, judge, settle_rivals
+from isthmus.sync.ports import Store, Transaction
+from isthmus.sync.working import Working
+from isthmus.sync.world import World, rule_name
+
+__all__ = ["meet"]
+
+BATCH = 2000
+MATCH_CHOICES = ("link", "separate", "ignore")
+
+
+async def meet(store: Store, world: World, flow: Flow, clock: Callable[[], datetime], new_id: Callable[[], str]) -> int:
+    """Handle the new readings of a flow; how many got an item or a question."""
+    handled = 0
+    systems = sorted(flow.sides, key=lambda s: (s != flow.first, list(flow.sides).index(s)))
+    for system in systems:
+        after = ""
+        while True:
+            async with store.transaction() as tx:
+                fresh = await tx.new_links(flow.name, BATCH, after)
+                if not fresh:
+                    break
+                after = fresh[-1].id
+                mine = [link for link in fresh if link.system == system]
+                if mine:
+                    handled += await _meet(tx, world, flow, system, mine, clock(), new_id)
+    return handled
+
+
+async def _meet(
+    tx: Transaction,
+    world: World,
+    flow: Flow,
+    system: str,
+    fresh: list[Link],
+    now: datetime,
+    new_id: Callable[[], str],
+) -> int:
+    unsure = await tx.unsure(flow.name, system)
+    sent = [link.intent.sent_at for link in unsure if link.intent is not None and link.intent.sent_at is not None]
+    if sent:
+        fresh = [link for link in fresh if link.seen_at is not None and link.seen_at < min(sent)]
+    rules = [(rule_name(rule), rule) for rule in flow.match]
+    wanted = {pair for link in fresh for pair in values_of(link.far, dict(rules)).items()}
+    found = await tx.find_evidence(flow.entity.name, wanted)
+    ids = {id for hits in found.values() for id in hits}
+    items = await tx.items(ids)
+    links = await tx.links_by_item(ids)
+    resource = flow.sides[system].resource
+    taken = {
+        link.item: link.key or "a record being created"
+        for link in links
+        if link.item is not None
+        and (link.system, link.resource) == (system, resource)
+        and (link.state in (LinkState.LINKED, LinkState.UNLINKED) or _sent(link))
+    }
+    judged = settle_rivals([(link, judge(link, rules, found, items, taken)) for link in fresh])
+    work = Working(world, items, [*links, *fresh], now=now, new_id=new_id)
+    for link, judgement in judged:
+        _settle(work, flow, link, judgement, items)
+    await tx.save(work.finish())
+    return len(judged)
+
+
+def _sent(link: Link) -> bool:
+    return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None
+
+
+def _settle(work: Working, flow: Flow, link: Link, judgement: Judgement, items: dict[str, Item]) -> None:
+    if judgement.item is not None:
+        attach(work, link, judgement.item)
+    elif judgement.candidates:
+        _doubt(work, link, judgement, items)
+    else:
+        item = work.new_item(flow.entity.name)
+        work.note(
+            item.id,
+            "@born",
+            None,
+            f"{link.system}/{link.resource}/{link.key}",
+            Cause("system", link.system, link.key or ""),
+        )
+        attach(work, link, item.id)
+
+
+def _doubt(work: Working, link: Link, judgement: Judgement, items: dict[str, Item]) -> None:
+    work.put_link(replace(link, state=LinkState.DOUBTFUL, due_at=None))
+    name = link.far.get("name") or link.far.get("number") or link.key
+    candidates = [
+        {
+            "item": c.item,
+            "score": round(c.score, 3),
+            "reason": c.reason,
+            "taken": c.taken,
+            "fields": {k: v for k, v in items[c.item].fields.items() if v is not None} if c.item in items else {},
+        }
+        for c in judgement.candidates
+    ]
+    work.ask(
+        InboxKind.MATCH,
+        link,
+        f"{name} ({link.system} {link.resource} {link.key}): {judgement.reason}",
+        detail={"fields": dict(link.far), "candidates": candidates, "system": link.system, "key": link.key},
+        choices=MATCH_CHOICES,
+    )

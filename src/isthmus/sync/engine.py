@@ -1,0 +1,254 @@
+"""The engine as a whole: rounds of observe, meet, apply over all systems, until there is nothing left to do; and the
+pieces of a round that the continuous service drives by timers and hints.
+
+A system that is down, slow or misconfigured delays only what is due there: everything else goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from isthmus import events
+from isthmus.connector import System
+from isthmus.errors import IsthmusError, Misconfigured, Retryable
+from isthmus.model.state import FeedState, Problem
+from isthmus.sync.apply import Applier
+from isthmus.sync.brake import check_brake
+from isthmus.sync.contact import meet
+from isthmus.sync.observe import Observer
+from isthmus.sync.outcome import pause
+from isthmus.sync.plan import Step
+from isthmus.sync.ports import Batch, Store
+from isthmus.sync.world import World
+
+__all__ = ["Engine", "Round"]
+
+ROUNDS = 1000
+"""Safety limit of one catch-up: a plan that never comes to rest is a fault, not a reason to go on for ever."""
+
+
+class Round(msgspec.Struct, kw_only=True):
+    """What a catch-up did."""
+
+    read: int = 0
+    met: int = 0
+    handled: int = 0
+    problems: dict[str, str] = {}
+    """System -> why it could not be read or written."""
+
+
+class Engine:
+    """Everything that keeps the systems in step. One instance per process; several processes may share a store."""
+
+    def __init__(
+        self,
+        store: Store,
+        world: World,
+        systems: Mapping[str, System],
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+        jitter: Callable[[], float],
+    ) -> None:
+        self.store, self.world, self.systems = store, world, dict(systems)
+        self._clock, self._new_id, self._jitter = clock, new_id, jitter
+        self._down: dict[str, tuple[int, datetime]] = {}
+        self.observers = {
+            name: Observer(store, world, name, system.resources(), clock=clock, new_id=new_id)
+            for name, system in self.systems.items()
+        }
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    def is_down(self, system: str) -> bool:
+        """Whether the system failed lately and is left alone for a while."""
+        failed = self._down.get(system)
+        return failed is not None and self._clock() < failed[1]
+
+    def back_at(self, system: str) -> datetime | None:
+        """When a system that is down is tried again."""
+        failed = self._down.get(system)
+        return failed[1] if failed is not None else None
+
+    async def poll(self, system: str, resource: str, report: Callable[[int], None] | None = None) -> int:
+        """Look at one resource. Raises what the system raises, after noting it."""
+        if not await self.store.try_lock(f"read/{system}/{resource}"):
+            return 0
+        try:
+            count = await self.observers[system].poll(resource, report)
+            self.note_up(system)
+            return count
+        except IsthmusError as error:
+            await self.note_down(system, resource, error)
+            raise
+        finally:
+            await self.store.unlock(f"read/{system}/{resource}")
+
+    async def look(self, system: str, resource: str, keys: Collection[str]) -> int:
+        """Look at some records (a hint)."""
+        if not keys:
+            return await self.poll(system, resource)
+        return await self.observers[system].look(resource, keys)
+
+    async def note_down(self, system: str, resource: str, error: IsthmusError) -> None:
+        """The system cannot be used now: wait longer each time, and remember why."""
+        tries = self._down.get(system, (0, self._clock()))[0]
+        wait = error.wait if isinstance(error, Retryable) else None
+        delay = pause(tries, self._jitter(), wait) if isinstance(error, Retryable) else timedelta(seconds=60)
+        now = self._clock()
+        if system not in self._down:
+            level = logging.ERROR if isinstance(error, Misconfigured) else logging.WARNING
+            events.emit(events.SYSTEM_DOWN, level, system=system, code=error.code, message=error.message)
+        self._down[system] = (tries + 1, now + delay)
+        async with self.store.transaction() as tx:
+            state = await tx.feed(system, resource) or FeedState(system=system, resource=resource)
+            problem = Problem(code=error.code, message=error.message, advice=error.advice, at=now)
+            failing = replace(state, failing_since=state.failing_since or now, problem=problem)
+            await tx.save(Batch(feeds=[failing]))
+
+    def note_up(self, system: str) -> None:
+        """The system answered."""
+        if self._down.pop(system, None) is not None:
+            events.emit(events.SYSTEM_UP, system=system)
+
+    # -- deciding and writing ------------------------------------------------------------------------------------
+
+    async def meet_all(self) -> int:
+        """First contact of all new readings, parents first."""
+        met = 0
+        for name in self.world.order:
+            if not await self.store.try_lock(f"meet/{name}"):
+                continue
+            try:
+                met += await meet(self.store, self.world, self.world.flows[name], self._clock, self._new_id)
+            finally:
+                await self.store.unlock(f"meet/{name}")
+        if met:
+            events.emit(events.ITEM_LINKED, readings=met)
+        return met
+
+    async def apply(self, flow: str, system: str) -> int:
+        """One round of due writes of one flow to one system; 0 when somebody else is at it or the brake holds."""
+        side = self.world.flows[flow].sides[system]
+        if system not in self.systems or self.is_down(system):
+            return 0
+        lock = f"apply/{flow}/{system}"
+        if not await self.store.try_lock(lock):
+            return 0
+        try:
+            return await self._apply(flow, system)
+        except IsthmusError as error:
+            await self.note_down(system, side.resource, error)
+            raise
+        finally:
+            await self.store.unlock(lock)
+
+    async def _apply(self, flow: str, system: str) -> int:
+        async with self.store.transaction() as tx:
+            allowed = await check_brake(tx, self.world.flows[flow], system, self._clock(), self._new_id)
+        handled = await self.applier(flow, system).apply_due(allowed)
+        if handled:
+            self.note_up(system)
+        spent = {kind: count for kind, count in handled.items() if allowed.get(kind)}
+        if spent:
+            async with self.store.transaction() as tx:
+                for kind, count in spent.items():
+                    await tx.use_approval(f"{flow}/{system}/{kind}", count)
+        return sum(handled.values())
+
+    def applier(self, flow: str, system: str) -> Applier:
+        """The applier of one flow and system."""
+        side = self.world.flows[flow].sides[system]
+        return Applier(
+            self.store,
+            self.world,
+            self.world.flows[flow],
+            system,
+            self.systems[system].resources()[side.resource],
+            self.observers[system],
+            clock=self._clock,
+            new_id=self._new_id,
+            jitter=self._jitter,
+        )
+
+    async def settle_system(self, system: str) -> int:
+        """Everything due in one system, parents first, one round; also records whose parent appeared."""
+        handled = await self.observers[system].reread_woken() if not self.is_down(system) else 0
+        for flow in self.world.order:
+            if system in self.world.flows[flow].sides:
+                handled += await self.apply(flow, system)
+        return handled
+
+    # -- catching up ---------------------------------------------------------------------------------------------
+
+    async def observe_all(self, report: Callable[[str, str, int], None] | None = None) -> Round:
+        """Look at every resource of every system once; systems side by side."""
+        done = Round()
+
+        async def one(system: str) -> None:
+            for resource in self.world.resources(system):
+
+                def progress(count: int, name: str = resource) -> None:
+                    if report is not None:
+                        report(system, name, count)
+
+                try:
+                    done.read += await self.poll(system, resource, progress)
+                except IsthmusError as error:
+                    done.problems[system] = str(error)
+                    return
+
+        await asyncio.gather(*(one(system) for system in self.world.systems() if system in self.systems))
+        return done
+
+    async def catch_up(
+        self,
+        report: Callable[[str, str, int], None] | None = None,
+        after_round: Callable[[Round], None] | None = None,
+    ) -> Round:
+        """Observe everything, then meet and apply until nothing is due now. Systems are written side by side."""
+        done = await self.observe_all(report)
+        for _ in range(ROUNDS):
+            met = await self.meet_all()
+            handled = 0
+
+            async def one(system: str) -> int:
+                try:
+                    return await self.settle_system(system)
+                except IsthmusError as error:
+                    done.problems[system] = str(error)
+                    return 0
+
+            for count in await asyncio.gather(*(one(system) for system in self.systems)):
+                handled += count
+            done.met += met
+            done.handled += handled
+            if after_round is not None:
+                after_round(done)
+            if not met and not handled:
+                return done
+        raise AssertionError("The plan does not come to rest.")
+
+    async def plan(self) -> list[Step]:
+        """What would be written now, without writing: for a dry run on a scratch store (reads far records)."""
+        steps: list[Step] = []
+        for flow in self.world.order:
+            for system in self.world.flows[flow].sides:
+                if system in self.systems:
+                    steps += await self._plan_all(flow, system)
+        return steps
+
+    async def _plan_all(self, flow: str, system: str) -> list[Step]:
+        found: list[Step] = []
+        async with self.store.transaction() as tx:
+            due = await tx.due_links(flow, system, self._clock(), 1_000_000)
+        applier = self.applier(flow, system)
+        for start in range(0, len(due), 500):
+            found += await applier.plan(due[start : start + 500])
+        return found

@@ -1,0 +1,82 @@
+"""Joining: a reading gets its item, two items become one (SPEC 7). Pure."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from isthmus.model.flow import MergePolicy
+from isthmus.model.state import Cause, InboxKind, Link, LinkState
+from isthmus.sync.absorb import absorb_gone, merge_into_item
+from isthmus.sync.working import Working
+
+__all__ = ["MERGE_CHOICES", "attach", "join_items"]
+
+MERGE_CHOICES = ("archive", "keep", "separate")
+
+
+def attach(work: Working, link: Link, item_id: str) -> None:
+    """Link a reading (state new or doubtful) to an item and merge what it shows, as first contact.
+
+    A create that was decided but not sent for the same record is dropped: the record is there already.
+    """
+    for other in work.links_of(item_id):
+        same_place = (other.system, other.resource) == (link.system, link.resource)
+        if same_place and other.state is LinkState.CREATING and (other.intent is None or other.intent.sent_at is None):
+            work.drop_link(other)
+    linked = replace(link, item=item_id, state=LinkState.LINKED, base={}, problem=None, due_at=None)
+    work.put_link(linked)
+    work.close(InboxKind.MATCH, link.id)
+    work.put_link(merge_into_item(work, linked, linked.far, Cause("system", link.system, link.key or "")))
+
+
+def join_items(work: Working, loser_link: Link, winner_link: Link) -> None:
+    """A far system merged the loser's record into the winner's: the items become one as well. The loser's records in
+    other systems follow the flow's ``merge`` policy; the loser's id stays as an alias, its history stays readable."""
+    loser, winner = loser_link.item, winner_link.item
+    if loser is None or winner is None or loser == winner:
+        absorb_gone(work, loser_link)
+        return
+    cause = Cause("system", loser_link.system, loser_link.key or "")
+    work.put_link(replace(loser_link, state=LinkState.GONE, item=winner, due_at=None, conflicts={}, problem=None))
+    for sibling in work.links_of(loser):
+        side = work.flow(sibling).sides.get(sibling.system)
+        policy = side.merge if side is not None else MergePolicy.HOLD
+        _follow(work, sibling, winner, policy, loser_link.system)
+    work.items[loser] = replace(work.items[loser], alias_of=winner, deleted_at=work.now)
+    work.note(loser, "@merged", None, winner, cause)
+    work.note(winner, "@merged", loser, None, cause)
+
+
+def _follow(work: Working, sibling: Link, winner: str, policy: MergePolicy, merged_in: str) -> None:
+    if sibling.state in (LinkState.GONE, LinkState.UNLINKED):
+        work.put_link(replace(sibling, item=winner))
+        return
+    if sibling.state is LinkState.CREATING:
+        if sibling.intent is None or sibling.intent.sent_at is None:
+            work.drop_link(sibling)
+        else:
+            work.put_link(replace(sibling, item=winner))
+        return
+    held = [x for x in work.links_of(winner) if (x.system, x.resource) == (sibling.system, sibling.resource)]
+    moved = replace(sibling, item=winner, base=sibling.base)
+    if not any(x.state is LinkState.LINKED for x in held) or policy is MergePolicy.KEEP:
+        work.put_link(moved)
+    elif policy is MergePolicy.ARCHIVE:
+        has_archive = bool(work.flow(sibling).sides[sibling.system].archive)
+        work.put_link(replace(moved, doom="archive" if has_archive else "delete"))
+    else:
+        work.put_link(replace(moved, state=LinkState.DOUBTFUL, due_at=None))
+        name = work.items[winner].fields.get("name") or sibling.key
+        work.ask(
+            InboxKind.MERGE,
+            sibling,
+            f"{name} was merged in {merged_in}; {sibling.system} still has {len(held) + 1} records of it.",
+            detail={
+                "system": sibling.system,
+                "key": sibling.key,
+                "others": [x.key for x in held],
+                "merged_in": merged_in,
+                "winner": winner,
+            },
+            choices=MERGE_CHOICES,
+        )

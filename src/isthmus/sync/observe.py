@@ -1,0 +1,303 @@
+"""Observing a system: pages of its feeds and scans, records fetched for a hint, taken in batch by batch (SPEC 2, 8).
+
+The records of a page, the links they belong to, and the cursor after the page are one transaction: killed anywhere,
+the page is simply read again, and reading it again changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from isthmus import events
+from isthmus.connector import Change, Feed, Gone, Page, Record, Resource
+from isthmus.mapping import Got, Refs
+from isthmus.model.state import FeedState, Link, LinkState
+from isthmus.sync.absorb import Seen, absorb, absorb_gone, is_stale
+from isthmus.sync.join import join_items
+from isthmus.sync.ports import Batch, FarKey, Store, Transaction
+from isthmus.sync.working import Working
+from isthmus.sync.world import World
+
+__all__ = ["Observer", "load_refs", "see"]
+
+_EMPTY = Got({})
+READABLE = frozenset({LinkState.NEW, LinkState.DOUBTFUL, LinkState.LINKED, LinkState.GONE})
+
+
+class Observer:
+    """Reads one system's resources into the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        world: World,
+        system: str,
+        resources: Mapping[str, Resource],
+        *,
+        clock: Callable[[], datetime],
+        new_id: Callable[[], str],
+    ) -> None:
+        self._store, self._world, self._system, self._resources = store, world, system, resources
+        self._clock, self._new_id = clock, new_id
+
+    async def poll(self, name: str, report: Callable[[int], None] | None = None) -> int:
+        """Look at one resource: the first time (or when what is read from it changed) a complete scan, later its
+        feed, or a scan again where it has none. How many records were read."""
+        resource = self._resources[name]
+        signature = self._world.signature(self._system, name)
+        async with self._store.transaction() as tx:
+            state = await tx.feed(self._system, name) or FeedState(system=self._system, resource=name)
+        first = state.scanned_for != signature
+        if isinstance(resource, Feed) and not first:
+            return await self._read_feed(name, resource, state)
+        return await self._scan(name, resource, state, signature, report)
+
+    async def scan(self, name: str) -> int:
+        """Read a resource as a whole now, whether it has a feed or not."""
+        async with self._store.transaction() as tx:
+            state = await tx.feed(self._system, name) or FeedState(system=self._system, resource=name)
+        return await self._scan(name, self._resources[name], state, self._world.signature(self._system, name), None)
+
+    async def _read_feed(self, name: str, feed: Feed, state: FeedState) -> int:
+        count = 0
+        while True:
+            began = self._clock()
+            page = await feed.changes(state.cursor)
+            state = replace(
+                state,
+                cursor=page.cursor,
+                polled_at=began,
+                changed_at=began if page.items else state.changed_at,
+                failing_since=None,
+                problem=None,
+            )
+            await self.ingest(name, page.items, began, state=state)
+            count += len(page.items)
+            if not page.more:
+                if count:
+                    events.emit(events.FEED_READ, system=self._system, resource=name, records=count)
+                return count
+
+    async def _scan(
+        self,
+        name: str,
+        resource: Resource,
+        state: FeedState,
+        signature: str,
+        report: Callable[[int], None] | None,
+    ) -> int:
+        """A complete reading. The feed's position is taken before it starts, so that what changes meanwhile is seen
+        again. An interrupted scan goes on at its cursor."""
+        resumed = state.scan_started is not None and state.scan_cursor is not None
+        if not resumed:
+            began = self._clock()
+            position = (await resource.changes(None)).cursor if isinstance(resource, Feed) else None
+            state = replace(state, scan_started=began, scan_cursor=None, scan_feed_cursor=position)
+            async with self._store.transaction() as tx:
+                await tx.scan_seen(self._system, name, [], start=True)
+        count = 0
+        while True:
+            began = self._clock()
+            page: Page = await resource.scan(state.scan_cursor)
+            count += len(page.items)
+            changed = began if page.items else state.changed_at
+            state = replace(
+                state, scan_cursor=page.cursor, polled_at=began, changed_at=changed, failing_since=None, problem=None
+            )
+            seen = [change.key for change in page.items if isinstance(change, Record)]
+            await self.ingest(name, page.items, began, state=state, scanned=seen)
+            if report is not None:
+                report(count)
+            if not page.more:
+                break
+        await self._finish_scan(name, resource, state, signature)
+        events.emit(events.SCAN_COMPLETE, logging.DEBUG, system=self._system, resource=name, records=count)
+        return count
+
+    async def _finish_scan(self, name: str, resource: Resource, state: FeedState, signature: str) -> None:
+        """Records that a complete scan did not show may be gone: each is asked for by key before it counts."""
+        started = state.scan_started
+        assert started is not None
+        async with self._store.transaction() as tx:
+            missing = await tx.scan_missing(self._system, name, started)
+        size = max(1, resource.traits.fetch_batch)
+        for start in range(0, len(missing), size):
+            began = self._clock()
+            await self.ingest(name, await resource.fetch(missing[start : start + size]), began)
+        done = replace(
+            state,
+            cursor=state.scan_feed_cursor,
+            scan_cursor=None,
+            scan_started=None,
+            scan_feed_cursor=None,
+            scanned_at=started,
+            scanned_for=signature,
+        )
+        async with self._store.transaction() as tx:
+            await tx.save(batch_of(done))
+
+    async def look(self, name: str, keys: Collection[str]) -> int:
+        """Read these records now (a hint, or a parent that appeared)."""
+        resource = self._resources[name]
+        ordered = sorted(set(keys))
+        size = max(1, resource.traits.fetch_batch)
+        for start in range(0, len(ordered), size):
+            began = self._clock()
+            await self.ingest(name, await resource.fetch(ordered[start : start + size]), began)
+        return len(ordered)
+
+    async def reread_woken(self, limit: int = 500) -> int:
+        """Read again the records whose parent appeared; how many."""
+        async with self._store.transaction() as tx:
+            links = await tx.due_reads(self._system, self._clock(), limit)
+        by_resource: dict[str, set[str]] = {}
+        for link in links:
+            if link.key is not None:
+                by_resource.setdefault(link.resource, set()).add(link.key)
+        for name, keys in by_resource.items():
+            await self.look(name, keys)
+        return len(links)
+
+    async def ingest(
+        self,
+        name: str,
+        changes: Sequence[Change],
+        read_at: datetime,
+        *,
+        state: FeedState | None = None,
+        scanned: Sequence[str] | None = None,
+    ) -> None:
+        """Take in one page in one transaction, together with the cursor after it."""
+        latest: dict[str, Change] = {change.key: change for change in changes}
+        async with self._store.transaction() as tx:
+            if latest:
+                await self._ingest(tx, name, latest, read_at)
+            if scanned:
+                await tx.scan_seen(self._system, name, scanned, start=False)
+            if state is not None:
+                await tx.save(batch_of(state))
+
+    async def _ingest(self, tx: Transaction, name: str, latest: Mapping[str, Change], read_at: datetime) -> None:
+        links = await tx.links_by_key(self._system, name, latest)
+        merged = {c.merged_into for c in latest.values() if isinstance(c, Gone) and c.merged_into is not None}
+        winners = await tx.links_by_key(self._system, name, merged - set(latest)) if merged else []
+        by_key: dict[str, dict[str, Link]] = {}
+        for link in links:
+            by_key.setdefault(link.key or "", {})[link.flow] = link
+        work_list = self._interesting(name, latest, by_key, read_at)
+        if not work_list:
+            return
+        refs = Refs(items=await self._resolve(tx, name, latest, work_list))
+        ids = {link.item for _, link, _ in work_list if link is not None and link.item is not None}
+        ids |= {link.item for link in winners if link.item is not None}
+        siblings = await tx.links_by_item(ids)
+        everything = {link.id: link for link in [*links, *winners, *siblings]}
+        work = Working(self._world, await tx.items(ids), everything.values(), now=self._clock(), new_id=self._new_id)
+        for flow, known, change in work_list:
+            current = work.links.get(known.id) if known is not None else None
+            if isinstance(change, Gone):
+                self._absorb_gone(work, current, change)
+            else:
+                self._absorb(work, name, flow, current, change, refs, read_at)
+        await tx.save(work.finish())
+
+    def _interesting(
+        self, name: str, latest: Mapping[str, Change], by_key: Mapping[str, Mapping[str, Link]], read_at: datetime
+    ) -> list[tuple[str, Link | None, Change]]:
+        """(flow, link, change) that could mean anything: unchanged and stale readings fall out here, cheaply."""
+        found: list[tuple[str, Link | None, Change]] = []
+        for key, change in latest.items():
+            for flow in self._world.flows_of(self._system, name):
+                link = by_key.get(key, {}).get(flow.name)
+                if isinstance(change, Gone):
+                    if link is not None and (link.written_at is None or read_at >= link.written_at):
+                        found.append((flow.name, link, change))
+                    continue
+                lens = self._world.lenses[(flow.name, self._system)]
+                if link is None:
+                    if flow.sides[self._system].adopt and lens.selects(change.fields):
+                        found.append((flow.name, None, change))
+                elif link.state in READABLE and self._moved(link, change, lens.digest(change.fields), read_at):
+                    found.append((flow.name, link, change))
+        return found
+
+    def _moved(self, link: Link, change: Record, digest: bytes, read_at: datetime) -> bool:
+        seen = Seen(key=change.key, got=_EMPTY, version=change.version, digest=digest, read_at=read_at)
+        if is_stale(link, seen, self._resources[link.resource].traits):
+            if digest != link.digest:
+                events.emit(events.STALE_DROPPED, logging.DEBUG, system=self._system, key=change.key)
+            return False
+        calm = link.state is not LinkState.GONE and link.waits_for is None
+        return not (calm and digest == link.digest)
+
+    async def _resolve(
+        self,
+        tx: Transaction,
+        name: str,
+        latest: Mapping[str, Change],
+        work_list: Sequence[tuple[str, Link | None, Change]],
+    ) -> dict[tuple[str, str], str]:
+        wanted: set[tuple[str, str]] = set()
+        for flow, _, change in work_list:
+            if isinstance(change, Record):
+                wanted |= self._world.lenses[(flow, self._system)].refs_in(change.key, change.fields)
+        keys: list[FarKey] = [(self._system, resource, key) for resource, key in wanted]
+        return {(r, k): item for (_, r, k), item in (await tx.resolve(keys)).items()} if keys else {}
+
+    def _absorb_gone(self, work: Working, link: Link | None, change: Gone) -> None:
+        if link is None:
+            return
+        winner = next(
+            (
+                other
+                for other in work.links.values()
+                if change.merged_into is not None
+                and (other.system, other.resource, other.key, other.flow)
+                == (link.system, link.resource, change.merged_into, link.flow)
+                and other.item is not None
+            ),
+            None,
+        )
+        if winner is not None and link.item is not None:
+            join_items(work, link, winner)
+        else:
+            absorb_gone(work, link)
+
+    def _absorb(
+        self, work: Working, name: str, flow: str, link: Link | None, change: Record, refs: Refs, read_at: datetime
+    ) -> None:
+        if link is None:
+            link = Link(id=self._new_id(), flow=flow, system=self._system, resource=name, key=change.key)
+        absorb(work, link, see(self._world, link, change, refs, read_at))
+
+
+def see(world: World, link: Link, record: Record, refs: Refs, read_at: datetime) -> Seen:
+    """A far record in the link's terms."""
+    lens = world.lenses[(link.flow, link.system)]
+    contact = link.state in (LinkState.NEW, LinkState.DOUBTFUL)
+    return Seen(
+        key=record.key,
+        got=lens.get(record.key, record.fields, refs, created=not contact),
+        version=record.version,
+        digest=lens.digest(record.fields),
+        read_at=read_at,
+    )
+
+
+async def load_refs(tx: Transaction, world: World, records: Sequence[tuple[Link, Record]]) -> Refs:
+    """Items of all parents that these records refer to."""
+    wanted: set[FarKey] = set()
+    for link, record in records:
+        lens = world.lenses[(link.flow, link.system)]
+        wanted |= {(link.system, r, k) for r, k in lens.refs_in(record.key, record.fields)}
+    found = await tx.resolve(wanted) if wanted else {}
+    return Refs(items={(r, k): item for (_, r, k), item in found.items()})
+
+
+def batch_of(state: FeedState) -> Batch:
+    """A batch that only moves a feed."""
+    return Batch(feeds=[state])

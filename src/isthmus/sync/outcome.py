@@ -1,0 +1,201 @@
+"""What came of planned steps: answers are taken in like observations, failures are kept with their reason.
+
+Retryable failures wait with growing pauses; refusals are parked in the inbox and never block another record; a create
+whose answer never came stays *unsure* until it is looked up.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
+
+from isthmus import events
+from isthmus.connector import Gone, Record, WriteAnswer
+from isthmus.errors import IsthmusError, NeedsPerson, Retryable, Stale, UnknownOutcome
+from isthmus.model.fields import Canonical
+from isthmus.model.state import Effect, InboxKind, Link
+from isthmus.sync.absorb import Seen, absorb_gone, absorb_written
+from isthmus.sync.observe import load_refs, see
+from isthmus.sync.plan import Step, StepKind
+from isthmus.sync.ports import Store, Transaction
+from isthmus.sync.working import Working, problem_of
+from isthmus.sync.world import World
+
+__all__ = ["Outcome", "pause", "record_outcomes"]
+
+LONGEST_PAUSE = 300.0
+"""Seconds between tries at most."""
+STUBBORN = 8
+"""Tries of an unsure create before a person is asked as well."""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """A step and its answer; None when nothing was sent."""
+
+    step: Step
+    answer: WriteAnswer | None
+
+
+def pause(attempts: int, jitter: float, wait: float | None = None) -> timedelta:
+    """How long to wait after the given number of failed tries: 1, 2, 4 ... seconds, plus up to a quarter."""
+    return timedelta(seconds=max(wait or 0.0, min(LONGEST_PAUSE, 2.0 ** min(attempts, 12)) * (1 + 0.25 * jitter)))
+
+
+async def record_outcomes(
+    store: Store,
+    world: World,
+    resource: str,
+    outcomes: Sequence[Outcome],
+    *,
+    began: datetime,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], str],
+    jitter: Callable[[], float],
+) -> None:
+    """One transaction for the whole batch."""
+    async with store.transaction() as tx:
+        links = await tx.links([outcome.step.link.id for outcome in outcomes])
+        siblings = await tx.links_by_item({link.item for link in links if link.item is not None})
+        strangers = await _strangers(tx, resource, outcomes)
+        everything = {link.id: link for link in [*links, *siblings, *strangers]}
+        items = await tx.items({link.item for link in everything.values() if link.item is not None})
+        now = clock()
+        work = Working(world, items, everything.values(), now=now, new_id=new_id)
+        answered = [(o.step.link, o.answer) for o in outcomes if isinstance(o.answer, Record)]
+        refs = await load_refs(tx, world, answered)
+        for outcome in outcomes:
+            link = work.links.get(outcome.step.link.id)
+            if link is None:
+                continue
+            if isinstance(outcome.answer, Record):
+                _done(work, link, outcome, see(world, link, outcome.answer, refs, now))
+            else:
+                _other(work, link, outcome, jitter())
+            if outcome.step.write is not None:
+                work.batch.effects.append(_effect(work.links.get(link.id, link), outcome, now, began))
+        await tx.save(work.finish())
+
+
+async def _strangers(tx: Transaction, resource: str, outcomes: Sequence[Outcome]) -> list[Link]:
+    """Readings of just created records that came in before their answer was recorded."""
+    keys = [o.answer.key for o in outcomes if o.step.kind is StepKind.CREATE and isinstance(o.answer, Record)]
+    if not keys:
+        return []
+    return await tx.links_by_key(outcomes[0].step.link.system, resource, keys)
+
+
+def _done(work: Working, link: Link, outcome: Outcome, seen: Seen) -> None:
+    """A write that succeeded, with the record as it is now."""
+    step = outcome.step
+    for other in list(work.links.values()):
+        same = (other.flow, other.system, other.resource, other.key) == (
+            link.flow,
+            link.system,
+            link.resource,
+            seen.key,
+        )
+        if same and other.id != link.id and other.item is None:
+            work.drop_link(other)
+    if step.kind is StepKind.ARCHIVE:
+        link = replace(link, doom=None)
+    absorb_written(work, link, seen, step.values, created=step.kind is StepKind.CREATE)
+
+
+def _other(work: Working, link: Link, outcome: Outcome, jitter: float) -> None:
+    """Everything that is not a record: waits, refusals, failures, deletions, nothing to do."""
+    step, answer = outcome.step, outcome.answer
+    if answer is None:
+        _unsent(work, link, step)
+    elif isinstance(answer, Gone):
+        absorb_gone(work, link)
+    elif isinstance(answer, Stale):
+        work.put_link(replace(link, due_at=work.now, digest=None))
+    elif isinstance(answer, UnknownOutcome):
+        delay = pause(link.attempts, jitter, answer.wait)
+        problem = problem_of(answer, work.now)
+        work.put_link(replace(link, due_at=work.now + delay, attempts=link.attempts + 1, problem=problem, digest=None))
+    elif isinstance(answer, Retryable):
+        delay = pause(link.attempts, jitter, answer.wait)
+        intent = None if link.intent is None else replace(link.intent, sent_at=None)
+        work.put_link(
+            replace(
+                link,
+                due_at=work.now + delay,
+                attempts=link.attempts + 1,
+                intent=intent,
+                problem=problem_of(answer, work.now),
+            )
+        )
+    elif isinstance(answer, IsthmusError):
+        park(work, link, answer, step)
+
+
+def _unsent(work: Working, link: Link, step: Step) -> None:
+    match step.kind:
+        case StepKind.WAIT:
+            work.put_link(replace(link, waits_for=step.waits_for, due_at=None))
+        case StepKind.REFUSE:
+            assert step.error is not None
+            park(work, link, step.error, step)
+        case _:
+            _agree(work, link, step.values)
+
+
+def _agree(work: Working, link: Link, values: Mapping[str, Canonical]) -> None:
+    """The record already reads as wanted: base takes it up (SPEC 1: no write)."""
+    lens = work.lens(link)
+    base = {
+        **link.base,
+        **{n: v if n in lens.only_written else lens.view(n, v) for n, v in values.items()},
+    }
+    work.put_link(replace(link, base=base, doom=None, due_at=None, attempts=0))
+
+
+def park(work: Working, link: Link, error: IsthmusError, step: Step) -> None:
+    """Set one record aside with its reason; everything else goes on (SPEC 10)."""
+    intent = None if link.intent is None else replace(link.intent, sent_at=None)
+    problem = problem_of(error, work.now)
+    work.put_link(replace(link, due_at=None, intent=intent, problem=problem))
+    item = work.items.get(link.item or "")
+    name = (item.fields.get("name") or item.fields.get("number") if item is not None else None) or link.key or "?"
+    field = getattr(error, "field", None)
+    work.ask(
+        InboxKind.FAILURE,
+        link,
+        f"{name}: {link.system} refused to {step.kind} its {link.resource}: {error.message}",
+        detail={
+            "code": error.code,
+            "message": error.message,
+            "advice": error.advice,
+            "field": field,
+            "system": link.system,
+            "key": link.key,
+            "values": dict(step.values),
+        },
+        choices=("retry", "unlink"),
+    )
+    level = logging.WARNING if isinstance(error, NeedsPerson) else logging.ERROR
+    events.emit(events.WRITE_PARKED, level, system=link.system, link=link.id, code=error.code)
+
+
+def _effect(link: Link, outcome: Outcome, now: datetime, began: datetime) -> Effect:
+    answer = outcome.answer
+    failed = answer if isinstance(answer, IsthmusError) else None
+    return Effect(
+        link=link.id,
+        item=link.item,
+        flow=link.flow,
+        system=link.system,
+        resource=link.resource,
+        key=link.key,
+        kind=outcome.step.kind,
+        changes=outcome.step.changes,
+        outcome=failed.code if failed is not None else "done",
+        message=failed.message if failed is not None else "",
+        at=now,
+        seconds=(now - began).total_seconds(),
+    )

@@ -1,0 +1,111 @@
+"""Planning one link: which write would bring its system in step. Pure and printable; the same for a dry run and for
+the real thing (SPEC 1, 5, 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from isthmus.connector import Create, Delete, Record, Update, Write
+from isthmus.errors import NeedsPerson, Unmappable
+from isthmus.mapping import Lens, Refs
+from isthmus.model.fields import Canonical
+from isthmus.model.state import Item, Link, LinkState
+from isthmus.sync.working import pending
+
+__all__ = ["Step", "StepKind", "needed_refs", "plan_link"]
+
+
+class StepKind(StrEnum):
+    """What a step does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    ARCHIVE = "archive"
+    WAIT = "wait"
+    """A parent has no record in this system yet."""
+    REFUSE = "refuse"
+    """Cannot be expressed; a person must look."""
+    NOTHING = "nothing"
+    """The system is in step already."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One planned write. ``changes`` are hub terms: field -> [as the system has it, as it will be]."""
+
+    kind: StepKind
+    link: Link
+    write: Write | None = None
+    values: Mapping[str, Canonical] = {}
+    """Hub values that the write carries."""
+    changes: Mapping[str, tuple[Canonical, Canonical]] = {}
+    waits_for: str | None = None
+    error: NeedsPerson | None = None
+
+
+def needed_refs(link: Link, item: Item, lens: Lens) -> set[tuple[str, str]]:
+    """(resource, item) of the parents whose keys planning this link needs."""
+    values = item.fields if link.state is LinkState.CREATING else pending(link, item, lens)
+    return lens.refs_out(values)
+
+
+def plan_link(link: Link, item: Item, lens: Lens, now: Record | None, refs: Refs, archive: Mapping[str, Any]) -> Step:
+    """The step for a due link. ``now`` is the record as just read (not needed for a create)."""
+    if link.state is LinkState.CREATING:
+        return _plan_create(link, item, lens, refs)
+    assert now is not None
+    if link.doom == "delete":
+        return Step(kind=StepKind.DELETE, link=link, write=Delete(key=now.key))
+    if link.doom == "archive":
+        fields = {name: value for name, value in archive.items() if now.fields.get(name) != value}
+        if not fields:
+            return Step(kind=StepKind.NOTHING, link=link)
+        return Step(kind=StepKind.ARCHIVE, link=link, write=Update(before=now, fields=fields))
+    return _plan_update(link, item, lens, now, refs)
+
+
+def _plan_create(link: Link, item: Item, lens: Lens, refs: Refs) -> Step:
+    values = {name: value for name, value in item.fields.items() if name in lens.writable and value is not None}
+    result = lens.put(values, {}, refs)
+    refused = _obstacle(link, result.missing, result.problems)
+    if refused is not None:
+        return refused
+    assert link.intent is not None
+    return Step(
+        kind=StepKind.CREATE,
+        link=link,
+        write=Create(token=link.intent.token, fields=result.fields),
+        values=values,
+        changes={name: (None, value) for name, value in values.items()},
+    )
+
+
+def _plan_update(link: Link, item: Item, lens: Lens, now: Record, refs: Refs) -> Step:
+    values = pending(link, item, lens)
+    result = lens.put(values, now.fields, refs)
+    refused = _obstacle(link, result.missing, result.problems)
+    if refused is not None:
+        return refused
+    if not result.fields:
+        return Step(kind=StepKind.NOTHING, link=link, values=values)
+    return Step(
+        kind=StepKind.UPDATE,
+        link=link,
+        write=Update(before=now, fields=result.fields),
+        values=values,
+        changes={name: (link.far.get(name), value) for name, value in values.items()},
+    )
+
+
+def _obstacle(link: Link, missing: Any, problems: Mapping[str, Unmappable]) -> Step | None:
+    if problems:
+        _, error = min(problems.items())
+        return Step(kind=StepKind.REFUSE, link=link, error=error)
+    if missing:
+        _, item = min(missing)
+        return Step(kind=StepKind.WAIT, link=link, waits_for=f"{item}/{link.system}")
+    return None

@@ -1,0 +1,158 @@
+"""What the engine needs from a store. Implemented by ``isthmus.store`` on PostgreSQL.
+
+Everything is set-based: one call handles a whole batch. A :class:`Transaction` is short, and no far system is ever
+called inside one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link
+
+__all__ = ["Batch", "DueCount", "Evidence", "FarKey", "Store", "Transaction"]
+
+type FarKey = tuple[str, str, str]
+"""(system, resource, key)"""
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One exact value by which an item can be found at first contact."""
+
+    entity: str
+    rule: str
+    """Names of the rule's exact fields, e.g. ``tax_id`` or ``city+name``; the same for all flows of an entity."""
+    value: str
+    item: str
+
+
+class DueCount(msgspec.Struct, frozen=True):
+    """What waits to be written to one system for one flow."""
+
+    creates: int
+    updates: int
+    deletes: int
+    linked: int
+
+
+class Batch(msgspec.Struct, kw_only=True):
+    """All writes of one transaction, by table. Rows are whole (upserts); journal and effects only append."""
+
+    items: list[Item] = []
+    links: list[Link] = []
+    drop_links: list[str] = []
+    journal: list[JournalEntry] = []
+    effects: list[Effect] = []
+    open_inbox: list[InboxEntry] = []
+    """Replaces the open entry of the same kind and subject, keeping its id and time, when there is one."""
+    close_inbox: list[tuple[str, str]] = []
+    """(kind, subject) whose open entry no longer matters."""
+    decided: list[InboxEntry] = []
+    """Open entries that a person has decided, with the decision."""
+    evidence: list[Evidence] = []
+    """New values of the items in ``evidence_of``."""
+    evidence_of: list[str] = []
+    """Items whose evidence is replaced by ``evidence``."""
+    feeds: list[FeedState] = []
+    wake: list[str] = []
+    """``waits_for`` values that have come true: links waiting for them become due."""
+
+    def extend(self, other: Batch) -> None:
+        """Add all of ``other``."""
+        for name in self.__struct_fields__:
+            getattr(self, name).extend(getattr(other, name))
+
+
+class Transaction(Protocol):
+    """One database transaction. Rows read through it are locked until it ends, in a fixed order (no deadlocks)."""
+
+    async def links_by_key(self, system: str, resource: str, keys: Collection[str]) -> list[Link]:
+        """Links of these records, of all flows."""
+
+    async def links_by_item(self, items: Collection[str]) -> list[Link]:
+        """All links of these items."""
+
+    async def links(self, ids: Collection[str]) -> list[Link]:
+        """These links."""
+
+    async def items(self, ids: Collection[str]) -> dict[str, Item]:
+        """These items by id."""
+
+    async def due_links(self, flow: str, system: str, now: datetime, limit: int) -> list[Link]:
+        """Links of this flow and system whose ``due_at`` has come, oldest first. Not ``new`` and not ``waiting`` ones."""
+
+    async def due_reads(self, system: str, now: datetime, limit: int) -> list[Link]:
+        """Links of this system that wait no longer for a parent and must be read again (``state`` new or linked with
+        a key, woken, far not mapped whole): those with ``due_at`` set and ``waits_for`` = ``read``."""
+
+    async def new_links(self, flow: str, limit: int, after: str = "") -> list[Link]:
+        """Links in state ``new`` that wait for nothing, by id, after this id."""
+
+    async def unsure(self, flow: str, system: str) -> list[Link]:
+        """Links in state ``creating`` whose intent was sent."""
+
+    async def count_due(self, flow: str, system: str, now: datetime) -> DueCount:
+        """For the brake."""
+
+    async def resolve(self, keys: Collection[FarKey]) -> dict[FarKey, str]:
+        """Item of each linked record; keys not linked are left out."""
+
+    async def far_keys(self, wanted: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+        """(system, resource, item) -> key of the linked record; those without are left out."""
+
+    async def find_evidence(self, entity: str, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
+        """(rule, value) -> items (not deleted, not aliases) that carry it, at most 50 each."""
+
+    async def feed(self, system: str, resource: str) -> FeedState | None:
+        """How far this resource was read."""
+
+    async def scan_seen(self, system: str, resource: str, keys: Collection[str], *, start: bool) -> None:
+        """Remember keys that the running scan showed; ``start`` forgets those of an earlier scan."""
+
+    async def scan_missing(self, system: str, resource: str, started: datetime) -> list[str]:
+        """Keys linked before ``started`` that the finished scan did not show."""
+
+    async def inbox_entry(self, id: str) -> InboxEntry | None:
+        """One entry, open or decided."""
+
+    async def open_entries(self, kind: str, subjects: Collection[str]) -> list[InboxEntry]:
+        """Open entries of this kind for these subjects."""
+
+    async def all_open_entries(self) -> list[InboxEntry]:
+        """All open entries, oldest first."""
+
+    async def brake_approved(self, subject: str) -> int:
+        """Writes still allowed by an approval of this brake (``flow/system/kind``)."""
+
+    async def use_approval(self, subject: str, writes: int) -> None:
+        """Count writes against an approval; at zero the brake is armed again."""
+
+    async def approve(self, subject: str, writes: int) -> None:
+        """Allow this many writes past the brake."""
+
+    async def save(self, batch: Batch) -> None:
+        """Write all of it, set-based."""
+
+
+class Store(Protocol):
+    """The hub's memory."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Begin; commits at the end of the block, rolls back on an exception."""
+
+    async def try_lock(self, name: str) -> bool:
+        """Take a session-wide advisory lock; False when somebody else holds it. Freed when this process dies."""
+
+    async def unlock(self, name: str) -> None:
+        """Give the lock back."""
+
+    async def due_at(self) -> Mapping[tuple[str, str], datetime]:
+        """Earliest ``due_at`` per (flow, system)."""
+
+    async def close(self) -> None:
+        """Release connections."""

@@ -1,0 +1,128 @@
+"""Creates whose outcome is unknown: look, then decide; never blindly again (SPEC 5).
+
+By token, by the system's own content of the record, by the time of the intent. Found: linked. Authoritatively not
+there: the intent is plain again and will be sent once more. Several: a person decides.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from isthmus import events
+from isthmus.connector import Create, Findable, Found, Record, Resource
+from isthmus.errors import Ambiguous
+from isthmus.mapping import Refs
+from isthmus.model.state import InboxKind, Item, Link
+from isthmus.sync.absorb import absorb_written
+from isthmus.sync.observe import load_refs, see
+from isthmus.sync.plan import StepKind, needed_refs, plan_link
+from isthmus.sync.ports import Store
+from isthmus.sync.working import Working, problem_of
+from isthmus.sync.world import World
+
+__all__ = ["resolve_unsure"]
+
+CLOCK_SLACK = timedelta(minutes=5)
+"""How far a far system's clock may be off ours: the look-up starts this much before the intent was sent."""
+
+
+async def resolve_unsure(
+    store: Store,
+    world: World,
+    resource: Resource,
+    links: Sequence[Link],
+    *,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], str],
+) -> None:
+    """Look for the outcome of each and record what was found. Raises what the system raises when it cannot be asked:
+    then everything stays unsure."""
+    for link in links:
+        create, values = await _intended(store, world, link)
+        found: Sequence[Found] | None = None
+        if isinstance(resource, Findable) and link.intent is not None and link.intent.sent_at is not None:
+            found = await resource.find_created(create, link.intent.sent_at - CLOCK_SLACK)
+        await _settle(store, world, link, values, found, clock=clock, new_id=new_id)
+
+
+async def _intended(store: Store, world: World, link: Link) -> tuple[Create, dict[str, object]]:
+    """The create as it would be sent now, for comparison by content."""
+    lens = world.lenses[(link.flow, link.system)]
+    async with store.transaction() as tx:
+        items = await tx.items([link.item] if link.item is not None else [])
+        item = items.get(link.item or "") or Item(id="", entity="")
+        wanted = {(link.system, resource, ref) for resource, ref in needed_refs(link, item, lens)}
+        keys = await tx.far_keys(wanted) if wanted else {}
+    refs = Refs(keys={(resource, ref): key for (_, resource, ref), key in keys.items()})
+    step = plan_link(link, item, lens, None, refs, {})
+    token = link.intent.token if link.intent is not None else link.id
+    if step.kind is StepKind.CREATE and isinstance(step.write, Create):
+        return step.write, dict(step.values)
+    return Create(token=token, fields={}), {}
+
+
+async def _settle(
+    store: Store,
+    world: World,
+    link: Link,
+    values: dict[str, object],
+    found: Sequence[Found] | None,
+    *,
+    clock: Callable[[], datetime],
+    new_id: Callable[[], str],
+) -> None:
+    async with store.transaction() as tx:
+        links = await tx.links([link.id])
+        if not links:
+            return
+        current = links[0]
+        keys = [f.record.key for f in found or ()]
+        holders = await tx.links_by_key(link.system, link.resource, keys) if keys else []
+        siblings = await tx.links_by_item([current.item]) if current.item is not None else []
+        everything = {x.id: x for x in [*siblings, *holders, current]}
+        items = await tx.items({x.item for x in everything.values() if x.item is not None})
+        work = Working(world, items, everything.values(), now=clock(), new_id=new_id)
+        # A record that belongs to another item cannot be what this create made.
+        others = {x.key for x in holders if x.item is not None and x.item != current.item}
+        free = [f for f in found or () if f.record.key not in others]
+        certain = [f for f in free if f.certain] or free
+        if len(certain) == 1:
+            record = certain[0].record
+            for holder in holders:
+                if holder.key == record.key and holder.item is None and holder.flow == link.flow:
+                    work.drop_link(holder)
+            refs = await load_refs(tx, world, [(current, record)])
+            _found(work, world, current, record, refs, values)
+        elif found is not None and not certain:
+            assert current.intent is not None
+            work.put_link(replace(current, intent=replace(current.intent, sent_at=None), due_at=work.now, problem=None))
+        else:
+            _ask(work, current, certain)
+        await tx.save(work.finish())
+    events.emit(events.WRITE_UNSURE, logging.INFO, system=link.system, link=link.id, found=len(found or ()))
+
+
+def _found(work: Working, world: World, link: Link, record: Record, refs: Refs, values: dict[str, object]) -> None:
+    seen = see(world, link, record, refs, work.now)
+    absorb_written(work, link, seen, values, created=True)
+
+
+def _ask(work: Working, link: Link, certain: Sequence[Found]) -> None:
+    keys = [f.record.key for f in certain]
+    reason = f"{len(keys)} records could be it" if keys else "the system cannot be asked by token"
+    error = Ambiguous(
+        f"A record was sent to {link.system} and no answer came; {reason}.",
+        advice="Look there, then link the right one, or choose 'create' if it is not there.",
+    )
+    work.put_link(replace(link, due_at=None, problem=problem_of(error, work.now)))
+    work.ask(
+        InboxKind.FAILURE,
+        link,
+        error.message,
+        detail={"system": link.system, "keys": keys, "code": error.code},
+        choices=("create", *(f"link:{key}" for key in keys), "unlink"),
+    )

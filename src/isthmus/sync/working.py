@@ -1,0 +1,283 @@
+"""Items and links of one transaction while they are being changed, and the batch of writes they come to.
+
+Pure: everything was loaded before, clock and ids come in, nothing is written here. :meth:`Working.finish` derives from
+the new state what is due, which records are missing and must be created, and which questions are answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from isthmus.mapping import Lens
+from isthmus.mapping.lens import holds
+from isthmus.model.fields import Canonical
+from isthmus.model.flow import CreatePolicy, Flow
+from isthmus.model.state import (
+    Cause,
+    InboxEntry,
+    InboxKind,
+    Intent,
+    Item,
+    JournalEntry,
+    Link,
+    LinkState,
+    Problem,
+    Provenance,
+)
+from isthmus.sync.evidence import evidence_of
+from isthmus.sync.ports import Batch
+from isthmus.sync.world import World
+
+__all__ = ["Working", "pending"]
+
+ACTIVE = frozenset({LinkState.LINKED, LinkState.CREATING})
+
+
+class Working:
+    """The state of one transaction. ``cause`` is what every journal entry made here will name."""
+
+    def __init__(
+        self,
+        world: World,
+        items: Mapping[str, Item],
+        links: Iterable[Link],
+        *,
+        now: datetime,
+        new_id: Callable[[], str],
+    ) -> None:
+        self.world, self.now, self.new_id = world, now, new_id
+        self.items: dict[str, Item] = dict(items)
+        self.links: dict[str, Link] = {link.id: link for link in links}
+        self.by_item: dict[str, list[str]] = {}
+        for link in self.links.values():
+            if link.item is not None:
+                self.by_item.setdefault(link.item, []).append(link.id)
+        self.batch = Batch()
+        self._old_items = dict(items)
+        self._old_links = dict(self.links)
+        self._changes: dict[str, dict[str, tuple[Canonical, Canonical]]] = {}
+        self._causes: dict[str, Cause] = {}
+        self._open: dict[tuple[str, str], InboxEntry] = {}
+        self._closed: set[tuple[str, str]] = set()
+
+    # -- changing ------------------------------------------------------------------------------------------------
+
+    def put_link(self, link: Link) -> None:
+        """Add or replace a link."""
+        old = self.links.get(link.id)
+        if old is not None and old.item is not None and old.item != link.item:
+            self.by_item[old.item].remove(link.id)
+        if link.item is not None and (old is None or old.item != link.item):
+            self.by_item.setdefault(link.item, []).append(link.id)
+        self.links[link.id] = link
+
+    def drop_link(self, link: Link) -> None:
+        """Forget a link for good (a reading that turned out to be another link's record)."""
+        self.links.pop(link.id, None)
+        if link.item is not None:
+            self.by_item[link.item].remove(link.id)
+        self.batch.drop_links.append(link.id)
+        for kind in InboxKind:
+            self.close(kind, link.id)
+
+    def new_item(self, entity: str) -> Item:
+        """An empty item."""
+        item = Item(id=self.new_id(), entity=entity)
+        self.items[item.id] = item
+        return item
+
+    def set_field(self, item_id: str, field: str, value: Canonical, cause: Cause) -> None:
+        """Change the hub's value and say who did it."""
+        item = self.items[item_id]
+        old = item.fields.get(field)
+        self.items[item_id] = replace(
+            item,
+            fields={**item.fields, field: value},
+            set_by={**item.set_by, field: Provenance(cause.by, self.now)},
+        )
+        changes = self._changes.setdefault(item_id, {})
+        changes[field] = (changes[field][0] if field in changes else old, value)
+        self._causes[item_id] = cause
+
+    def note(self, item_id: str, what: str, old: Canonical, new: Canonical, cause: Cause) -> None:
+        """Journal an event of the item that is not a field (``@deleted``, ``@merged`` ...)."""
+        self._changes.setdefault(item_id, {})[what] = (old, new)
+        self._causes[item_id] = cause
+
+    def ask(
+        self, kind: InboxKind, link: Link, summary: str, *, detail: Mapping[str, Any], choices: tuple[str, ...]
+    ) -> None:
+        """Put a question into the inbox (or refresh the open one)."""
+        self._closed.discard((kind, link.id))
+        self._open[(kind, link.id)] = InboxEntry(
+            id=self.new_id(),
+            kind=kind,
+            subject=link.id,
+            flow=link.flow,
+            summary=summary,
+            detail=detail,
+            choices=choices,
+            opened_at=self.now,
+        )
+
+    def close(self, kind: InboxKind, subject: str) -> None:
+        """The question no longer matters."""
+        self._open.pop((kind, subject), None)
+        self._closed.add((kind, subject))
+
+    # -- looking -------------------------------------------------------------------------------------------------
+
+    def links_of(self, item_id: str) -> list[Link]:
+        """All links of an item."""
+        return [self.links[id] for id in self.by_item.get(item_id, [])]
+
+    def flow(self, link: Link) -> Flow:
+        """The link's flow."""
+        return self.world.flows[link.flow]
+
+    def lens(self, link: Link) -> Lens:
+        """The link's lens."""
+        return self.world.lenses[(link.flow, link.system)]
+
+    # -- finishing -----------------------------------------------------------------------------------------------
+
+    def finish(self) -> Batch:
+        """Derive what follows from the changes and give back everything to write."""
+        touched = {id for id, item in self.items.items() if item is not self._old_items.get(id)}
+        touched |= {
+            item
+            for id, link in self.links.items()
+            if link is not self._old_links.get(id)
+            for item in (link.item, self._old_links[id].item if id in self._old_links else None)
+            if item is not None
+        }
+        for item_id in sorted(touched):
+            if item_id in self.items:
+                self._create_missing(item_id)
+                for link in self.links_of(item_id):
+                    self._reckon(link)
+        self._write_items()
+        self.batch.links.extend(link for id, link in self.links.items() if link is not self._old_links.get(id))
+        for link in self.batch.links:
+            old = self._old_links.get(link.id)
+            if link.state is LinkState.LINKED and (old is None or old.state is not LinkState.LINKED or old.key is None):
+                self.batch.wake += [f"{link.system}/{link.resource}/{link.key}", f"{link.item}/{link.system}"]
+        self.batch.open_inbox.extend(self._open.values())
+        self.batch.close_inbox.extend(sorted(self._closed))
+        return self.batch
+
+    def _write_items(self) -> None:
+        for item_id, item in self.items.items():
+            changes = self._changes.get(item_id, {})
+            changes = {name: pair for name, pair in changes.items() if pair[0] != pair[1] or name.startswith("@")}
+            if item is self._old_items.get(item_id) and not changes:
+                continue
+            new = item_id not in self._old_items
+            item = replace(item, version=item.version + 1)
+            self.batch.items.append(item)
+            self.batch.evidence_of.append(item.id)
+            if item.deleted_at is None and item.alias_of is None:
+                self.batch.evidence.extend(evidence_of(item, self.world.match_rules(item.entity)))
+            if changes or new:
+                cause = self._causes.get(item_id, Cause("hub", "isthmus"))
+                self.batch.journal.append(
+                    JournalEntry(item=item_id, version=item.version, changes=changes, cause=cause, at=self.now)
+                )
+
+    def _create_missing(self, item_id: str) -> None:
+        """Records that a flow wants in a system and that are neither there nor on their way."""
+        item = self.items[item_id]
+        if item.deleted_at is not None or item.alias_of is not None:
+            return
+        held = {(link.system, link.resource) for link in self.links_of(item_id)}
+        flows = {link.flow for link in self.links_of(item_id) if link.state in ACTIVE}
+        for name in sorted(flows):
+            for side in self.world.flows[name].sides.values():
+                if (side.system, side.resource) in held or side.create is not CreatePolicy.ALWAYS:
+                    continue
+                if not all(holds(condition, item.fields) for condition in side.create_when):
+                    continue
+                held.add((side.system, side.resource))
+                id = self.new_id()
+                self.put_link(
+                    Link(
+                        id=id,
+                        flow=name,
+                        system=side.system,
+                        resource=side.resource,
+                        item=item_id,
+                        state=LinkState.CREATING,
+                        intent=Intent(token=id),
+                        due_at=self.now,
+                    )
+                )
+
+    def _reckon(self, link: Link) -> None:
+        """What is due on this link now."""
+        if link.state is LinkState.CREATING:
+            self._reckon_creating(link)
+            return
+        if link.state is not LinkState.LINKED or link.waits_for is not None:
+            return
+        assert link.item is not None
+        open_fields = pending(link, self.items[link.item], self.lens(link))
+        if open_fields or link.doom is not None:
+            old = self._old_links.get(link.id)
+            parked = link.problem is not None and link.due_at is None
+            if parked and not self._news_for(link, old):
+                return
+            if link.due_at is None or parked:
+                self.put_link(replace(link, due_at=self.now, attempts=0 if parked else link.attempts))
+            return
+        calm = not link.conflicts and not link.not_held and link.problem is None
+        settled = replace(link, due_at=None, attempts=0, agreed_at=self.now if calm else link.agreed_at)
+        if link.problem is not None and link.problem.code not in ("unmappable", "missing"):
+            settled = replace(settled, problem=None, agreed_at=self.now)
+            self.close(InboxKind.FAILURE, link.id)
+        if settled != link:
+            self.put_link(settled)
+
+    def _reckon_creating(self, link: Link) -> None:
+        """A parked create is tried again as soon as the item it is made from changed."""
+        parked = link.problem is not None and link.due_at is None and link.waits_for is None
+        unsure = link.intent is not None and link.intent.sent_at is not None
+        if parked and not unsure and link.item in self._changes:
+            self.put_link(replace(link, due_at=self.now, attempts=0))
+
+    def _news_for(self, link: Link, old: Link | None) -> bool:
+        """Whether anything changed that could make a refused write succeed."""
+        return link.item in self._changes or old is None or old.far != link.far or old.doom != link.doom
+
+
+def pending(link: Link, item: Item, lens: Lens) -> dict[str, Canonical]:
+    """Fields whose hub value this system does not have yet and may be given (SPEC 1)."""
+    found: dict[str, Canonical] = {}
+    for field in lens.writable - lens.only_created:
+        if field not in item.fields or field in link.conflicts:
+            continue
+        value = item.fields[field]
+        wanted = value if field in lens.only_written else lens.view(field, value)
+        if field in link.base and link.base[field] == wanted:
+            continue
+        if field not in link.base and wanted is None:
+            continue
+        held = link.not_held.get(field)
+        if held is not None and held.wanted == wanted:
+            continue
+        found[field] = value
+    return found
+
+
+def problem_of(error: Any, now: datetime, field: str | None = None) -> Problem:
+    """An error as it is kept on a link."""
+    return Problem(
+        code=error.code,
+        message=error.message,
+        advice=error.advice,
+        field=getattr(error, "field", None) or field,
+        at=now,
+    )

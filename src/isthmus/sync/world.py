@@ -1,0 +1,70 @@
+"""The compiled flows: what the engine looks things up in. Immutable while the hub runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import xxhash
+
+from isthmus.mapping import Converter, Lens, compile_lens
+from isthmus.model.flow import Flow, MatchRule
+from isthmus.sync.graph import parents_first
+
+__all__ = ["World", "rule_name"]
+
+
+class World:
+    """All flows with their lenses.
+
+    ``order`` lists flow names parents first, so that within one round customers are created before their orders.
+    """
+
+    def __init__(self, flows: Mapping[str, Flow], own: Mapping[str, Converter] | None = None) -> None:
+        self.flows = dict(flows)
+        self.lenses: dict[tuple[str, str], Lens] = {
+            (flow.name, system): compile_lens(flow, system, self.flows, own)
+            for flow in self.flows.values()
+            for system in flow.sides
+        }
+        self.order = parents_first(self.flows)
+
+    def flows_of(self, system: str, resource: str) -> list[Flow]:
+        """Flows that take part in this resource, parents first."""
+        return [
+            self.flows[name]
+            for name in self.order
+            if (side := self.flows[name].sides.get(system)) is not None and side.resource == resource
+        ]
+
+    def resources(self, system: str) -> list[str]:
+        """Resources of this system that some flow uses, parents first."""
+        names = [self.flows[name].sides[system].resource for name in self.order if system in self.flows[name].sides]
+        return list(dict.fromkeys(names))
+
+    def systems(self) -> list[str]:
+        """All systems that some flow uses."""
+        return list(dict.fromkeys(system for name in self.order for system in self.flows[name].sides))
+
+    def every(self, system: str, resource: str) -> float:
+        """Seconds between looks: the shortest that a flow asks for."""
+        return min(flow.sides[system].every for flow in self.flows_of(system, resource))
+
+    def signature(self, system: str, resource: str) -> str:
+        """Changes when what is read from this resource changes: then it must be scanned again."""
+        parts = [
+            (flow.name, flow.sides[system].where, {n: flow.expr(n, system) for n in sorted(flow.fields)})
+            for flow in self.flows_of(system, resource)
+        ]
+        return xxhash.xxh3_64_hexdigest(msgspec.json.encode(parts, order="deterministic"))
+
+    def match_rules(self, entity: str) -> dict[str, MatchRule]:
+        """All match rules of an entity, over all flows, by name."""
+        return {
+            rule_name(rule): rule for flow in self.flows.values() if flow.entity.name == entity for rule in flow.match
+        }
+
+
+def rule_name(rule: MatchRule) -> str:
+    """Stable name of a rule: its parts in order."""
+    return "+".join(p.field if p.similar is None else f"{p.field}~" for p in rule.parts)

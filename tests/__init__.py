@@ -1,0 +1,1 @@
+"""The tests of Isthmus: unit, property, contract, integration, simulation, e2e, tidy."""
