@@ -77,6 +77,9 @@ def _make_template(server: str) -> None:
             connection.execute(sql.SQL("drop database if exists {}").format(sql.Identifier(building)))
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(building)))
             migrate(url_of(server, building))
+            with psycopg.connect(url_of(server, building), autocommit=True) as inside:
+                inside.execute("set search_path = isthmus")
+                inside.execute("select make_partitions(now(), 3)")
             names = sql.Identifier(building), sql.Identifier(TEMPLATE)
             connection.execute(sql.SQL("alter database {} rename to {}").format(*names))
 
@@ -84,7 +87,9 @@ def _make_template(server: str) -> None:
 def _database(server: str, template: str) -> Iterator[str]:
     name = sql.Identifier(f"t_{uuid.uuid4().hex[:16]}")
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template {}").format(name, sql.Identifier(template)))
+        # Three times as fast as the default way, for a template this small.
+        create = sql.SQL("create database {} template {} strategy file_copy")
+        connection.execute(create.format(name, sql.Identifier(template)))
         yield url_of(server, name.as_string().strip('"'))
         connection.execute(sql.SQL("drop database {} with (force)").format(name))
 

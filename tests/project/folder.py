@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+import pytest
 
 from isthmus.connector.config import Secret, SystemConfig
 from isthmus.project import ConnectorInfo, Project, ProjectErrors, load_default_mapping, load_project
@@ -30,7 +31,8 @@ class CrmConfig(SystemConfig, frozen=True, kw_only=True):
 class ErpConfig(SystemConfig, frozen=True, kw_only=True):
     url: str
     password: Secret | None = None
-    definition: msgspec.UnsetType | str = msgspec.UNSET
+    rules: dict[str, Any] | None = None
+    certificate: Annotated[str, msgspec.Meta(extra={"path": True})] | None = None
 
 
 CRM_MAPPING = """\
@@ -142,11 +144,9 @@ def load(folder: Path, files: Mapping[str, str], environ: Mapping[str, str] = EN
 
 def faults(folder: Path, files: Mapping[str, str], environ: Mapping[str, str] = ENVIRON) -> list[str]:
     """What is wrong with the project made of these files, line by line; no line shows a secret."""
-    try:
+    with pytest.raises(ProjectErrors) as caught:
         load(folder, files, environ)
-    except ProjectErrors as errors:
-        found = [str(error) for error in errors.errors]
-        assert str(errors).splitlines() == found
-        assert not any(secret in line for line in found for secret in SECRETS)
-        return found
-    return []
+    found = [str(error) for error in caught.value.errors]
+    assert str(caught.value).splitlines() == found
+    assert not any(secret in line for line in found for secret in SECRETS)
+    return found

@@ -142,7 +142,8 @@ def test_flows_may_refer_to_each_other_in_circles(tmp_path: Path) -> None:
 def test_an_entity_of_the_projects_own(tmp_path: Path) -> None:
     entity = (
         "entity: Machine\ndoc: What stands at a customer.\n"
-        "fields: {serial: text, at: {ref: Customer}, built: date, price: money, spots: {list: {struct: {x: decimal}}}}\n"
+        "fields: {serial: text, at: {ref: Customer}, built: date, price: money,"
+        " spots: {list: {struct: {x: decimal}}}}\n"
     )
     machine = load(tmp_path, {"entities/machine.yaml": entity}).entities["Machine"]
     assert machine.doc == "What stands at a customer."

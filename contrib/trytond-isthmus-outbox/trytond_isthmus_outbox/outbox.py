@@ -6,6 +6,7 @@ from sql import Cast, Literal, Null
 from sql.aggregate import Max
 from sql.conditionals import Coalesce
 from sql.functions import CurrentTimestamp, Function
+from trytond import backend
 from trytond.cache import Cache
 from trytond.model import Index, ModelSQL, Unique, fields
 from trytond.pool import Pool, PoolMeta
@@ -23,8 +24,7 @@ class _PgCurrentXactId(Function):
 
 
 def _on_postgresql():
-    return Transaction().database.__class__.__module__.startswith(
-        'trytond.backend.postgresql')
+    return backend.name == 'postgresql'
 
 
 class Outbox(ModelSQL):
@@ -62,7 +62,7 @@ class Outbox(ModelSQL):
             }
 
     @classmethod
-    def record(cls, rows):
+    def append(cls, rows):
         """Append (model, id, event, field names, parents) rows in SQL:
         through the ORM this would cost as much as the change itself."""
         if not rows:

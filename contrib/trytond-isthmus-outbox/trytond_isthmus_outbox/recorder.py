@@ -66,7 +66,7 @@ class RecorderMixin:
             return
         Outbox = Pool().get('isthmus.outbox')
         fields = ' '.join(sorted(field_names)) if field_names else None
-        Outbox.record([
+        Outbox.append([
                 (cls.__name__, r.id, mode, fields,
                     ' '.join(_parents(r, names)) or None)
                 for r in records if _relevant(r)])

@@ -72,5 +72,3 @@ async def serve(desk: HintDesk, host: str, port: int) -> AsyncIterator[int]:
     finally:
         server.should_exit = True
         await task
-
-

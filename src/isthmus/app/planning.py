@@ -55,9 +55,7 @@ class PlanReport(msgspec.Struct, frozen=True, kw_only=True):
 async def make_plan(hub: Hub, report: Callable[[str, str, int], None] | None = None) -> PlanReport:
     """Plan everything as it stands now."""
     async with hub.store.scratch() as scratch:
-        engine = Engine(
-            scratch, hub.world, hub.engine.systems, clock=clock, new_id=new_id, jitter=lambda: 0.0
-        )
+        engine = Engine(scratch, hub.world, hub.engine.systems, clock=clock, new_id=new_id, jitter=lambda: 0.0)
         done = await engine.observe_all(report)
         while await engine.meet_all():
             for system in engine.systems:

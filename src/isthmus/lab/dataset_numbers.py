@@ -73,13 +73,13 @@ def _china(rng: Random) -> TaxNumber:
     body = "91310115" + "".join(rng.choice(alphabet) for _ in range(9))
     weights = [3**place % 31 for place in range(17)]
     check = -_weighted([alphabet.index(sign) for sign in body], weights) % 31
-    return "cn_uscc", body + alphabet[check]
+    return "cn_vat", body + alphabet[check]
 
 
 def _japan(rng: Random) -> TaxNumber:
     digits = _digits(rng, 12)
     check = 9 - _weighted(digits, (2, 1) * 6) % 9
-    return "jp_cn", f"{check}{_text(digits)}"
+    return "jp_vat", f"{check}{_text(digits)}"
 
 
 def _america(rng: Random) -> TaxNumber:

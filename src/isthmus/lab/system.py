@@ -18,8 +18,9 @@ from typing import Any, ClassVar
 from isthmus.errors import LabError
 
 from .dataset import Size
-from .environments import Report, digest_of, locked
+from .environments import Report, digest_of
 from .process import Process, log_tail, wait_until
+from .templates import made_once
 
 __all__ = ["LabSystem", "State", "SystemStatus"]
 
@@ -221,48 +222,43 @@ class LabSystem(ABC):
         environment = self._environment()
         key = digest_of(self._sources(), size, environment.name)
         folder = self._cache / "templates" / f"{self.name}-{size}-{key}"
-        if (folder / "manifest.json").exists():
-            return folder
-        with locked(folder.with_name(folder.name + ".lock")):
-            if (folder / "manifest.json").exists():
-                return folder
+
+        def make(draft: Path) -> None:
             self._report(f"setting up and seeding {self.name} ({size})")
-            draft = folder.with_name(folder.name + ".draft")
-            shutil.rmtree(draft, ignore_errors=True)
-            draft.mkdir(parents=True)
-            try:
-                manifest = self._build(draft, size)
-            except BaseException:
-                shutil.rmtree(draft, ignore_errors=True)
-                raise
-            (draft / "manifest.json").write_text(
-                json.dumps({"size": size, "template": folder.name, **manifest}, indent=1, ensure_ascii=False),
-                encoding="utf-8",
-            )
-            draft.rename(folder)
-        return folder
+            manifest = {"size": size, "template": folder.name, **self._build(draft, size)}
+            (draft / "manifest.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
+
+        return made_once(folder, make)
 
     def install(self, template: Path) -> None:
         """Make its folder a fresh copy of ``template``; what was there is thrown away. It must not run."""
         self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
-        shutil.copytree(template, self.home, symlinks=True)
+        shutil.copytree(template, self.home, symlinks=True, ignore=shutil.ignore_patterns(".complete"))
 
     def _remember(self, port: int, processes: dict[str, Process]) -> None:
         known = {role: [process.pid, process.started] for role, process in processes.items()}
         self._state.write(self.name, {"port": port, "processes": known})
 
     def _port(self) -> int:
-        """The port it had, when nobody else took it meanwhile; else a free one."""
+        """The port it had, so that nobody has to learn a new address; a free one when another program has it."""
         known = self._state.read(self.name).get("port")
-        for wanted in (known, 0):
-            if wanted is None:
-                continue
-            with socket.socket() as probe, contextlib.suppress(OSError):
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", wanted))
-                return int(probe.getsockname()[1])
-        raise LabError("No free port on this machine.")
+        # After a kill the last worker may hold it for a moment
+        if known and wait_until(lambda: _free(known) is not None, 5.0):
+            return int(known)
+        port = _free(0)
+        if port is None:
+            raise LabError("No free port on this machine.")
+        return port
+
+
+def _free(port: int) -> int | None:
+    """``port`` when it can be listened on, any free one for 0; None when it is taken."""
+    with socket.socket() as probe, contextlib.suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return int(probe.getsockname()[1])
+    return None
 
 
 def ask(url: str, body: bytes | None = None, *, seconds: float = 2.0) -> int:

@@ -18,7 +18,7 @@ from isthmus.errors import Unmappable
 from isthmus.model.fields import FieldType, Kind, decimal_text
 from isthmus.model.flow import Convert
 
-__all__ = ["Converter", "converter_for", "converter_names", "default_put"]
+__all__ = ["Converter", "converted", "converter_for", "converter_names", "default_put"]
 
 
 class Converter(msgspec.Struct, frozen=True):
@@ -26,6 +26,15 @@ class Converter(msgspec.Struct, frozen=True):
 
     get: Callable[[Any], Any]
     put: Callable[[Any], Any]
+
+
+def converted(function: Callable[[Any], Any], value: Any) -> Any:
+    """What a converter makes of a value. Whatever it cannot digest is :class:`Unmappable`: one odd value must not stop
+    a whole page, also in a project's own converter."""
+    try:
+        return function(value)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Unmappable(f"{str(value)[:40]!r} cannot be converted ({error or type(error).__name__}).") from error
 
 
 def _same(value: Any) -> Any:

@@ -13,15 +13,13 @@ import msgspec
 import xxhash
 
 from isthmus.errors import Unmappable
-from isthmus.mapping.converters import Converter, converter_for, default_put
+from isthmus.mapping.converters import Converter, converted, converter_for, default_put
 from isthmus.mapping.paths import ABSENT, read, write
+from isthmus.mapping.shape import KEY_FIELD, has_ref, holds, tops
 from isthmus.model.fields import Canonical, FieldType, canonical
-from isthmus.model.flow import Condition, Const, Each, Expr, Flow, Join, Path, Struct, Use
+from isthmus.model.flow import Const, Each, Expr, Flow, Join, Path, Struct, Use
 
-__all__ = ["ABSENT", "Got", "Lens", "PutResult", "Refs", "compile_lens"]
-
-KEY_FIELD = "@key"
-"""A path ``@key`` reads the record's key."""
+__all__ = ["ABSENT", "Got", "Lens", "PutResult", "Refs", "compile_lens", "holds"]
 
 
 class Refs(msgspec.Struct, frozen=True):
@@ -71,10 +69,11 @@ class Lens:
         self.only_written = frozenset(n for n, e in self.exprs.items() if e.use is Use.WRITE)
         side = flow.sides[system]
         self.far_fields = frozenset(
-            {top for name in self.readable for top in _tops(self.exprs[name])}
+            {top for name in self.readable for top in tops(self.exprs[name])}
             | {condition.field.split(".")[0] for condition in side.where}
         )
-        self.has_refs = any(_ref_of(expr) for expr in self.exprs.values())
+        self._seed = xxhash.xxh3_64_intdigest(msgspec.json.encode(self.exprs, order="deterministic"))
+        self.has_refs = any(has_ref(expr) for expr in self.exprs.values())
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -83,9 +82,14 @@ class Lens:
         return all(holds(condition, fields) for condition in self.flow.sides[self.system].where)
 
     def digest(self, fields: Mapping[str, Any]) -> bytes:
-        """Fingerprint of the far fields that this flow reads."""
+        """Fingerprint of the far fields that this flow reads, and of how it reads them."""
         part = {name: fields[name] for name in sorted(self.far_fields) if name in fields}
-        return xxhash.xxh3_128_digest(msgspec.json.encode(part, order="deterministic", enc_hook=str))
+        try:
+            data = msgspec.json.encode(part, order="deterministic", enc_hook=str)
+        except UnicodeEncodeError:
+            # Half a surrogate pair in some text: the field is set aside when it is read.
+            data = repr(part).encode("utf-8", "backslashreplace")
+        return xxhash.xxh3_128_digest(data, seed=self._seed)
 
     def refs_in(self, key: str, fields: Mapping[str, Any]) -> set[tuple[str, str]]:
         """(resource, key) of all parents the record refers to."""
@@ -157,6 +161,8 @@ class Lens:
                 if elements is ABSENT:
                     return ABSENT
                 assert kind.of is not None
+                if elements is not None and not _all_records(elements):
+                    raise Unmappable(f"'{expr.path.segments[0].name}' is not a list of records.")
                 inner = Struct(expr.parts)
                 return [
                     value
@@ -175,7 +181,7 @@ class Lens:
             return canonical(kind, value)
         if convert.name == "ref":
             return resolve(self._resources[convert.args[0]], str(value))
-        return canonical(kind, self._converter(convert).get(value))
+        return canonical(kind, converted(self._converter(convert).get, value))
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -187,7 +193,7 @@ class Lens:
             return value
         try:
             return self._view(expr, self._types[field], value)
-        except (Unmappable, ValueError):
+        except Unmappable:
             return value
 
     def _view(self, expr: Expr, kind: FieldType, value: Canonical) -> Canonical:
@@ -196,7 +202,9 @@ class Lens:
         match expr:
             case Path(convert=convert) if convert is not None and convert.name not in ("ref", "summary"):
                 converter = self._converter(convert)
-                return canonical(kind, converter.get(converter.put(value)))
+                return canonical(kind, converted(converter.get, converted(converter.put, value)))
+            case Join():
+                return self._get(expr, kind, _put_join(expr, value, {}), _no_refs)
             case Struct():
                 parts = {n: self._view(p, kind.fields[n], value.get(n)) for n, p in expr.parts.items() if n in value}
                 return canonical(kind, parts)
@@ -209,8 +217,9 @@ class Lens:
     def overlay(self, field: str, hub: Canonical, far: Canonical) -> Canonical:
         """The hub value after this system's edit: parts that the system does not hold are kept."""
         expr = self.exprs[field]
-        if isinstance(expr, Struct) and isinstance(hub, dict) and isinstance(far, dict):
-            return canonical(self._types[field], {**{n: v for n, v in hub.items() if n not in expr.parts}, **far})
+        if isinstance(expr, Struct) and isinstance(hub, dict):
+            shown = {name: None for name in expr.parts} if far is None else far
+            return canonical(self._types[field], {**{n: v for n, v in hub.items() if n not in shown}, **shown})
         return far
 
     def refs_out(self, values: Mapping[str, Canonical]) -> set[tuple[str, str]]:
@@ -223,7 +232,7 @@ class Lens:
 
         if self.has_refs:
             for name, value in values.items():
-                if name in self.writable and value is not None and _ref_of(self.exprs[name]):
+                if name in self.writable and value is not None and has_ref(self.exprs[name]):
                     self._collect(self.exprs[name], value, collect)
         return found
 
@@ -303,12 +312,12 @@ class Lens:
             return record if str(here) == far else write(record, expr.segments, far)
         if here not in (None, "", ABSENT) and expr.use is not Use.WRITE and self._reads_as(expr, kind, here, value):
             return record
-        far = self._converter(convert).put(value) if convert is not None else default_put(kind, value)
+        far = converted(self._converter(convert).put, value) if convert is not None else default_put(kind, value)
         return record if here == far else write(record, expr.segments, far)
 
     def _reads_as(self, expr: Path, kind: FieldType, here: Any, value: Canonical) -> bool:
         try:
-            raw = self._converter(expr.convert).get(here) if expr.convert is not None else here
+            raw = converted(self._converter(expr.convert).get, here) if expr.convert is not None else here
             return bool(canonical(kind, raw) == value)
         except Unmappable:
             return False
@@ -319,15 +328,15 @@ class Lens:
         """Elements that already read as wanted keep their identity; the rest are new or gone."""
         assert kind.of is not None
         inner = Struct(expr.parts)
-        old = list(read(record, expr.path.segments) or [])
+        before = read(record, expr.path.segments) or []
+        old = [element for element in before if isinstance(element, Mapping)] if isinstance(before, list) else []
         kept: list[Any] = []
         for wanted in value or []:
-            made = self._put(inner, kind.of, wanted, {}, resolve)
-            match = next((o for o in old if all(o.get(k) == v for k, v in made.items())), None)
+            match = next((o for o in old if self._put(inner, kind.of, wanted, dict(o), resolve) == o), None)
             if match is not None:
                 old.remove(match)
-            kept.append(match if match is not None else made)
-        if kept == list(read(record, expr.path.segments) or []):
+            kept.append(match if match is not None else self._put(inner, kind.of, wanted, {}, resolve))
+        if kept == before:
             return record
         return write(record, expr.path.segments, kept)
 
@@ -336,6 +345,14 @@ class Lens:
         if found is None:
             found = self._converters[convert] = converter_for(convert, self._own)
         return found
+
+
+def _no_refs(resource: str, key: str) -> str:
+    raise _MissingRefError(resource, key)
+
+
+def _all_records(elements: Any) -> bool:
+    return isinstance(elements, list | tuple) and all(isinstance(element, Mapping) for element in elements)
 
 
 def _put_join(expr: Join, value: Canonical, record: dict[str, Any]) -> dict[str, Any]:
@@ -349,40 +366,6 @@ def _put_join(expr: Join, value: Canonical, record: dict[str, Any]) -> dict[str,
     for path, word in zip(expr.paths, padded, strict=True):
         record = write(record, path.segments, word)
     return record
-
-
-def holds(condition: Condition, fields: Mapping[str, Any]) -> bool:
-    """Whether a condition holds for these fields (dotted names reach into structs)."""
-    value: Any = fields
-    for name in condition.field.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    if condition.present is not None:
-        return (value not in (None, "", [], {})) is condition.present
-    return value in condition.values
-
-
-def _tops(expr: Expr) -> set[str]:
-    match expr:
-        case Path():
-            return {expr.segments[0].name} - {KEY_FIELD}
-        case Join():
-            return {path.segments[0].name for path in expr.paths}
-        case Struct():
-            return {top for part in expr.parts.values() for top in _tops(part)}
-        case Each():
-            return {expr.path.segments[0].name}
-        case Const():
-            return set()
-
-
-def _ref_of(expr: Expr) -> bool:
-    match expr:
-        case Path():
-            return expr.convert is not None and expr.convert.name == "ref"
-        case Struct() | Each():
-            return any(_ref_of(part) for part in expr.parts.values())
-        case _:
-            return False
 
 
 def compile_lens(

@@ -23,7 +23,7 @@ from isthmus.merge.rules import merge_values
 from isthmus.model.fields import Canonical
 from isthmus.model.flow import FieldRule
 
-__all__ = ["ABSENT", "Decision", "Verdict", "decide"]
+__all__ = ["ABSENT", "Decision", "Verdict", "decide", "may_set"]
 
 
 class _Absent:
@@ -71,29 +71,35 @@ def decide(base: Any, hub: Any, far: Any, *, rule: FieldRule, system: str, first
     """
     if far is ABSENT:
         return _NOTHING if base is ABSENT or hub is ABSENT or hub == base else _PUSH
-    may_set = not rule.writers or system in rule.writers
     if base is ABSENT:
-        return _first_contact(hub, far, rule=rule, system=system, first=first, may_set=may_set)
+        return _first_contact(hub, far, rule=rule, system=system, first=first)
     if far == base:
         return _NOTHING if hub is ABSENT or hub == base else _PUSH
     if far == hub:
         return _AGREE
-    if not may_set:
+    if not may_set(rule, system):
         return _KEEP
     if hub is ABSENT or hub == base:
         return _TAKE
     return _both_changed(base, hub, far, rule=rule, system=system)
 
 
-def _first_contact(hub: Any, far: Any, *, rule: FieldRule, system: str, first: str | None, may_set: bool) -> Decision:
+def may_set(rule: FieldRule, system: str) -> bool:
+    """Whether edits in this system count."""
+    return not rule.writers or system in rule.writers
+
+
+def _first_contact(hub: Any, far: Any, *, rule: FieldRule, system: str, first: str | None) -> Decision:
+    allowed = may_set(rule, system)
     if hub is ABSENT:
-        return _TAKE if may_set else _AGREE
+        return _TAKE if allowed else _NOTHING
     if hub == far:
         return _AGREE
-    if not may_set or far is None:
-        return _KEEP
     if hub is None:
-        return _TAKE
+        # Null never overwrites at first contact, not even from a side that alone may set the field.
+        return _TAKE if allowed else _NOTHING
+    if not allowed or far is None:
+        return _KEEP
     decided = _both_changed(None, hub, far, rule=rule, system=system)
     if decided.verdict is Verdict.CONFLICT and first is not None:
         return _TAKE if first == system else _KEEP

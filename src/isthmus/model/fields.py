@@ -7,6 +7,7 @@ A *canonical value* is JSON-native (str, int, bool, None, list, dict), so two va
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -18,12 +19,18 @@ import msgspec
 
 from isthmus.errors import Unmappable
 
-__all__ = ["Canonical", "FieldType", "Kind", "canonical", "decimal_text"]
+__all__ = ["Canonical", "FieldType", "Kind", "canonical", "completed", "covers", "decimal_text"]
 
 type Canonical = Any
 
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
 MAX_TEXT = 1_000_000
 """Longest text taken from a far system, in characters; longer is set aside rather than cut."""
+
+
+MAX_DIGITS = 1_000
+"""Most digits of a number before or after the point; ``1e999999999`` must not become text."""
 
 
 class Kind(StrEnum):
@@ -52,6 +59,26 @@ class FieldType(msgspec.Struct, frozen=True, kw_only=True):
     other parts are null, and unmappable otherwise."""
 
 
+def covers(shown: Canonical, wanted: Canonical) -> bool:
+    """Whether ``shown`` says everything that ``wanted`` says: equal, but for parts of a struct that ``wanted`` knows
+    nothing about."""
+    if isinstance(shown, dict) and isinstance(wanted, dict):
+        return all(shown.get(name) == part for name, part in wanted.items())
+    return bool(shown == wanted)
+
+
+def completed(value: Any, *others: Any) -> Any:
+    """A struct with the parts it knows nothing about filled in from the first of ``others`` that knows them; any other
+    value as it is. An absent part is no difference."""
+    if not isinstance(value, dict):
+        return value
+    found = dict(value)
+    for other in others:
+        if isinstance(other, dict):
+            found = {**other, **found}
+    return found
+
+
 def decimal_text(value: Decimal | int | str) -> str:
     """Canonical text of a number: no exponent, no trailing zeros, no negative zero.
 
@@ -63,6 +90,8 @@ def decimal_text(value: Decimal | int | str) -> str:
         raise Unmappable(f"{str(value)[:40]!r} is not a number.") from None
     if not number.is_finite():
         raise Unmappable(f"{number} is not a finite number.")
+    if abs(number.adjusted()) > MAX_DIGITS or len(number.as_tuple().digits) > MAX_DIGITS:
+        raise Unmappable(f"A number of more than {MAX_DIGITS} digits is not taken.")
     text = format(number, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
@@ -101,8 +130,8 @@ def _text(value: Any) -> str | None:
     text = decimal_text(value) if isinstance(value, Decimal) else str(value)
     if len(text) > MAX_TEXT:
         raise Unmappable(f"Text of {len(text)} characters is over the limit of {MAX_TEXT}.")
-    if "\x00" in text:
-        raise Unmappable("Text contains a NUL character, which no database stores.")
+    if _UNSTORABLE.search(text):
+        raise Unmappable("Text contains a NUL character or half a surrogate pair, which no database stores.")
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip()
     return text or None
 
@@ -155,7 +184,10 @@ def _instant(value: Any) -> str | None:
         raise Unmappable(f"{str(value)[:40]!r} is not a date and time (ISO 8601).") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC).isoformat()
+    try:
+        return moment.astimezone(UTC).isoformat()
+    except OverflowError:
+        raise Unmappable(f"{str(value)[:40]!r} is outside the years 1 to 9999.") from None
 
 
 def _struct(kind: FieldType, value: Any) -> Canonical:

@@ -57,7 +57,8 @@ def load_default_mapping(path: Path | Traversable, file: str = "") -> DefaultMap
             entries = mapping_of(node, f"'{name}'", DEFAULT_KEYS, faults)
             resource = text_of(entries["resource"], "'resource'", faults) if "resource" in entries else None
             if "resource" not in entries or "fields" not in entries:
-                faults.add(root.keys[name], f"'{name}' needs 'resource' and 'fields'.")
+                if len(entries) == len(node.entries()):
+                    faults.add(root.keys[name], f"'{name}' needs 'resource' and 'fields'.")
                 continue
             types = BUILT_IN[entity].fields
             exprs = {

@@ -45,9 +45,10 @@ def read_entities(files: Iterable[Node], faults: Faults) -> Mapping[str, EntityT
         if not _ENTITY_NAME.fullmatch(name):
             faults.add(entries["entity"].place, f"'{name}' cannot be an entity.", "Use a name such as Machine.")
             continue
+        before = len(faults.found)
         entity = found.get(name, EntityType(name=name, fields={}))
         added = _fields_of(entries.get("fields"), entity, refs, faults)
-        if not added:
+        if not added and len(faults.found) == before and len(entries) == len(root.entries()):
             faults.add(entries["entity"].place, f"The file adds nothing to '{name}'.", "Add 'fields: {NAME: TYPE}'.")
         doc = text_of(entries["doc"], "'doc'", faults) if "doc" in entries else None
         found[name] = EntityType(name=name, fields={**entity.fields, **added}, doc=doc or entity.doc)

@@ -14,7 +14,17 @@ from isthmus.project.faults import Faults, nearest
 from isthmus.project.nodes import Node, elements_of, mapping_of, plain, text_of, word_of
 from isthmus.project.notation import KEY, NotationError, parse_convert, parse_path
 
-__all__ = ["EXPRESSION_KEYS", "convert_of", "expression_of", "far_name", "refs_of", "with_convert"]
+__all__ = [
+    "CONVERTERS",
+    "CUT",
+    "EXPRESSION_KEYS",
+    "convert_of",
+    "expression_of",
+    "far_name",
+    "is_cut",
+    "refs_of",
+    "with_convert",
+]
 
 EXPRESSION_KEYS = ("path", "as", "only", "fields", "join", "by", "const", "each")
 """Keys of a written-out expression."""
@@ -29,7 +39,7 @@ _FORMS = {
 
 _SCALARS = frozenset(Kind) - {Kind.REF, Kind.STRUCT, Kind.LIST}
 _TEXT = frozenset({Kind.TEXT})
-_CONVERTS: Mapping[str, frozenset[Kind]] = {
+CONVERTERS: Mapping[str, frozenset[Kind]] = {
     "text": _TEXT,
     "lowercase": _TEXT,
     "uppercase": _TEXT,
@@ -58,6 +68,9 @@ def expression_of(
     if not node.is_map:
         path = _path_of(node, faults)
         return None if path is None else _checked_path(path, node, kind, own, faults)
+    if is_cut(node.value.get("as")):
+        faults.add(node.value["as"].place, *CUT)
+        return None
     entries = mapping_of(node, "an expression", EXPRESSION_KEYS, faults)
     form = _form_of(node, entries, faults)
     if form is None:
@@ -75,6 +88,15 @@ def expression_of(
             return _each_of(entries, kind, own, use, faults)
         case _:
             return _const_of(entries["const"], kind, use, faults)
+
+
+CUT = ("The converter is cut at its comma.", "Inside { } put it in quotes: as: 'choice(a=b, c=d)'.")
+"""Message and advice when :func:`is_cut`."""
+
+
+def is_cut(node: Node | None) -> bool:
+    """Whether YAML took the comma of ``{as: choice(a=b, c=d)}`` for its own."""
+    return node is not None and isinstance(node.value, str) and "(" in node.value and ")" not in node.value
 
 
 def _form_of(node: Node, entries: Mapping[str, Node], faults: Faults) -> str | None:
@@ -157,10 +179,7 @@ def convert_of(node: Node, faults: Faults) -> Convert | None:
     try:
         return parse_convert(text)
     except NotationError as error:
-        advice = ""
-        if text.count("(") != text.count(")"):
-            advice = "Inside { } put it in quotes: as: 'choice(a=b, c=d)'."
-        faults.add(node.inside(error.offset), f"Converter '{text}': {error}.", advice)
+        faults.add(node.inside(error.offset), f"Converter '{text}': {error}.")
         return None
 
 
@@ -195,11 +214,11 @@ def _converter_problem(convert: Convert, kind: FieldType, own: Collection[str]) 
     name = convert.name
     if name in own:
         return (f"The project's converter '{name}' takes no arguments.", "") if convert.args or convert.pairs else None
-    if name not in _CONVERTS:
+    if name not in CONVERTERS:
         return f"Unknown converter '{name}'.", nearest(name, [*converter_names(), *own])
-    if kind.kind not in _CONVERTS[name]:
+    if kind.kind not in CONVERTERS[name]:
         shown = f"a field of type {kind.kind}"
-        possible = [n for n, kinds in _CONVERTS.items() if kind.kind in kinds]
+        possible = [n for n, kinds in CONVERTERS.items() if kind.kind in kinds]
         return f"Converter '{name}' cannot give {shown}.", f"Possible: {', '.join(possible)}." if possible else ""
     return _argument_problem(convert, kind)
 

@@ -9,7 +9,7 @@ import msgspec
 from isthmus.model.entities import EntityType
 from isthmus.model.fields import FieldType, Kind
 from isthmus.model.flow import Expr, FieldRule, Path
-from isthmus.project.expressions import convert_of, expression_of, with_convert
+from isthmus.project.expressions import CUT, convert_of, expression_of, is_cut, with_convert
 from isthmus.project.faults import Faults
 from isthmus.project.nodes import Node, elements_of, mapping_of, text_of, word_of
 from isthmus.project.sides import Sides
@@ -26,9 +26,8 @@ MERGE_RULES: Mapping[str, frozenset[Kind]] = {
     "max": _ORDERED,
     "min": _ORDERED,
     "any": frozenset({Kind.BOOLEAN}),
-    "text": frozenset({Kind.TEXT}),
 }
-"""Merge rules and the field types they can join."""
+"""Rules of :mod:`isthmus.merge.rules` and the field types they can join; not money, whose currencies may differ."""
 
 
 def read_fields(
@@ -52,6 +51,9 @@ def _rule_of(
     node: Node, name: str, inner: Node, kind: FieldType, sides: Sides, own: Collection[str], faults: Faults
 ) -> FieldRule | None:
     before = len(faults.found)
+    if is_cut(inner.entries().get("as")):
+        faults.add(inner.entries()["as"].place, *CUT)
+        return None
     entries = mapping_of(inner, f"field '{name}'", (*FIELD_KEYS, *sides.sides), faults)
     exprs = _expressions_of(name, entries, kind, sides, own, faults)
     if len(faults.found) > before:

@@ -81,7 +81,8 @@ def read_flow(root: Node, world: World, faults: Faults) -> tuple[Flow, tuple[Exa
     entries = mapping_of(root, "a flow", FLOW_KEYS, faults)
     name = name_of(entries["flow"], "a flow", faults) if "flow" in entries else None
     for key in ("flow", "entity", "systems", "fields"):
-        if key not in entries:
+        # With an unknown key beside it, the missing one is most likely misspelt.
+        if key not in entries and len(entries) == len(root.entries()):
             faults.add(root.place, f"The flow has no '{key}'.")
     if "entity" not in entries:
         return None
@@ -179,7 +180,7 @@ def _match_part(
         return None
     mapped = fields.entries() if fields is not None else {}
     top = name.partition(".")[0]
-    if top not in mapped or mapped[top].is_off:
+    if fields is not None and (top not in mapped or mapped[top].is_off):
         faults.add(place, f"'{top}' decides a match but is not among the flow's fields.")
         return None
     return MatchPart(name, similar)
@@ -200,8 +201,10 @@ def _examples_of(node: Node | None, flow: Flow, faults: Faults) -> tuple[Example
     for element in elements_of(node, "'examples'", faults) if node is not None else ():
         entries = mapping_of(element, "an example", ("name", "hub", *flow.sides), faults)
         name = text_of(entries["name"], "'name'", faults) if "name" in entries else None
+        whole = len(entries) == len(element.entries())
         if name is None or "hub" not in entries:
-            faults.add(element.place, "An example needs 'name' and 'hub'.")
+            if whole:
+                faults.add(element.place, "An example needs 'name' and 'hub'.")
             continue
         hub: dict[str, Canonical] = {}
         for field, inner in mapping_of(entries["hub"], "'hub'", tuple(flow.fields), faults).items():
@@ -214,7 +217,7 @@ def _examples_of(node: Node | None, flow: Flow, faults: Faults) -> tuple[Example
             if system in entries:
                 far[system] = plain(entries[system]) if entries[system].is_map else {}
                 mapping_of(entries[system], f"'{system}'", None, faults)
-        if not far:
+        if not far and whole:
             faults.add(element.place, "An example needs the record of at least one system.")
         found.append(Example(flow=flow.name, name=name, place=element.place, far=far, hub=hub))
     return tuple(found)

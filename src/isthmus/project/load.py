@@ -56,11 +56,13 @@ def load_project(
 ) -> Project:
     """Read and check the project in ``folder``; no network, nothing is written.
 
-    ``connectors`` gives what is known of a kind and raises :class:`LookupError` for one it does not know; ``kinds``
-    are the known ones, for advice. Raises :class:`~isthmus.project.ProjectErrors` with everything that is wrong.
+    ``connectors`` gives what is known of a kind; for one it does not know it raises :class:`LookupError` (``kinds``
+    are then the known ones, for advice) or :class:`~isthmus.errors.Misconfigured`. Raises
+    :class:`~isthmus.project.ProjectErrors` with everything that is wrong.
     """
     faults = Faults()
-    text = read_text(folder / SETTINGS_FILE, SETTINGS_FILE, faults) if folder.is_dir() else None
+    path = folder / SETTINGS_FILE
+    text = read_text(path, SETTINGS_FILE, faults) if path.exists() else None
     if text is None:
         message = f"There is no project in '{folder}': it has no {SETTINGS_FILE}."
         place = Place(SETTINGS_FILE)
@@ -109,13 +111,14 @@ def _infos_of(
     for system in systems.values():
         if system.kind in infos:
             continue
+        place = system.node.entries()["kind"].place
         try:
             infos[system.kind] = connectors(system.kind)
         except LookupError:
-            place = system.node.entries()["kind"].place
             faults.add(place, f"Unknown kind of system '{system.kind}'.", nearest(system.kind, kinds))
         except Misconfigured as error:
-            faults.found.extend(error.errors if isinstance(error, ProjectErrors) else [error])
+            for one in error.errors if isinstance(error, ProjectErrors) else (error,):
+                faults.add(one.place or place, one.message, one.advice)
     return infos
 
 

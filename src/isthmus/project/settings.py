@@ -99,7 +99,7 @@ def read_settings(
     """The meaning of a parsed isthmus.toml; what is wrong is remembered and left out."""
     entries = mapping_of(root, SETTINGS_FILE, TOP_KEYS, faults)
     systems = _systems_of(entries["systems"], faults) if "systems" in entries else {}
-    if not systems and "systems" not in entries:
+    if "systems" not in entries and set(root.entries()) <= set(TOP_KEYS):
         faults.add(root.place, "The project names no system.", "Add a table [systems.NAME] with its kind.")
     hub = _hub_of(entries["hub"], folder, environ, faults) if "hub" in entries else HubSettings()
     packs = _packs_of(entries["packs"], systems, known_packs, faults) if "packs" in entries else {}

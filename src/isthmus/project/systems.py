@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from msgspec import inspect
 
 from isthmus.errors import Misconfigured, Place
 from isthmus.project.faults import Faults
-from isthmus.project.nodes import Node, plain
+from isthmus.project.nodes import Node, read_text
 from isthmus.project.secrets import is_reference, resolve
 from isthmus.project.settings import RawSystem, has_password
+from isthmus.project.yaml_file import read_yaml
 
 __all__ = ["ConfiguredSystem", "bind"]
 
@@ -37,7 +39,8 @@ def bind(
     """The connector's configuration of a system, with references resolved; None when it is wrong (and remembered).
 
     Texts annotated with ``msgspec.Meta(extra={"secret": True})`` must be references, and texts annotated with
-    ``msgspec.Meta(extra={"path": True})`` become paths below the project ``folder``.
+    ``msgspec.Meta(extra={"path": True})`` become paths below the project ``folder``. Where a table is wanted, the name
+    of a YAML file of the project may stand.
     """
     node = Node(
         {name: inner for name, inner in system.node.entries().items() if name != "kind"},
@@ -53,7 +56,7 @@ def bind(
         return msgspec.convert(values, config, strict=False)
     except msgspec.ValidationError as error:
         message, path = _split(str(error))
-        at = _at(node, path)
+        at = _at(node, path, binder.included)
         faults.add(at.place, binder.redacted(f"{_key_of(path)}{message}"), _missing_advice(message))
     except Misconfigured as error:
         place = error.place or system.place
@@ -67,6 +70,8 @@ class _Binder:
     def __init__(self, folder: Path, environ: Mapping[str, str], faults: Faults) -> None:
         self._folder, self._environ, self._faults = folder, environ, faults
         self._resolved: list[str] = []
+        self.included: dict[Place, Node] = {}
+        """Place of a file's name -> its content."""
 
     def redacted(self, text: str) -> str:
         """A message without any value that came by a reference."""
@@ -76,6 +81,11 @@ class _Binder:
 
     def value(self, node: Node, wanted: inspect.Type, what: str) -> Any:
         marks, wanted = _unwrapped(wanted, node)
+        if isinstance(wanted, inspect.StructType | inspect.DictType) and isinstance(node.value, str):
+            included = self._included(node, what)
+            if included is None:
+                return None
+            node = included
         if isinstance(wanted, inspect.StructType) and node.is_map:
             fields = {field.encode_name: field.type for field in wanted.fields}
             for name in node.entries():
@@ -94,7 +104,27 @@ class _Binder:
         if marks.get("secret") and not (node.is_map or node.is_list):
             self._faults.add(node.place, f"{what} must be text: env:NAME or file:PATH.")
             return None
-        return plain(node) if not (node.is_map or node.is_list) else self._untyped(node, what)
+        if node.is_map or node.is_list:
+            return self._untyped(node, what)
+        return float(node.value) if isinstance(node.value, Decimal) else node.value
+
+    def _included(self, node: Node, what: str) -> Node | None:
+        """The YAML file of the project that stands for a table."""
+        if not node.value.endswith((".yaml", ".yml")):
+            self._faults.add(node.place, f"{what} must be a table, or the name of a YAML file of the project.")
+            return None
+        path = self._folder / node.value
+        if not path.is_file():
+            self._faults.add(node.place, f"There is no file '{node.value}' in the project.")
+            return None
+        text = read_text(path, node.value, self._faults)
+        included = None if text is None else read_yaml(text, node.value, self._faults)
+        if included is not None and not included.is_map:
+            self._faults.add(included.place, "The file must hold a mapping.")
+            return None
+        if included is not None:
+            self.included[node.place] = included
+        return included
 
     def _untyped(self, node: Node, what: str) -> Any:
         if node.is_map:
@@ -143,7 +173,7 @@ def _unwrapped(wanted: inspect.Type, node: Node) -> tuple[Mapping[str, Any], ins
 
 def _fits(member: inspect.Type, node: Node) -> bool:
     if isinstance(member, inspect.StructType | inspect.DictType):
-        return node.is_map
+        return node.is_map or (isinstance(node.value, str) and node.value.endswith((".yaml", ".yml")))
     if isinstance(member, inspect.ListType | inspect.VarTupleType):
         return node.is_list
     return not (node.is_map or node.is_list)
@@ -168,8 +198,9 @@ def _missing_advice(message: str) -> str:
     return "Add it to the table." if "missing required" in message else ""
 
 
-def _at(node: Node, path: tuple[str, ...]) -> Node:
+def _at(node: Node, path: tuple[str, ...], included: Mapping[Place, Node]) -> Node:
     for name in path:
+        node = included.get(node.place, node)
         if node.is_map and name in node.value:
             node = node.value[name]
         elif node.is_list and name.isdigit() and int(name) < len(node.value):

@@ -95,9 +95,6 @@ class _Reader:
             if name in entries:
                 self._faults.add(here, f"'{name}' is given twice (first in line {keys[name].line}).")
                 continue
-            if "(" in name and not name.rstrip().endswith(")"):
-                self._faults.add(here, f"'{name}' looks like a part of 'name(a, b)' cut at the comma.", _QUOTES)
-                continue
             entries[name], keys[name] = self.node(inner), here
         return Node(entries, place, keys)
 
@@ -113,6 +110,3 @@ class _Reader:
     def _place(self, found: Any) -> Place:
         mark = found.start_mark
         return Place(self._file, mark.line + 1, mark.column + 1)
-
-
-_QUOTES = "Inside { } put it in quotes: as: 'choice(a=b, c=d)'."

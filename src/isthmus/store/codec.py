@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime
 from enum import Enum
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 from psycopg.abc import AdaptContext, Buffer
@@ -17,8 +18,8 @@ __all__ = ["Payload", "from_row", "payload", "register"]
 _JSONB_OID = 3802
 _JSON_OID = 114
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_BINARY = frozenset({"digest"})
-"""Columns that hold bytes and not JSON."""
+_COLUMN_TYPES = {str, int, float, bool, bytes, datetime, type(None)}
+"""Types that the driver gives by itself; everything else is JSON."""
 
 
 class Payload(bytes):
@@ -87,26 +88,34 @@ def _storable(value: Any) -> Any:
     return value
 
 
+class _Plan(NamedTuple):
+    """How rows become one kind of struct."""
+
+    names: tuple[str, ...]
+    json: tuple[tuple[str, msgspec.json.Decoder[Any]], ...]
+    enums: tuple[tuple[str, Mapping[str, Enum]], ...]
+
+
 @cache
-def _decoders(
-    struct: type[msgspec.Struct],
-) -> tuple[tuple[str, msgspec.json.Decoder[Any] | None, type[Enum] | None], ...]:
-    """Per field: its name, the decoder of a JSON column, and the enum of a text column."""
-    plan: list[tuple[str, msgspec.json.Decoder[Any] | None, type[Enum] | None]] = []
+def _plan(struct: type[msgspec.Struct]) -> _Plan:
+    names, json, enums = [], [], []
     for field in msgspec.structs.fields(struct):
-        enum = field.type if isinstance(field.type, type) and issubclass(field.type, Enum) else None
-        plan.append((field.name, None if field.name in _BINARY else msgspec.json.Decoder(field.type), enum))
-    return tuple(plan)
+        names.append(field.name)
+        if isinstance(field.type, type) and issubclass(field.type, Enum):
+            enums.append((field.name, {member.value: member for member in field.type}))
+        elif not set(get_args(field.type) or (field.type,)) <= _COLUMN_TYPES:
+            json.append((field.name, msgspec.json.Decoder(field.type)))
+    return _Plan(tuple(names), tuple(json), tuple(enums))
 
 
 def from_row[S: msgspec.Struct](struct: type[S], row: Sequence[Any]) -> S:
     """A struct from a row whose columns are the struct's fields, in order."""
-    values: dict[str, Any] = {}
-    for (name, decoder, enum), value in zip(_decoders(struct), row, strict=True):
-        if decoder is not None and type(value) is bytes:
-            values[name] = decoder.decode(value)
-        elif enum is not None and value is not None:
-            values[name] = enum(value)
-        else:
-            values[name] = value
+    plan = _plan(struct)
+    values = dict(zip(plan.names, row, strict=True))
+    for name, decoder in plan.json:
+        text = values[name]
+        if text is not None:
+            values[name] = {} if text == b"{}" else decoder.decode(text)
+    for name, members in plan.enums:
+        values[name] = members[values[name]]
     return struct(**values)

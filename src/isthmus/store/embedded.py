@@ -45,6 +45,7 @@ SETTINGS = """\
 listen_addresses = ''
 unix_socket_directories = '{socket_folder}'
 port = 5432
+cluster_name = 'isthmus'
 max_connections = 100
 shared_buffers = 192MB
 work_mem = 16MB
@@ -207,7 +208,9 @@ class EmbeddedServer:
         fresh = self.folder.with_name(self.folder.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
         self._own_folder(fresh)
-        options = ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--data-checksums", "--username", ROLE]
+        # PostgreSQL's own Unicode rules: the same on every machine, and no upgrade of the C library breaks an index.
+        locale = ["--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        options = ["--auth=trust", "--data-checksums", "--username", ROLE, *locale]
         done = self._run("initdb", ["-D", str(fresh), *options])
         if done.returncode != 0:
             shutil.rmtree(fresh, ignore_errors=True)
@@ -234,15 +237,17 @@ class EmbeddedServer:
         while True:
             log = self.folder / "start.log"
             log.unlink(missing_ok=True)
-            options = ["-D", str(self.folder), "-l", str(log), "-w", "-t", str(int(START_SECONDS)), "start"]
-            done = self._run("pg_ctl", options)
+            # Folders by environment and working directory: pg_ctl builds a shell command from its arguments.
+            options = ["-l", log.name, "-w", "-t", str(int(START_SECONDS)), "start"]
+            done = self._run("pg_ctl", options, folder=self.folder)
             if done.returncode == 0 or self.running():
                 return
             # After kill -9 of the server its children need a moment to notice and leave the shared memory.
             if "shared memory block" in self.log_tail() and time.monotonic() < deadline:
                 time.sleep(0.2)
                 continue
-            raise Unavailable(f"PostgreSQL did not start in {self.folder}. Its log ends:\n{self.log_tail()}")
+            last = self.log_tail() or _last_lines(done.stdout)
+            raise Unavailable(f"PostgreSQL did not start in {self.folder}. Its log ends:\n{last}")
 
     def _clear_stale_lock_files(self) -> None:
         """A lock file whose process number now belongs to another program (usual in containers, which count from 1
@@ -269,17 +274,19 @@ class EmbeddedServer:
             return False
         return row is not None and row[0] > 0
 
-    def _run(self, program: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Run a program of the wheel as the server's user. Output goes to a file: the server inherits it, so waiting
-        for the end of a pipe would never end."""
-        environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+    def _run(
+        self, program: str, arguments: Sequence[str], folder: Path = Path("/")
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a program of the wheel as the server's user, in this folder. Output goes to a file: the server inherits
+        it, so waiting for the end of a pipe would never end."""
+        environment = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "PGDATA": str(self.folder)}
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
                 [str(self._programs / program), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd="/",
+                cwd=folder,
                 env=environment,
                 start_new_session=True,
                 check=False,

@@ -21,6 +21,8 @@ def parsed(url: str) -> dict[str, str]:
     quote the part of a mistyped URL that holds the password."""
     try:
         parts = conninfo.conninfo_to_dict(url)
+        if not all(port.isdigit() for port in str(parts.get("port") or "5432").split(",") if port):
+            raise psycopg.ProgrammingError("port")
     except psycopg.Error:
         raise Misconfigured(
             "The database URL is not a PostgreSQL connection string.",
@@ -55,7 +57,7 @@ def translated(error: psycopg.Error, url: str) -> IsthmusError:
         return Unavailable(f"The database could not let this transaction through: {text}", wait=0.05)
     if isinstance(error, errors.InvalidCatalogName) or ('database "' in text and "does not exist" in text):
         return Misconfigured(f"There is no such database: {place(url)}.", advice="Create it, or correct the URL.")
-    if isinstance(error, _LOGIN) or any(word in text for word in _LOGIN_WORDS):
+    if isinstance(error, _LOGIN) or (error.sqlstate is None and any(word in text for word in _LOGIN_WORDS)):
         return Misconfigured(
             f"The database at {place(url)} refuses the login: {text}",
             advice="Check user and password of ISTHMUS_DATABASE_URL.",

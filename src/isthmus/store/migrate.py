@@ -1,7 +1,7 @@
 """Brings a database's tables up to date: numbered SQL files, applied in order by Alembic.
 
-A migration is ``migrations/NNNN_what.sql`` and a revision ``migrations/versions/rNNNN.py`` that runs it.
-``sql/schema.sql`` is changed along with it; a test compares the two.
+A migration is ``migrations/versions/NNNN_what.sql`` and beside it ``rNNNN.py``, which names its predecessor and runs
+it. ``sql/schema.sql`` is changed along with it; a test compares the two.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from isthmus.store.faults import place, translated
 __all__ = ["SCHEMA", "apply", "head", "migrate", "version"]
 
 SCHEMA = "isthmus"
-VERSION_TABLE = "version"
+VERSION_TABLE = "alembic_version"
 _FOLDER = Path(str(files("isthmus.store"))) / "migrations"
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
 
@@ -28,7 +28,9 @@ _FILE = re.compile(r"(\d{4})_\w+\.sql")
 @cache
 def _known() -> dict[str, Path]:
     """Migration files by number, in order."""
-    found = {match[1]: path for path in sorted(_FOLDER.iterdir()) if (match := _FILE.fullmatch(path.name))}
+    found = {
+        match[1]: path for path in sorted((_FOLDER / "versions").iterdir()) if (match := _FILE.fullmatch(path.name))
+    }
     assert found, f"no migrations in {_FOLDER}"
     return found
 
@@ -45,10 +47,10 @@ def apply(number: str) -> str:
 
 def version(connection: psycopg.Connection) -> str | None:
     """Number of the last migration this database got; None when it is empty."""
-    row = connection.execute("select to_regclass('isthmus.version')").fetchone()
+    row = connection.execute("select to_regclass('isthmus.alembic_version')").fetchone()
     if row is None or row[0] is None:
         return None
-    found = connection.execute("select version_num from isthmus.version").fetchone()
+    found = connection.execute("select version_num from isthmus.alembic_version").fetchone()
     return None if found is None else str(found[0])
 
 

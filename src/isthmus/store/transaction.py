@@ -28,6 +28,10 @@ class PostgresTransaction:
         self._clock = clock
         self._notify = notify
 
+    async def lock(self, entities: Collection[str]) -> None:
+        """Wait until no other transaction holds one of these; given back at the end of this one."""
+        await self._do("lock", {"names": sorted(set(entities))})
+
     async def links_by_key(self, system: str, resource: str, keys: Collection[str]) -> list[Link]:
         """Links of these records, of all flows, by id."""
         if not keys:
@@ -47,9 +51,11 @@ class PostgresTransaction:
         found = await self._structs(Item, "items", {"ids": list(ids)}) if ids else []
         return {item.id: item for item in found}
 
-    async def due_links(self, flow: str, system: str, now: datetime, limit: int) -> list[Link]:
-        """Links whose ``due_at`` has come, oldest first; neither new nor waiting ones."""
-        parameters = {"flow": flow, "system": system, "now": now, "limit": limit}
+    async def due_links(
+        self, flow: str, system: str, now: datetime, limit: int, held: Collection[str] = ()
+    ) -> list[Link]:
+        """Links whose ``due_at`` has come, oldest first; neither new nor waiting ones, nor kinds that are held."""
+        parameters = {"flow": flow, "system": system, "now": now, "limit": limit, "held": list(held)}
         return _oldest_first(await self._structs(Link, "due_links", parameters))
 
     async def due_reads(self, system: str, now: datetime, limit: int) -> list[Link]:
@@ -104,6 +110,10 @@ class PostgresTransaction:
         """Keys of links that the scan did not show and that nobody read or wrote since ``started``."""
         rows = await self._rows("scan_missing", {"system": system, "resource": resource, "started": started})
         return [key for (key,) in rows]
+
+    async def linked_keys(self, flow: str, system: str) -> dict[str, str]:
+        """Key -> item of every linked record of this flow and system."""
+        return dict(await self._rows("linked_keys", {"flow": flow, "system": system}))
 
     async def inbox_entry(self, id: str) -> InboxEntry | None:
         """One entry, open or decided."""

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from isthmus.connector import Traits
 from isthmus.mapping import Got
-from isthmus.merge import ABSENT, Verdict, decide
-from isthmus.model.fields import Canonical
+from isthmus.merge import ABSENT, Verdict, decide, may_set
+from isthmus.model.fields import Canonical, completed, covers
 from isthmus.model.flow import DeletePolicy
 from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, NotHeld, Problem
 from isthmus.sync.working import Working
@@ -83,14 +83,19 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
             del not_held[field]
         hub_fields = work.items[link.item].fields
         raw = hub_fields.get(field, ABSENT)
+        rule = flow.fields[field]
         hub = raw if raw is ABSENT else lens.view(field, raw)
-        decision = decide(
-            base.get(field, ABSENT), hub, shown, rule=flow.fields[field], system=link.system, first=flow.first
-        )
+        # Parts of a struct that one of them knows nothing about are no difference (SPEC 4).
+        known = base.get(field, ABSENT)
+        shown = completed(shown, known, hub)
+        known, hub = completed(known, shown), completed(hub, shown)
+        if held is not None and hub == held.wanted:
+            # The system was asked to and could not hold it: the hub has not moved since.
+            hub = known
+        decision = decide(known, hub, shown, rule=rule, system=link.system, first=flow.first)
         match decision.verdict:
             case Verdict.CONFLICT:
-                known = base.get(field)
-                conflicts[field] = FieldConflict(base=known, hub=raw, far=shown)
+                conflicts[field] = FieldConflict(base=base.get(field), hub=raw, far=shown)
                 continue
             case Verdict.TAKE:
                 before = None if raw is ABSENT else raw
@@ -99,9 +104,16 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
             case Verdict.MERGE:
                 work.set_field(link.item, field, decision.value, cause)
                 base[field] = shown
-            case Verdict.AGREE | Verdict.KEEP:
+            case Verdict.KEEP:
                 base[field] = shown
-            case Verdict.NOTHING | Verdict.PUSH:
+            case Verdict.NOTHING if known is ABSENT:
+                continue
+            case Verdict.AGREE | Verdict.NOTHING:
+                base[field] = shown
+                new = {n: v for n, v in shown.items() if v is not None} if isinstance(shown, dict) else {}
+                if isinstance(raw, dict) and not set(new) <= set(raw) and may_set(rule, link.system):
+                    work.set_field(link.item, field, {**new, **raw}, cause)
+            case Verdict.PUSH:
                 pass
         conflicts.pop(field, None)
     link = replace(link, base=base, conflicts=conflicts, not_held=not_held)
@@ -148,7 +160,6 @@ def _read_problems(work: Working, link: Link, seen: Seen) -> Link:
 
 def _restored(work: Working, link: Link) -> Link:
     """A record that was gone is back: it takes up its old link (and its item its life)."""
-    work.close(InboxKind.DELETE, link.id)
     if link.item is None:
         return replace(link, state=LinkState.NEW)
     item = work.items[link.item]
@@ -156,8 +167,12 @@ def _restored(work: Working, link: Link) -> Link:
         work.items[item.id] = replace(item, deleted_at=None)
         work.note(item.id, "@restored", None, link.system, Cause("system", link.system, link.key or ""))
     for sibling in work.links_of(item.id):
+        work.close(InboxKind.DELETE, sibling.id)
         if sibling.doom is not None:
             work.put_link(replace(sibling, doom=None))
+        elif item.deleted_at is not None and sibling.state is LinkState.GONE and sibling.id != link.id:
+            # Its record was removed because this one was: it is made again.
+            work.drop_link(sibling)
     return replace(link, state=LinkState.LINKED)
 
 
@@ -176,10 +191,13 @@ def absorb_written(work: Working, link: Link, seen: Seen, written: Mapping[str, 
             wanted = lens.view(field, value)
             base[field] = shown[field]
             # A create may ignore fields that only an update can set; they get one update before they count.
-            if shown[field] != wanted and not created:
+            if not covers(shown[field], wanted) and not created:
                 not_held[field] = NotHeld(wanted=wanted, got=shown[field])
             else:
                 not_held.pop(field, None)
+        else:
+            # Taken without a word: what the system does not show cannot be compared, and is not sent again.
+            base[field] = lens.view(field, value)
     link = replace(
         link,
         state=LinkState.LINKED,
@@ -229,8 +247,8 @@ def apply_delete_policy(work: Working, sibling: Link, policy: DeletePolicy, gone
     """What the vanishing of ``gone`` does to the counterpart ``sibling``."""
     assert sibling.item is not None
     work.close(InboxKind.DELETE, sibling.id)
-    if sibling.state is LinkState.CREATING and policy in (DeletePolicy.PROPAGATE, DeletePolicy.ARCHIVE):
-        # Nothing was sent yet: there is nothing to delete. A sent create is looked up first and then deleted.
+    if sibling.state is LinkState.CREATING:
+        # Nothing was sent yet: there is nothing to delete. A sent create is looked up first and then treated so.
         unsent = sibling.intent is None or sibling.intent.sent_at is None
         if unsent:
             work.drop_link(sibling)
@@ -240,9 +258,10 @@ def apply_delete_policy(work: Working, sibling: Link, policy: DeletePolicy, gone
             doom = "delete" if policy is DeletePolicy.PROPAGATE else "archive"
             work.put_link(replace(sibling, doom=doom))
         case DeletePolicy.UNLINK:
-            work.put_link(replace(sibling, state=LinkState.UNLINKED, due_at=None, problem=None))
+            work.put_link(replace(sibling, state=LinkState.UNLINKED, due_at=None, problem=None, waits_for=None))
         case DeletePolicy.RESTORE:
-            work.drop_link(gone)
+            if gone.id in work.links:
+                work.drop_link(gone)
             work.note(sibling.item, "@restore", gone.system, None, Cause("hub", "isthmus", gone.key or ""))
         case DeletePolicy.HOLD:
             name = work.items[sibling.item].fields.get("name") or sibling.key

@@ -23,9 +23,8 @@ from isthmus.model.state import Link, LinkState
 from isthmus.sync.observe import Observer
 from isthmus.sync.outcome import Outcome, record_outcomes
 from isthmus.sync.plan import Step, StepKind, needed_refs, plan_link
-from isthmus.sync.ports import Store
+from isthmus.sync.ports import Batch, Store
 from isthmus.sync.unsure import resolve_unsure
-from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
 __all__ = ["Applier"]
@@ -62,7 +61,9 @@ class Applier:
         everything stays due.
         """
         async with self._store.transaction() as tx:
-            due = await tx.due_links(self._flow.name, self._system, self._clock(), CLAIM)
+            await tx.lock([self._flow.entity.name])
+            held = [kind for kind, writes in (allowed or {}).items() if writes == 0]
+            due = await tx.due_links(self._flow.name, self._system, self._clock(), CLAIM, held)
         if allowed is not None:
             due = _within(due, allowed)
         if not due:
@@ -81,8 +82,9 @@ class Applier:
         existing = [link for link in due if link.state is LinkState.LINKED and link.key is not None]
         current = await self._read(existing)
         async with self._store.transaction() as tx:
+            await tx.lock([self._flow.entity.name])
             links = await tx.links([link.id for link in due])
-            links = [link for link in links if link.due_at is not None]
+            links = [link for link in links if link.due_at is not None and link.waits_for is None]
             items = await tx.items({link.item for link in links if link.item is not None})
             lens = self._world.lenses[(self._flow.name, self._system)]
             wanted = {
@@ -119,11 +121,12 @@ class Applier:
             await self._record(idle, self._clock())
         if not writes:
             return
-        await self._send_intents(writes)
         assert isinstance(self._resource, Writable)
         size = max(1, self._resource.traits.write_batch)
         for start in range(0, len(writes), size):
-            part = writes[start : start + size]
+            part = await self._send_intents(writes[start : start + size])
+            if not part:
+                continue
             began = self._clock()
             try:
                 answers: Sequence[WriteAnswer] = await self._resource.write([_write(step) for step in part])
@@ -131,37 +134,42 @@ class Applier:
                 answers = [error] * len(part)
             except IsthmusError:
                 # The system as a whole takes no writes: nothing had an effect, everything stays due.
-                await self._withdraw(writes[start:])
+                await self._withdraw(part)
                 raise
             await self._record([Outcome(step=s, answer=a) for s, a in zip(part, answers, strict=True)], began)
 
-    async def _send_intents(self, steps: Sequence[Step]) -> None:
-        """Creates become *unsure* before they are sent: from here on only a look-up may decide their outcome."""
+    async def _send_intents(self, steps: Sequence[Step]) -> list[Step]:
+        """Creates become *unsure* before they are sent: from here on only a look-up may decide their outcome. What was
+        sent is kept, for the look-up. The steps that may be sent: a create whose record was found meanwhile is not."""
         now = self._clock()
-        creates = [step for step in steps if step.kind is StepKind.CREATE]
-        if not creates:
-            return
+        values = {step.link.id: step.values for step in steps if step.kind is StepKind.CREATE}
+        if not values:
+            return list(steps)
         async with self._store.transaction() as tx:
-            links = await tx.links([step.link.id for step in creates])
-            work = Working(self._world, {}, links, now=now, new_id=self._new_id)
+            await tx.lock([self._flow.entity.name])
+            links = [link for link in await tx.links(values) if link.state is LinkState.CREATING and link.doom is None]
+            batch = Batch()
             for link in links:
                 assert link.intent is not None
-                work.batch.links.append(replace(link, intent=replace(link.intent, sent_at=now)))
-            await tx.save(work.batch)
+                batch.links.append(replace(link, intent=replace(link.intent, sent_at=now, fields=values[link.id])))
+            await tx.save(batch)
+        free = {link.id for link in links}
+        return [step for step in steps if step.kind is not StepKind.CREATE or step.link.id in free]
 
     async def _withdraw(self, steps: Sequence[Step]) -> None:
         """Intents of creates that were never sent are plain again."""
         creates = [step for step in steps if step.kind is StepKind.CREATE]
         if creates:
             async with self._store.transaction() as tx:
+                await tx.lock([self._flow.entity.name])
                 links = await tx.links([step.link.id for step in creates])
-                work = Working(self._world, {}, links, now=self._clock(), new_id=self._new_id)
-                work.batch.links += [
+                batch = Batch()
+                batch.links += [
                     replace(link, intent=replace(link.intent, sent_at=None))
                     for link in links
                     if link.intent is not None
                 ]
-                await tx.save(work.batch)
+                await tx.save(batch)
 
     async def _record(self, outcomes: Sequence[Outcome], began: datetime) -> None:
         await record_outcomes(

@@ -35,6 +35,7 @@ async def meet(store: Store, world: World, flow: Flow, clock: Callable[[], datet
         after = ""
         while True:
             async with store.transaction() as tx:
+                await tx.lock([flow.entity.name])
                 fresh = await tx.new_links(flow.name, BATCH, after)
                 if not fresh:
                     break

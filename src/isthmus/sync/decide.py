@@ -40,6 +40,7 @@ async def decide(
     Raises ``NeedsPerson`` when the entry is not open, the choice is not offered, or a value does not fit.
     """
     async with store.transaction() as tx:
+        await tx.lock({flow.entity.name for flow in world.flows.values()})
         entry = await tx.inbox_entry(entry_id)
         if entry is None:
             raise NeedsPerson(f"There is no inbox entry {entry_id}.")
@@ -52,7 +53,7 @@ async def decide(
                 await tx.approve(entry.subject, int(entry.detail["waiting"]))
             batch = Batch()
         else:
-            work = await _load(tx, world, entry, item, now, new_id)
+            work = await _load(tx, world, entry, choice, item, now, new_id)
             _carry_out(work, work.links[entry.subject], entry, choice, by, fields or {}, item)
             batch = work.finish()
         done = replace(entry, decided_at=now, decision=choice, decided_by=by)
@@ -64,14 +65,25 @@ async def decide(
 
 
 async def _load(
-    tx: Transaction, world: World, entry: InboxEntry, item: str | None, now: datetime, new_id: Callable[[], str]
+    tx: Transaction,
+    world: World,
+    entry: InboxEntry,
+    choice: str,
+    item: str | None,
+    now: datetime,
+    new_id: Callable[[], str],
 ) -> Working:
     links = await tx.links([entry.subject])
     if not links:
         raise NeedsPerson("The record this question was about is no longer linked.")
-    ids = {i for i in (links[0].item, item) if i is not None}
+    link = links[0]
+    key = choice.removeprefix("link:") if choice.startswith("link:") else None
+    holders = await tx.links_by_key(link.system, link.resource, [key]) if key is not None else []
+    candidates = {c["item"] for c in entry.detail.get("candidates", ())}
+    ids = {i for i in (link.item, item, *candidates, *(x.item for x in holders)) if i is not None}
     siblings = await tx.links_by_item(ids)
-    return Working(world, await tx.items(ids), {x.id: x for x in [*siblings, *links]}.values(), now=now, new_id=new_id)
+    everything = {x.id: x for x in [*siblings, *holders, *links]}
+    return Working(world, await tx.items(ids), everything.values(), now=now, new_id=new_id)
 
 
 def _carry_out(
@@ -133,7 +145,7 @@ def _resolve_conflict(work: Working, link: Link, choice: str, fields: Mapping[st
 
 def _resolve_match(work: Working, link: Link, entry: InboxEntry, choice: str, item: str | None, cause: Cause) -> None:
     if choice == "ignore":
-        work.put_link(replace(link, state=LinkState.UNLINKED, due_at=None))
+        work.put_link(replace(link, state=LinkState.UNLINKED, due_at=None, waits_for=None))
         return
     if choice == "separate":
         new = work.new_item(work.flow(link).entity.name)
@@ -152,7 +164,7 @@ def _resolve_match(work: Working, link: Link, entry: InboxEntry, choice: str, it
 
 def _resolve_failure(work: Working, link: Link, choice: str, fields: Mapping[str, Any], cause: Cause) -> None:
     if choice == "unlink":
-        work.put_link(replace(link, state=LinkState.UNLINKED, due_at=None, problem=None))
+        work.put_link(replace(link, state=LinkState.UNLINKED, due_at=None, problem=None, waits_for=None))
         return
     for name, value in fields.items():
         if link.item is None or name not in work.flow(link).fields:
@@ -163,6 +175,17 @@ def _resolve_failure(work: Working, link: Link, choice: str, fields: Mapping[str
             raise NeedsPerson(f"{name}: {error.message}", field=name) from error
     if choice.startswith("link:"):
         key = choice.removeprefix("link:")
+        for other in list(work.links.values()):
+            if other.id != link.id and (other.flow, other.system, other.resource, other.key) == (
+                link.flow,
+                link.system,
+                link.resource,
+                key,
+            ):
+                if other.item is not None:
+                    raise NeedsPerson(f"The record {key} belongs to another one already.")
+                # Its reading came in while the outcome of the create was unknown.
+                work.drop_link(other)
         work.put_link(
             replace(link, key=key, state=LinkState.LINKED, intent=None, problem=None, waits_for="read", due_at=work.now)
         )

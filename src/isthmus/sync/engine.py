@@ -247,6 +247,7 @@ class Engine:
     async def _plan_all(self, flow: str, system: str) -> list[Step]:
         found: list[Step] = []
         async with self.store.transaction() as tx:
+            await tx.lock([self.world.flows[flow].entity.name])
             due = await tx.due_links(flow, system, self._clock(), 1_000_000)
         applier = self.applier(flow, system)
         for start in range(0, len(due), 500):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -153,6 +153,7 @@ class Observer:
     async def reread_woken(self, limit: int = 500) -> int:
         """Read again the records whose parent appeared; how many."""
         async with self._store.transaction() as tx:
+            await tx.lock({flow.entity.name for flow in self._world.flows.values() if self._system in flow.sides})
             links = await tx.due_reads(self._system, self._clock(), limit)
         by_resource: dict[str, set[str]] = {}
         for link in links:
@@ -175,6 +176,7 @@ class Observer:
         latest: dict[str, Change] = {change.key: change for change in changes}
         async with self._store.transaction() as tx:
             if latest:
+                await tx.lock(self._world.entities(self._system, name))
                 await self._ingest(tx, name, latest, read_at)
             if scanned:
                 await tx.scan_seen(self._system, name, scanned, start=False)
@@ -188,7 +190,9 @@ class Observer:
         by_key: dict[str, dict[str, Link]] = {}
         for link in links:
             by_key.setdefault(link.key or "", {})[link.flow] = link
-        work_list = self._interesting(name, latest, by_key, read_at)
+        work_list, early = self._interesting(name, latest, by_key, read_at)
+        if early:
+            await tx.save(Batch(links=early))
         if not work_list:
             return
         refs = Refs(items=await self._resolve(tx, name, latest, work_list))
@@ -200,30 +204,38 @@ class Observer:
         for flow, known, change in work_list:
             current = work.links.get(known.id) if known is not None else None
             if isinstance(change, Gone):
-                self._absorb_gone(work, current, change)
+                self._absorb_gone(work, current and replace(current, seen_at=read_at), change)
             else:
                 self._absorb(work, name, flow, current, change, refs, read_at)
         await tx.save(work.finish())
 
     def _interesting(
         self, name: str, latest: Mapping[str, Change], by_key: Mapping[str, Mapping[str, Link]], read_at: datetime
-    ) -> list[tuple[str, Link | None, Change]]:
-        """(flow, link, change) that could mean anything: unchanged and stale readings fall out here, cheaply."""
+    ) -> tuple[list[tuple[str, Link | None, Change]], list[Link]]:
+        """(flow, link, change) that could mean anything: unchanged and stale readings fall out here, cheaply. And the
+        links whose reading came so soon after our write that it may show the state before: they are read again."""
         found: list[tuple[str, Link | None, Change]] = []
+        early: list[Link] = []
+        settle = self._resources[name].traits.settle
         for key, change in latest.items():
             for flow in self._world.flows_of(self._system, name):
                 link = by_key.get(key, {}).get(flow.name)
+                lens = self._world.lenses[(flow.name, self._system)]
+                if link is not None and _unsettled(link, read_at, settle):
+                    if isinstance(change, Gone) or lens.digest(change.fields) != link.digest:
+                        assert link.written_at is not None
+                        early.append(replace(link, waits_for="read", due_at=link.written_at + settle))
+                    continue
                 if isinstance(change, Gone):
-                    if link is not None and (link.written_at is None or read_at >= link.written_at):
+                    if link is not None and not _older(link, read_at):
                         found.append((flow.name, link, change))
                     continue
-                lens = self._world.lenses[(flow.name, self._system)]
                 if link is None:
                     if flow.sides[self._system].adopt and lens.selects(change.fields):
                         found.append((flow.name, None, change))
                 elif link.state in READABLE and self._moved(link, change, lens.digest(change.fields), read_at):
                     found.append((flow.name, link, change))
-        return found
+        return found, early
 
     def _moved(self, link: Link, change: Record, digest: bytes, read_at: datetime) -> bool:
         seen = Seen(key=change.key, got=_EMPTY, version=change.version, digest=digest, read_at=read_at)
@@ -273,6 +285,21 @@ class Observer:
         if link is None:
             link = Link(id=self._new_id(), flow=flow, system=self._system, resource=name, key=change.key)
         absorb(work, link, see(self._world, link, change, refs, read_at))
+
+
+def _older(link: Link, read_at: datetime) -> bool:
+    """Whether the read began before the link's last read, or before our last write ended."""
+    return any(at is not None and read_at < at for at in (link.seen_at, link.written_at))
+
+
+def _unsettled(link: Link, read_at: datetime, settle: timedelta) -> bool:
+    """Whether the read began after our write and so soon that the system may still show the state before it."""
+    return (
+        link.state is LinkState.LINKED
+        and link.written_at is not None
+        and link.written_at <= read_at < link.written_at + settle
+        and not _older(link, read_at)
+    )
 
 
 def see(world: World, link: Link, record: Record, refs: Refs, read_at: datetime) -> Seen:

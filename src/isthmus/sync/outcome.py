@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from isthmus import events
 from isthmus.connector import Gone, Record, WriteAnswer
-from isthmus.errors import IsthmusError, NeedsPerson, Retryable, Stale, UnknownOutcome
+from isthmus.errors import Ambiguous, IsthmusError, NeedsPerson, Retryable, Stale, UnknownOutcome
 from isthmus.model.fields import Canonical
-from isthmus.model.state import Effect, InboxKind, Link
+from isthmus.model.state import Effect, InboxKind, Link, LinkState
 from isthmus.sync.absorb import Seen, absorb_gone, absorb_written
 from isthmus.sync.observe import load_refs, see
 from isthmus.sync.plan import Step, StepKind
@@ -58,6 +58,7 @@ async def record_outcomes(
 ) -> None:
     """One transaction for the whole batch."""
     async with store.transaction() as tx:
+        await tx.lock({world.flows[outcome.step.link.flow].entity.name for outcome in outcomes})
         links = await tx.links([outcome.step.link.id for outcome in outcomes])
         siblings = await tx.links_by_item({link.item for link in links if link.item is not None})
         strangers = await _strangers(tx, resource, outcomes)
@@ -98,10 +99,22 @@ def _done(work: Working, link: Link, outcome: Outcome, seen: Seen) -> None:
             link.resource,
             seen.key,
         )
-        if same and other.id != link.id and other.item is None:
+        if not same or other.id == link.id:
+            continue
+        if other.item is None:
             work.drop_link(other)
+        else:
+            error = Ambiguous(f"{link.system} answered the create with its record {seen.key}, which belongs elsewhere.")
+            park(work, link, error, step)
+            return
     if step.kind is StepKind.ARCHIVE:
         link = replace(link, doom=None)
+        rivals = [x for x in work.links_of(link.item or "") if (x.system, x.resource) == (link.system, link.resource)]
+        if any(x.id != link.id and x.state is LinkState.LINKED for x in rivals):
+            # The loser of a merge: archived, it must not speak for the item any more.
+            work.put_link(replace(link, state=LinkState.UNLINKED, due_at=None, problem=None, conflicts={}))
+            work.close(InboxKind.CONFLICT, link.id)
+            return
     absorb_written(work, link, seen, step.values, created=step.kind is StepKind.CREATE)
 
 
@@ -111,9 +124,11 @@ def _other(work: Working, link: Link, outcome: Outcome, jitter: float) -> None:
     if answer is None:
         _unsent(work, link, step)
     elif isinstance(answer, Gone):
-        absorb_gone(work, link)
+        absorb_gone(work, replace(link, written_at=work.now))
     elif isinstance(answer, Stale):
-        work.put_link(replace(link, due_at=work.now, digest=None))
+        # At once the first time; a system that always says so must not keep us running in circles.
+        delay = pause(link.attempts - 1, jitter) if link.attempts else timedelta(0)
+        work.put_link(replace(link, due_at=work.now + delay, attempts=link.attempts + 1, digest=None))
     elif isinstance(answer, UnknownOutcome):
         delay = pause(link.attempts, jitter, answer.wait)
         problem = problem_of(answer, work.now)

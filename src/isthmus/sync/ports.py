@@ -69,7 +69,11 @@ class Batch(msgspec.Struct, kw_only=True):
 
 
 class Transaction(Protocol):
-    """One database transaction. Rows read through it are locked until it ends, in a fixed order (no deadlocks)."""
+    """One database transaction. Rows read through it are locked until it ends. Whoever reads rows in several steps
+    takes the lock of their entities first: no two transactions then wait for each other."""
+
+    async def lock(self, entities: Collection[str]) -> None:
+        """Wait until this is the only transaction that handles links and items of these entities."""
 
     async def links_by_key(self, system: str, resource: str, keys: Collection[str]) -> list[Link]:
         """Links of these records, of all flows."""
@@ -83,8 +87,11 @@ class Transaction(Protocol):
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
         """These items by id."""
 
-    async def due_links(self, flow: str, system: str, now: datetime, limit: int) -> list[Link]:
-        """Links of this flow and system whose ``due_at`` has come, oldest first. Not ``new`` and not ``waiting`` ones."""
+    async def due_links(
+        self, flow: str, system: str, now: datetime, limit: int, held: Collection[str] = ()
+    ) -> list[Link]:
+        """Links of this flow and system whose ``due_at`` has come, oldest first. Not ``new`` and not ``waiting`` ones,
+        and none of the kinds (creates, updates, deletes) in ``held``."""
 
     async def due_reads(self, system: str, now: datetime, limit: int) -> list[Link]:
         """Links of this system that wait no longer for a parent and must be read again (``state`` new or linked with
@@ -116,6 +123,9 @@ class Transaction(Protocol):
 
     async def scan_missing(self, system: str, resource: str, started: datetime) -> list[str]:
         """Keys linked before ``started`` that the finished scan did not show."""
+
+    async def linked_keys(self, flow: str, system: str) -> dict[str, str]:
+        """Key -> item of every linked record of this flow and system (for a complete comparison)."""
 
     async def inbox_entry(self, id: str) -> InboxEntry | None:
         """One entry, open or decided."""

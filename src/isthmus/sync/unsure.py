@@ -50,11 +50,14 @@ async def resolve_unsure(
 
 
 async def _intended(store: Store, world: World, link: Link) -> tuple[Create, dict[str, object]]:
-    """The create as it would be sent now, for comparison by content."""
+    """The create as it was sent, for comparison by content: the item may have changed since."""
     lens = world.lenses[(link.flow, link.system)]
     async with store.transaction() as tx:
+        await tx.lock([world.flows[link.flow].entity.name])
         items = await tx.items([link.item] if link.item is not None else [])
         item = items.get(link.item or "") or Item(id="", entity="")
+        if link.intent is not None and link.intent.fields:
+            item = replace(item, fields=link.intent.fields)
         wanted = {(link.system, resource, ref) for resource, ref in needed_refs(link, item, lens)}
         keys = await tx.far_keys(wanted) if wanted else {}
     refs = Refs(keys={(resource, ref): key for (_, resource, ref), key in keys.items()})
@@ -76,6 +79,7 @@ async def _settle(
     new_id: Callable[[], str],
 ) -> None:
     async with store.transaction() as tx:
+        await tx.lock([world.flows[link.flow].entity.name])
         links = await tx.links([link.id])
         if not links:
             return
@@ -99,7 +103,10 @@ async def _settle(
             _found(work, world, current, record, refs, values)
         elif found is not None and not certain:
             assert current.intent is not None
-            work.put_link(replace(current, intent=replace(current.intent, sent_at=None), due_at=work.now, problem=None))
+            if current.doom is not None:
+                work.drop_link(current)
+            else:
+                work.put_link(replace(current, intent=replace(current.intent, sent_at=None), due_at=work.now, problem=None))
         else:
             _ask(work, current, certain)
         await tx.save(work.finish())

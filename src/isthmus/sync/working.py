@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from isthmus.mapping import Lens
 from isthmus.mapping.lens import holds
-from isthmus.model.fields import Canonical
+from isthmus.model.fields import Canonical, covers
 from isthmus.model.flow import CreatePolicy, Flow
 from isthmus.model.state import (
     Cause,
@@ -218,12 +218,19 @@ class Working:
 
     def _reckon(self, link: Link) -> None:
         """What is due on this link now."""
+        if link.waits_for is not None and link.waits_for.count("/") == 1 and link.item in self._changes:
+            # It may refer to another parent now.
+            link = replace(link, waits_for=None, due_at=self.now)
+            self.put_link(link)
         if link.state is LinkState.CREATING:
             self._reckon_creating(link)
             return
         if link.state is not LinkState.LINKED or link.waits_for is not None:
             return
         assert link.item is not None
+        if self._conflict_moved(link):
+            self.put_link(replace(link, waits_for="read", due_at=self.now, digest=None))
+            return
         open_fields = pending(link, self.items[link.item], self.lens(link))
         if open_fields or link.doom is not None:
             old = self._old_links.get(link.id)
@@ -248,6 +255,14 @@ class Working:
         if parked and not unsure and link.item in self._changes:
             self.put_link(replace(link, due_at=self.now, attempts=0))
 
+    def _conflict_moved(self, link: Link) -> bool:
+        """Whether the hub's side of a conflict was corrected: looking at the record again may settle it."""
+        changed = self._changes.get(link.item or "", {})
+        now = self.items[link.item or ""].fields
+        return link.key is not None and any(
+            name in changed and now.get(name) != conflict.hub for name, conflict in link.conflicts.items()
+        )
+
     def _news_for(self, link: Link, old: Link | None) -> bool:
         """Whether anything changed that could make a refused write succeed."""
         return link.item in self._changes or old is None or old.far != link.far or old.doom != link.doom
@@ -261,7 +276,7 @@ def pending(link: Link, item: Item, lens: Lens) -> dict[str, Canonical]:
             continue
         value = item.fields[field]
         wanted = value if field in lens.only_written else lens.view(field, value)
-        if field in link.base and link.base[field] == wanted:
+        if field in link.base and covers(link.base[field], wanted):
             continue
         if field not in link.base and wanted is None:
             continue

@@ -42,6 +42,10 @@ class World:
         names = [self.flows[name].sides[system].resource for name in self.order if system in self.flows[name].sides]
         return list(dict.fromkeys(names))
 
+    def entities(self, system: str, resource: str) -> set[str]:
+        """Entities of the flows that take part in this resource."""
+        return {flow.entity.name for flow in self.flows_of(system, resource)}
+
     def systems(self) -> list[str]:
         """All systems that some flow uses."""
         return list(dict.fromkeys(system for name in self.order for system in self.flows[name].sides))

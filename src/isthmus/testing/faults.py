@@ -172,7 +172,7 @@ class FaultyProxy:
                 return b"\x16\x03\x01 this is not HTTP\r\n\r\n"
             case Fault.HALF:
                 start = answer.index(b"\r\n\r\n") + 4
-                return answer[: start + max(1, (len(answer) - start) // 2)]
+                return answer[: (start + len(answer)) // 2 if len(answer) > start + 1 else start // 2]
             case Fault.DELAY:
                 await asyncio.sleep(rule.delay)
                 return answer

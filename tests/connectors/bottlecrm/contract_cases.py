@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from isthmus.connector import FieldInfo
-from isthmus.connectors.bottlecrm import BOTTLECRM
+from isthmus.connectors.bottlecrm import connector
 from isthmus.testing import ConnectorContract, Delivery, ResourceCase
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -139,7 +139,7 @@ PAYMENT = ResourceCase(
 class BottleCrmContract(ConnectorContract):
     """The contract for any BottleCRM; a subclass gives the ``config`` fixture."""
 
-    connector = BOTTLECRM
+    connector = connector
     cases = (ACCOUNT, CONTACT, PRODUCT, OPPORTUNITY, CASE, ESTIMATE, INVOICE, PAYMENT)
     wanted: ClassVar[Mapping[str, Mapping[str, FieldInfo]]] = {
         "account": {"custom_fields.erp_number": FieldInfo(type="text", custom=True, label="ERP number")},

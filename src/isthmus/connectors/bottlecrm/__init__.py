@@ -1,5 +1,5 @@
-"""Connector for BottleCRM (PyPI ``django-crm``), an open-source CRM."""
+"""Connector for BottleCRM (PyPI ``django-crm``), an open-source CRM; see README.md."""
 
-from isthmus.connectors.bottlecrm.connector import BOTTLECRM, BottleCrm, Config
+from isthmus.connectors.bottlecrm.connector import BottleCrm, Config, connector
 
-__all__ = ["BOTTLECRM", "BottleCrm", "Config"]
+__all__ = ["BottleCrm", "Config", "connector"]

@@ -58,6 +58,12 @@ class Client:
         try:
             data = _object(answer)
         except IsthmusError as error:
+            if answer.status == 404:
+                raise Unavailable(
+                    "Not BottleCRM but something before it answers 'not found'."
+                ) from error
+            if answer.status >= 400:
+                raise Rejected(f"The write was refused on its way to BottleCRM (status {answer.status}).") from error
             raise UnknownOutcome(
                 f"BottleCRM's answer to a write cannot be read ({error.message}), so the write may have happened."
             ) from error

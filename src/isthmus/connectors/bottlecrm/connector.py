@@ -19,7 +19,7 @@ from isthmus.connectors.bottlecrm.resource import CrmResource
 from isthmus.connectors.bottlecrm.webhook import Webhooks
 from isthmus.errors import Misconfigured, Unavailable
 
-__all__ = ["BOTTLECRM", "BottleCrm", "Config"]
+__all__ = ["BottleCrm", "Config", "connector"]
 
 
 class Config(SystemConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,5 +118,5 @@ class _Connector:
         return BottleCrm(config)
 
 
-BOTTLECRM = _Connector()
+connector = _Connector()
 """The connector."""

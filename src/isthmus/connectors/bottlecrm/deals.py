@@ -28,6 +28,7 @@ class Opportunities(CrmResource):
     rows_in: ClassVar[str] = "opportunities"
     record_in: ClassVar[str] = "opportunity_obj"
     by_id: ClassVar[bool] = True
+    page_size: ClassVar[int] = 500
     fields_of: ClassVar[Mapping[str, Field]] = {
         "name": Field("text", "Name"),
         "account": Field("key", "Account", target="account"),

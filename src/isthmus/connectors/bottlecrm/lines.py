@@ -52,14 +52,22 @@ class LineStep(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_lines(rows: Any) -> list[dict[str, Any]]:
-    """Lines in their order: ``id``, ``product`` (key), texts, numbers, ``order``."""
+    """Lines in their order: ``id``, ``product`` (key), texts, numbers, the discount as a fraction, ``order``."""
     lines = []
     for row in rows or ():
         line: dict[str, Any] = {"id": str(row["id"]), "product": key_of(row.get("product"))}
         line |= {name: row.get(name) or None for name in _TEXTS if name in row}
         line |= {name: decimal_of(row[name]) for name in _NUMBERS if row.get(name) is not None}
-        lines.append(line | {"order": row.get("order", 0)})
+        lines.append(line | {"discount_rate": _rate(line), "order": row.get("order", 0)})
     return lines
+
+
+def _rate(line: Mapping[str, Any]) -> Decimal:
+    """The discount of a line as a fraction (0.1 is 10 %), however it was entered."""
+    off, gross = line.get("discount_value") or Decimal(0), line.get("subtotal") or Decimal(0)
+    if line.get("discount_type") == "PERCENTAGE":
+        return Decimal(off) / 100
+    return (Decimal(off) / gross).quantize(Decimal("0.000001"), ROUND_HALF_UP) if off and gross else Decimal(0)
 
 
 def line_changes(new: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, Any]]) -> list[LineStep]:

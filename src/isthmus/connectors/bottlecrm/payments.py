@@ -31,7 +31,7 @@ class Payments(CrmResource):
     fields_of: ClassVar[Mapping[str, Field]] = {
         "invoice": Field("key", "Invoice", target="invoice"),
         "amount": Field("decimal", "Amount"),
-        "currency": Field("text", "Currency (the invoice's)", readonly=True),
+        "currency": Field("text", "Currency (must be the invoice's)"),
         "payment_date": Field("date", "Paid on"),
         "payment_method": Field("text", "Method"),
         "reference_number": Field("text", "Reference"),
@@ -71,6 +71,7 @@ class Payments(CrmResource):
             raise Rejected("A payment needs its invoice.", field="invoice")
         body = body_of(create.fields, self.fields_of)
         body.pop("invoice")
+        await self._check_currency(invoice, body.pop("currency", None))
         body["notes"] = f"{body.get('notes') or ''}\n[isthmus:{create.token}]".strip()
         sent = {name: value for name, value in body.items() if value is not None and value != ""}
         made = await self.client.send("POST", f"{_INVOICES}{invoice}/payments/", sent)
@@ -80,6 +81,12 @@ class Payments(CrmResource):
         if not isinstance(row, Mapping) or "id" not in row:
             raise UnknownOutcome("BottleCRM answered without the payment, so it may have been made.")
         return _record(row, (made.get("invoice") or {}).get("currency"))
+
+    async def _check_currency(self, invoice: str, currency: Any) -> None:
+        """BottleCRM takes a payment's amount in its invoice's currency, whatever it was paid in."""
+        data = await self.client.read(f"{_INVOICES}{invoice}/") if currency else None
+        if data is not None and (kept := self._part(data, "invoice").get("currency")) != currency:
+            raise Rejected(f"The payment is in {currency}, its invoice in {kept}.", field="currency")
 
     async def update(self, update: Update) -> WriteAnswer:
         """Never."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from isthmus.connector import Gone, Key, Traits, WriteAnswer
+from isthmus.connector import Create, Gone, Key, Traits, Update, WriteAnswer
 from isthmus.connectors.bottlecrm.fields import Field
 from isthmus.connectors.bottlecrm.resource import CrmResource, is_uuid
 from isthmus.errors import Rejected
 
 __all__ = ["Accounts", "Contacts"]
+
+_NO_NAME = "-"
+_NAMES = frozenset({"first_name", "last_name"})
 
 _ADDRESS = {
     "address_line": Field("text", "Address"),
@@ -36,7 +39,7 @@ class Accounts(CrmResource):
         {"is_active": "true"},
         {"is_active": "false"},
     )
-    page_size: ClassVar[int] = 500
+    page_size: ClassVar[int] = 1000
     fields_of: ClassVar[Mapping[str, Field]] = {
         "name": Field("text", "Name"),
         "email": Field("text", "Email"),
@@ -85,7 +88,8 @@ class Accounts(CrmResource):
 
 class Contacts(CrmResource):
     """People. The mail address is unique whatever its case. ``account`` is the main account; being listed on other
-    accounts does not show here. The date of change serves as version."""
+    accounts does not show here. The date of change serves as version. BottleCRM demands a first and a last name; where
+    somebody has only one, the other is kept as ``-`` and read as none."""
 
     name: ClassVar[str] = "contact"
     path: ClassVar[str] = "/api/contacts/"
@@ -111,7 +115,24 @@ class Contacts(CrmResource):
     }
     traits = Traits(versioned=True, write_batch=20, fetch_batch=50, concurrency=4)
 
+    def special(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """The names, without the stand-in for one that is lacking."""
+        return {name: None if row.get(name) in (_NO_NAME, "") else row.get(name) for name in _NAMES}
+
+    async def create_body(self, create: Create) -> dict[str, Any]:
+        """As for any, with a stand-in for a lacking name; nobody is left without any."""
+        body = await super().create_body(create)
+        return body | dict.fromkeys(_NAMES - body.keys(), _NO_NAME) if _NAMES & body.keys() else body
+
+    async def update_body(self, update: Update) -> dict[str, Any]:
+        """As for any, with a stand-in for a name that is taken away while the other stays."""
+        body = await super().update_body(update)
+        whole = {**update.before.fields, **update.fields}
+        if any(whole.get(name) for name in _NAMES):
+            body |= {name: body[name] or _NO_NAME for name in _NAMES & body.keys()}
+        return body
+
     async def candidates(self, fields: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """Contacts with the same mail address, else the same last name."""
-        words = fields.get("email") or fields.get("last_name") or ""
+        """Contacts with the same mail address, else the same name."""
+        words = fields.get("email") or fields.get("last_name") or fields.get("first_name") or ""
         return await self.read_rows({"search": str(words).strip(), "limit": "50", "offset": "0"})

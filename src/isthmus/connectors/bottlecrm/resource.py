@@ -238,21 +238,24 @@ class CrmResource:
             if instant(row.get("created_at")) < earliest:
                 continue
             certain = (row.get("custom_fields") or {}).get(TOKEN) == create.token
-            if certain or (not has_token and self.same(row, create.fields)):
-                found.append(Found(record=await self.record(row), certain=certain))
+            record = await self.record(row)
+            if certain or (not has_token and self.same(record, create.fields)):
+                found.append(Found(record=record, certain=certain))
         return found
 
     async def candidates(self, fields: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         """Full rows that may have been made from these fields."""
         return await self.read_rows({"search": _text(fields.get("name")), "limit": "50", "offset": "0"})
 
-    def same(self, row: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
-        """Whether a row has the content of a create: equal in every plain field that was given."""
-        held = values_of(row, self.fields_of)
-        plain = {name: value for name, value in fields.items() if name in held}
-        return bool(plain) and all(
-            held[name] == (value.strip() or None if isinstance(value, str) else value) for name, value in plain.items()
-        )
+    def same(self, record: Record, fields: Mapping[str, Any]) -> bool:
+        """Whether a record has the content of a create: equal in every plain field that was given."""
+        plain = [name for name in fields if self.fields_of[name].type not in ("lines", "object", "keys")]
+        return bool(plain) and all(record.fields.get(name) == _as_kept(fields[name]) for name in plain)
+
+
+def _as_kept(value: Any) -> Any:
+    """A value as BottleCRM gives it back: texts trimmed, empty ones null."""
+    return value.strip() or None if isinstance(value, str) else value
 
 
 def is_uuid(key: str) -> bool:

@@ -53,11 +53,11 @@ class Check(_Strict, frozen=True, kw_only=True):
 class Errors(_Strict, frozen=True, kw_only=True):
     """How refusals are told."""
 
-    message: list[str] = ["message", "detail", "error.message", "error", "title"]
+    message: tuple[str, ...] = ("message", "detail", "error.message", "error", "title")
     """Paths tried in order."""
     field: str = ""
     """Path of the name of the field at fault."""
-    fields: list[str] = ["errors"]
+    fields: tuple[str, ...] = ("errors",)
     """Paths of an object {field: messages}."""
     status: Mapping[str, Literal["rejected", "stale", "gone", "unavailable", "unauthorized"]] = {}
     """What a status means, over the usual (404 and 410 gone, 412 stale, other 4xx rejected)."""
@@ -101,6 +101,9 @@ class Changed(_Strict, frozen=True, kw_only=True):
     """Query parameter."""
     format: str = "iso"
     """iso, unix, unix_ms, or a strftime format."""
+    template: str = "{since}"
+    """Form of the parameter around the time."""
+    encoding: Literal["", "base64url"] = ""
     overlap: str = "30s"
     """How far to look back each time: longer than the longest transaction and the clocks' difference."""
     extra: Words = {}
@@ -121,6 +124,9 @@ class BulkGet(_Strict, frozen=True, kw_only=True):
     query: str = "ids"
     separator: str = ","
     """Between keys; empty: the parameter is repeated."""
+    template: str = "{keys}"
+    """Form of the parameter around the keys."""
+    encoding: Literal["", "base64url"] = ""
     records: str = ""
     size: int = 50
     extra: Words = {}
@@ -129,7 +135,8 @@ class BulkGet(_Strict, frozen=True, kw_only=True):
 class Verb(_Strict, frozen=True, kw_only=True):
     """A call that writes one record."""
 
-    method: Literal["POST", "PUT", "PATCH", "DELETE"] = "POST"
+    method: Literal["", "POST", "PUT", "PATCH", "DELETE"] = ""
+    """Default: POST to create, PATCH to update, DELETE to delete."""
     path: str = ""
     body: str = ""
     """Path under which the fields stand in what we send; empty: at the top."""
@@ -173,6 +180,11 @@ class Token(_Strict, frozen=True, kw_only=True):
     """Path of the field in the record."""
     query: str = ""
     """Query parameter of the list that finds it (default: the field's name)."""
+    template: str = "{token}"
+    """Form of the parameter around the token."""
+    encoding: Literal["", "base64url"] = ""
+    narrow: Mapping[str, str] = {}
+    """For a list that cannot look for the token: query parameter -> field of the new record that makes it short."""
 
 
 class Parent(_Strict, frozen=True, kw_only=True):

@@ -26,6 +26,10 @@ _ANCHORS = 3
 """Records at the end of a page by which the next one is tied to it."""
 
 
+_ENDS = frozenset({404, 416})
+"""How some systems answer a page after the last."""
+
+
 class Place(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where a listing goes on."""
 
@@ -86,15 +90,18 @@ class Lister:
     def _sized(self) -> dict[str, Any]:
         return {self._paging.size_name: self._paging.size} if self._paging.size_name else {}
 
-    async def _get(self, path: str, words: Mapping[str, Any]) -> Response:
+    async def _get(self, path: str, words: Mapping[str, Any], *, may_end: bool = False) -> Response:
+        """One list call; ``may_end``: a 404 or 416 says that there is no such page any more."""
         constant = {} if "?" in path else self._query
         answer = await self._session.call("GET", path, query={**constant, **words}, headers=self._headers)
-        if answer.status >= 400:
+        if answer.status >= 400 and not (may_end and answer.status in _ENDS):
             error = refusal(answer, self._session.api.errors)
             raise Misconfigured(f"The list {path} was refused (status {answer.status}): {error.message}")
         return answer
 
     def _records(self, answer: Response) -> list[Any]:
+        if answer.status in _ENDS:
+            return []
         raws = at(answer.json(), self._definition.records)
         if not isinstance(raws, list):
             raise Unavailable(
@@ -104,7 +111,8 @@ class Lister:
         return raws
 
     def _total(self, answer: Response) -> int | None:
-        total = at(answer.json(), self._paging.total) if self._paging.total else MISSING
+        known = self._paging.total and answer.status not in _ENDS
+        total = at(answer.json(), self._paging.total) if known else MISSING
         return total if isinstance(total, int) else None
 
     async def _by_offset(self, path: str, place: Place, more: Mapping[str, Any]) -> Listing:
@@ -112,37 +120,39 @@ class Lister:
         anchors = place.anchors if self._paging.verify else []
         start = max(0, place.start - len(anchors))
         while True:
-            answer = await self._get(path, {**self._sized(), **more, name: start})
+            answer = await self._get(path, {**self._sized(), **more, name: start}, may_end=start > 0)
             raws = self._records(answer)
             keys = [self._key_of(raw) for raw in raws]
             if start == 0 or not anchors or set(keys) & set(anchors):
                 break
             start = max(0, start - size + 1)
-        fresh = [key for key in keys if key not in anchors]
         total, end = self._total(answer), start + len(raws)
-        done = not fresh or (total is not None and end >= total)
-        held = keys[-min(_ANCHORS, max(1, len(keys) - 1)) :]
-        return Listing(raws=raws, next=None if done else Place(start=end, anchors=held), answer=answer)
+        done = not set(keys) - set(anchors) or (total is not None and end >= total)
+        return Listing(raws=raws, next=None if done else Place(start=end, anchors=_tail(keys)), answer=answer)
 
     async def _by_page(self, path: str, place: Place, more: Mapping[str, Any]) -> Listing:
-        """The next page, then the one before again: if that still ends with the record it ended with, nothing moved
-        in between; if not, it is given again and the scan goes on from it."""
-        name, number = self._paging.name or "page", self._paging.first + place.start
-        answer = await self._numbered(path, name, number, more)
+        """The next page and the one before again: if the last known records are not there any more, the scan goes back
+        until it finds them, or to the first page."""
+        answer = await self._numbered(path, place.start, more)
         raws = self._records(answer)
-        if place.start and place.anchors and self._paging.verify:
-            before = self._records(await self._numbered(path, name, number - 1, more))
-            if [self._key_of(raw) for raw in before][-1:] != place.anchors:
-                back = max(0, place.start - 1)
-                anchors = [self._key_of(raw) for raw in before][-1:]
-                return Listing(raws=before, next=Place(start=back if not anchors else back + 1, anchors=anchors), answer=answer)
+        anchors = place.anchors if self._paging.verify else []
+        number, done = place.start, not raws
+        if number and anchors:
+            raws = self._records(await self._numbered(path, number - 1, more)) + raws
+            while number and not _known(raws, anchors, self._key_of):
+                number, done = number - 1, False
+                answer = await self._numbered(path, number, more)
+                raws = self._records(answer)
+        keys = [self._key_of(raw) for raw in raws]
         total = self._total(answer)
-        done = not raws or (total is not None and (place.start + 1) * self._paging.size >= total)
-        following = Place(start=place.start + 1, anchors=[self._key_of(raw) for raw in raws][-1:])
-        return Listing(raws=raws, next=None if done else following, answer=answer)
+        done = done or (total is not None and (number + 1) * self._paging.size >= total)
+        fresh = raws[_known(raws, anchors, self._key_of) :]
+        return Listing(raws=fresh, next=None if done else Place(start=number + 1, anchors=_tail(keys)), answer=answer)
 
-    async def _numbered(self, path: str, name: str, number: int, more: Mapping[str, Any]) -> Response:
-        return await self._get(path, {**self._sized(), **more, name: number})
+    async def _numbered(self, path: str, pages: int, more: Mapping[str, Any]) -> Response:
+        name = self._paging.name or "page"
+        words = {**self._sized(), **more, name: self._paging.first + pages}
+        return await self._get(path, words, may_end=pages > 0)
 
     def _marked(self, answer: Response, mark: Any) -> Listing:
         following = Place(mark=str(mark)) if mark not in (None, MISSING, "", False) else None
@@ -162,3 +172,14 @@ class Lister:
         base = self._session.base_path
         path = parts.path.removeprefix(base) if base else parts.path
         return path + (f"?{parts.query}" if parts.query else "")
+
+
+def _tail(keys: Sequence[str]) -> list[str]:
+    """The last keys of a page, but never all of them: a page must bring something new."""
+    count = min(_ANCHORS, len(keys) - 1)
+    return list(keys[len(keys) - count :]) if count > 0 else []
+
+
+def _known(raws: Sequence[Any], anchors: Sequence[str], key_of: Callable[[Any], str]) -> int:
+    """How many records there are up to the last anchor; 0 if none of the anchors is among them."""
+    return max((at for at, raw in enumerate(raws, 1) if key_of(raw) in anchors), default=0)

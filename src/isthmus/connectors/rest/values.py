@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
@@ -14,7 +15,7 @@ from isthmus.connector import FieldInfo, Record
 from isthmus.connectors.rest.definition import Field, ResourceDef
 from isthmus.errors import Rejected, Unavailable
 
-__all__ = ["MISSING", "Shape", "at", "encode", "put", "time_text"]
+__all__ = ["MISSING", "Shape", "at", "encode", "phrase", "put", "time_text"]
 
 MISSING: Any = object()
 """Nothing stands at this path."""
@@ -64,6 +65,13 @@ def encode(value: Any) -> bytes:
         return inner
 
     return _NUMBERS.encode(plain(value))
+
+
+def phrase(template: str, encoding: str, **parts: str) -> str:
+    """A query parameter: the template filled in, then encoded."""
+    for name, part in parts.items():
+        template = template.replace("{" + name + "}", part)
+    return base64.urlsafe_b64encode(template.encode()).decode() if encoding == "base64url" else template
 
 
 def time_text(moment: datetime, form: str) -> str:

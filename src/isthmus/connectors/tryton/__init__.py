@@ -3,4 +3,7 @@
 from isthmus.connectors.tryton.config import TrytonConfig
 from isthmus.connectors.tryton.connector import TRYTON, TrytonSystem
 
-__all__ = ["TRYTON", "TrytonConfig", "TrytonSystem"]
+connector = TRYTON
+"""The instance, by the name under which every connector folder offers it."""
+
+__all__ = ["TRYTON", "TrytonConfig", "TrytonSystem", "connector"]

@@ -51,6 +51,11 @@ class TrytonSystem:
         """Resources by name."""
         return self._resources
 
+    @property
+    def database(self) -> str:
+        """Name of the database."""
+        return self._tryton.config.database
+
     async def check(self) -> SystemInfo:
         """Log in anew and ask for the version. Raises what :meth:`_Tryton.open` raises."""
         rpc = self._tryton.rpc

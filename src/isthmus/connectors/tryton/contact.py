@@ -133,19 +133,13 @@ class Contacts(WritableCollection):
         if not fields["active"]:
             shut = [int(row["id"]) for row in rows if row["active"]]
             return (party, {"contact_mechanisms": [["write", shut, {"active": False}]]}) if shut else None
-        commands, created = list[list[Any]](), list[dict[str, Any]]()
-        renamed = {"name": name} if name != seen.record.fields["name"] else {}
-        if renamed:
-            commands.append(["write", [int(row["id"]) for row in rows if row["active"]], renamed])
+        edit = _Edit(seen)
         for kind in _KINDS:
             if kind in update.fields:
-                _set(kind, fields[kind] or None, seen, commands, created)
-        if created:
-            commands.append(["create", [{**row, "name": name} for row in created]])
-        idle = [int(row["id"]) for row in rows if not row["active"] and str(row["id"]) != update.key]
-        if renamed and idle:
-            # They would stay behind as a person of the old name.
-            commands.append(["delete", idle])
+                edit.put(kind, fields[kind] or None)
+        if name != seen.record.fields["name"]:
+            edit.rename(name)
+        commands = edit.commands(name)
         return (party, {"contact_mechanisms": commands}) if commands else None
 
     def activation(self, seen: Seen) -> tuple[int, dict[str, Any]]:
@@ -166,24 +160,53 @@ class Contacts(WritableCollection):
         return [Found(record=one.record, certain=False) for one in people if one.record.fields["name"] == name]
 
 
-def _set(kind: str, value: str | None, seen: Seen, commands: list[list[Any]], created: list[dict[str, Any]]) -> None:
-    """Add the commands that give a person this e-mail or phone. The mechanism that is the key is never deleted: it
-    becomes a placeholder without a value of its own, and is used again."""
-    rows = [row for row in seen.extra["rows"] if row["active"]]
-    key, name = int(seen.record.key), seen.record.fields["name"]
-    own = [row for row in rows if row["type"] in _KINDS[kind]]
-    if own and value is not None:
-        commands.append(["write", [int(own[0]["id"])], {"value": value}])
-    elif value is not None:
-        spare = [int(row["id"]) for row in rows if row["type"] == "other" and row["value"] == name]
-        if spare and not any(command[1] == spare and "type" in command[2] for command in commands if len(command) > 2):
-            commands.append(["write", spare, {"type": kind, "value": value}])
+class _Edit:
+    """What happens to the mechanisms of one person.
+
+    The mechanism that is the key is never deleted: without a value of its own it becomes a placeholder that says the
+    person's name, and is used again.
+    """
+
+    def __init__(self, seen: Seen) -> None:
+        self._key, self._name = int(seen.record.key), seen.record.fields["name"]
+        self._rows: Sequence[Mapping[str, Any]] = seen.extra["rows"]
+        self._written: dict[int, dict[str, Any]] = {}
+        self._created: list[dict[str, Any]] = []
+        self._deleted: list[int] = []
+
+    def put(self, kind: str, value: str | None) -> None:
+        """Give the person this e-mail or phone, or none."""
+        active = [row for row in self._rows if row["active"]]
+        own = [int(row["id"]) for row in active if row["type"] in _KINDS[kind]]
+        spare = [int(row["id"]) for row in active if row["type"] == "other" and row["value"] == self._name]
+        if value is None:
+            self._deleted += [one for one in own if one != self._key]
+            if self._key in own:
+                self._written[self._key] = {"type": "other", "value": self._name}
+        elif own:
+            self._written[own[0]] = {"value": value}
+        elif spare and spare[0] not in self._written:
+            self._written[spare[0]] = {"type": kind, "value": value}
         else:
-            created.append({"type": kind, "value": value})
-    elif own:
-        commands.append(["delete", [int(row["id"]) for row in own if int(row["id"]) != key]])
-        if any(int(row["id"]) == key for row in own):
-            commands.append(["write", [key], {"type": "other", "value": name}])
+            self._created.append({"type": kind, "value": value})
+
+    def rename(self, name: str) -> None:
+        """Give all mechanisms the new name. Inactive ones cannot have it and would stay behind as another person."""
+        for row in self._rows:
+            identity = int(row["id"])
+            if row["active"]:
+                self._written[identity] = {"name": name} | self._written.get(identity, {})
+            elif identity != self._key:
+                self._deleted.append(identity)
+
+    def commands(self, name: str) -> list[list[Any]]:
+        """Commands for the party's list of mechanisms."""
+        gone = set(self._deleted)
+        result: list[list[Any]] = [["delete", sorted(gone)]] if gone else []
+        result += [["write", [one], values] for one, values in self._written.items() if one not in gone]
+        if self._created:
+            result.append(["create", [{**row, "name": name} for row in self._created]])
+        return result
 
 
 def _person(party: int, name: str, rows: Sequence[Mapping[str, Any]]) -> Seen:

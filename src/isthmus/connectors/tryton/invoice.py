@@ -115,7 +115,7 @@ class Invoices(WritableCollection):
             for at, update in updates
             if isinstance(outcome := outcomes[at], int) and update.fields.get("posted")
         }
-        found = await self.seen(list(asked))
+        found = await self.seen_after(list(asked), outcomes, asked)
         stamps = {key: one.stamps for key, one in found.items() if not one.record.fields["posted"]}
         for key, error in (await self.press("post", stamps)).items():
             outcomes[asked[key]] = error

@@ -44,13 +44,14 @@ class Ordering:
         """Values of a new sale. Raises ``Rejected``."""
         sale = await self._head(fields)
         wanted = fields.get("lines") or []
+        if not wanted:
+            raise Rejected("An order needs a line.", field="lines")
         lines = await asyncio.gather(*(self._line(sale, line) for line in wanted))
         for name in ("reference", "description", "comment"):
             if fields.get(name):
                 sale[name] = fields[name]
-        if lines:
-            lines[0]["note"] = token_note(token)
-            sale["lines"] = [["create", lines]]
+        lines[0]["note"] = token_note(token)
+        sale["lines"] = [["create", lines]]
         return sale
 
     async def _head(self, fields: Mapping[str, Any]) -> dict[str, Any]:

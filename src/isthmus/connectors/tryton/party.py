@@ -11,6 +11,7 @@ from isthmus.connector import Create, FieldInfo, Found, Record, Traits, Update
 from isthmus.connectors.tryton.changes import Changed, Watch
 from isthmus.connectors.tryton.collection import Seen, digest, identify
 from isthmus.connectors.tryton.sublists import commands
+from isthmus.connectors.tryton.taxid import tax_identifier, with_tax_id
 from isthmus.connectors.tryton.writing import WritableCollection
 from isthmus.errors import IsthmusError, Rejected
 
@@ -56,11 +57,12 @@ class Parties(WritableCollection):
         "addresses": FieldInfo(type="list", label="Addresses"),
         "contact_mechanisms": FieldInfo(type="list", label="Contact Mechanisms"),
         "identifiers": FieldInfo(type="list", label="Identifiers"),
+        "tax_id": FieldInfo(type="text", label="Code of the first identifier of a tax type"),
         "payment_term": FieldInfo(type="text", label="Customer Payment Term"),
         "price_list": FieldInfo(type="text", label="Sale Price List"),
         "credit_limit": FieldInfo(type="decimal", label="Credit Limit Amount"),
         "credit_amount": FieldInfo(type="decimal", readonly=True, label="Credit Amount"),
-        "currency": FieldInfo(type="text", readonly=True, label="Currency of the company"),
+        "currency": FieldInfo(type="text", label="Currency of the company; cannot be another"),
     }
     writes = Traits(write_batch=100, guarded_writes=True, concurrency=4)
 
@@ -96,6 +98,8 @@ class Parties(WritableCollection):
             "payment_term": _inner(row, "customer_payment_term", "name"),
             "currency": self.tryton.currency,
         }
+        tax = tax_identifier(fields["identifiers"])
+        fields["tax_id"] = tax["code"] if tax else None
         if self.tryton.has("sale_price_list"):
             fields["price_list"] = _inner(row, "sale_price_list", "name")
         if self.tryton.has("account_credit_limit"):
@@ -122,6 +126,11 @@ class Parties(WritableCollection):
 
     async def _values(self, fields: Mapping[str, Any], before: Mapping[str, Any] | None) -> dict[str, Any]:
         names, values = self.tryton.names, dict[str, Any]()
+        if "tax_id" in fields:
+            known = fields.get("identifiers", (before or {}).get("identifiers")) or []
+            places = fields.get("addresses", (before or {}).get("addresses")) or [{}]
+            identifiers = with_tax_id(known, fields["tax_id"], places[0].get("country"))
+            fields = {**fields, "identifiers": identifiers}
         for field, value in fields.items():
             match field:
                 case "name":
@@ -129,6 +138,10 @@ class Parties(WritableCollection):
                 case "code":
                     if value:
                         values["code"] = value
+                case "tax_id":
+                    continue  # it is one of the identifiers
+                case "currency":
+                    self.own_currency(value)
                 case "active":
                     values["active"] = bool(value)
                 case "lang":

@@ -9,7 +9,7 @@ from typing import Any
 from isthmus.connectors.tryton.codec import date_of
 from isthmus.connectors.tryton.collection import needed
 from isthmus.connectors.tryton.installation import Installation
-from isthmus.errors import IsthmusError, Rejected
+from isthmus.errors import IsthmusError, Misconfigured, Rejected
 
 __all__ = ["pay"]
 
@@ -22,7 +22,7 @@ async def pay(tryton: Installation, fields: Mapping[str, Any], mark: str) -> dic
     Raises ``Rejected`` when the invoice is not open or less than the amount is left to pay.
     """
     invoice = needed(fields.get("invoice"), "invoice", "invoice")
-    amount = await _payable(tryton, invoice, fields.get("amount"))
+    amount = await _payable(tryton, invoice, fields.get("amount"), fields.get("currency"))
     context = {"active_model": "account.invoice", "active_id": invoice, "active_ids": [invoice]}
     session, *_ = await tryton.rpc.call(f"{_WIZARD}.create")
     try:
@@ -43,14 +43,14 @@ async def pay(tryton: Installation, fields: Mapping[str, Any], mark: str) -> dic
     return start
 
 
-async def _payable(tryton: Installation, invoice: int, wanted: Any) -> Decimal:
+async def _payable(tryton: Installation, invoice: int, wanted: Any, currency: str | None) -> Decimal:
     rows = await tryton.rpc.call(
         "model.account.invoice.search_read",
         [["id", "=", invoice], ["type", "=", "out"]],
         0,
         1,
         None,
-        ["number", "state", "amount_to_pay", "currency.digits"],
+        ["number", "state", "amount_to_pay", "currency.digits", "currency.code"],
     )
     if not rows:
         raise Rejected(f"Tryton has no customer invoice {invoice}.", field="invoice")
@@ -58,6 +58,8 @@ async def _payable(tryton: Installation, invoice: int, wanted: Any) -> Decimal:
     name = row["number"] or f"draft {invoice}"
     if row["state"] != "posted":
         raise Rejected(f"Invoice {name} is {row['state']}: only a posted one can be paid.", field="invoice")
+    if currency and currency != row["currency."]["code"]:
+        raise Rejected(f"Invoice {name} is in {row['currency.']['code']}, not in {currency}.", field="currency")
     amount = Decimal(str(wanted)) if wanted is not None else row["amount_to_pay"]
     cent = Decimal(1).scaleb(-int(row["currency."]["digits"]))
     if not amount.is_finite() or amount == 0 or amount != amount.quantize(cent):
@@ -78,9 +80,12 @@ async def _method(tryton: Installation, name: str | None) -> int:
         found = await tryton.names.find(model, "name", wanted, own)
         if found is not None:
             return found
-        if name and tryton.config.payment_method and name != tryton.config.payment_method:
-            return await _method(tryton, tryton.config.payment_method)
-        raise Rejected(f"Tryton has no payment method '{wanted}'.", field="method")
+        if name:
+            # The other system's word for the way of payment: Tryton's own is as good as any.
+            return await _method(tryton, None)
+        raise Misconfigured(
+            f"Tryton has no payment method '{wanted}'.", advice="Correct payment_method in isthmus.toml."
+        )
     rows = await tryton.rpc.call(f"model.{model}.search_read", own, 0, 2, None, ["id"])
     if len(rows) != 1:
         raise Rejected(

@@ -13,7 +13,7 @@ from isthmus.connectors.tryton.codec import iso
 from isthmus.connectors.tryton.collection import Seen, digest, identify
 from isthmus.connectors.tryton.invoice import touched_invoices
 from isthmus.connectors.tryton.paying import pay
-from isthmus.connectors.tryton.writing import WritableCollection, as_row
+from isthmus.connectors.tryton.writing import WritableCollection, after_effect, as_row
 from isthmus.errors import IsthmusError, Rejected
 
 __all__ = ["Payments"]
@@ -42,7 +42,7 @@ class Payments(WritableCollection):
     known: ClassVar[Mapping[str, FieldInfo]] = {
         "invoice": FieldInfo(type="key", target="invoice", label="Invoice"),
         "amount": FieldInfo(type="decimal", label="Amount"),
-        "currency": FieldInfo(type="text", readonly=True, label="Currency of the invoice"),
+        "currency": FieldInfo(type="text", label="Currency of the invoice; cannot be another"),
         "date": FieldInfo(type="date", label="Date"),
         "description": FieldInfo(type="text", label="Description"),
         "method": FieldInfo(type="text", label="Payment method when made, journal when read"),
@@ -111,7 +111,11 @@ class Payments(WritableCollection):
         values = await as_row(pay(self.tryton, create.fields, f"(isthmus:{create.token})"))
         if isinstance(values, IsthmusError):
             raise values
-        if not (made := await self._by_token(create.token)):
+        try:
+            made = await self._by_token(create.token)
+        except IsthmusError as error:
+            raise after_effect(error) from error
+        if not made:
             raise Rejected("Tryton's payment wizard ended without a payment.")
         return int(made[0].record.key)
 

@@ -57,6 +57,7 @@ async def prices(tryton: Installation, ids: Sequence[int]) -> dict[int, list[dic
                 if last.get(product) != amount:
                     last[product] = amount
                     priced = {"list": price_list.name, "min_quantity": Decimal(at), "amount": amount}
+                    priced["currency"] = tryton.currency
                     result.setdefault(product, []).append(priced)
     return result
 

@@ -11,7 +11,7 @@ from isthmus.connector import Create, FieldInfo, Found, Record, Traits, Update
 from isthmus.connectors.tryton.changes import Changed, Watch
 from isthmus.connectors.tryton.collection import Seen, digest, identify
 from isthmus.connectors.tryton.pricing import prices
-from isthmus.connectors.tryton.writing import WritableCollection
+from isthmus.connectors.tryton.writing import WritableCollection, after_effect
 from isthmus.errors import IsthmusError, Rejected
 
 __all__ = ["Products"]
@@ -48,7 +48,7 @@ class Products(WritableCollection):
         "type": FieldInfo(type="text", label="Type"),
         "list_price": FieldInfo(type="decimal", label="List Price"),
         "cost_price": FieldInfo(type="decimal", label="Cost Price"),
-        "currency": FieldInfo(type="text", readonly=True, label="Currency of the company"),
+        "currency": FieldInfo(type="text", label="Currency of the company; cannot be another"),
         "prices": FieldInfo(type="list", readonly=True, label="Prices by price list"),
         "quantity": FieldInfo(type="decimal", readonly=True, label="Quantity"),
         "forecast_quantity": FieldInfo(type="decimal", readonly=True, label="Forecast Quantity"),
@@ -117,7 +117,11 @@ class Products(WritableCollection):
         """Make a template with one variant each, in one call."""
         made = await self.make_rows(creates, lambda create: self._new(create.fields))
         templates = [outcome for outcome in made if isinstance(outcome, int)]
-        found = await self.rows(["template"], [["template", "in", templates]]) if templates else []
+        try:
+            found = await self.rows(["template"], [["template", "in", templates]]) if templates else []
+        except IsthmusError as error:
+            lost = after_effect(error)
+            return [lost if isinstance(outcome, int) else outcome for outcome in made]
         variants = {int(row["template"]): int(row["id"]) for row in found}
         return [variants[outcome] if isinstance(outcome, int) else outcome for outcome in made]
 
@@ -182,6 +186,8 @@ class Products(WritableCollection):
                         template |= {"default_uom": unit, "sale_uom": unit}
                 case "active":
                     template["active"] = bool(value)
+                case "currency":
+                    self.own_currency(value)
                 case _:
                     raise Rejected(f"The field '{field}' of a product cannot be written.", field=field)
         return template, variant

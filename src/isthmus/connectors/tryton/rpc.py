@@ -78,18 +78,18 @@ class Rpc:
         async with self._lock:
             if self._session is not None and self._session != stale:
                 return self._session
-            try:
-                answer = await self._ask_for_session()
-            except Misconfigured as error:
-                if isinstance(error, Unauthorized):
-                    raise
-                # A database that the server did not load at its start has no user model yet: any page of it loads it.
-                await self._http.request("GET", f"/{self._database}/r/isthmus", expect=_READ_BY_US)
-                answer = await self._ask_for_session()
+            if self._session is None:
+                await self._wake()
+            answer = await self._ask_for_session()
             self.user, token = int(answer[0]), str(answer[1])
             raw = f"{self._login}:{self.user}:{token}".encode()
             self._session = f"Session {base64.b64encode(raw).decode()}"
             return self._session
+
+    async def _wake(self) -> None:
+        """Let the server load the database. A login to one that is not loaded yet fails, and fails ever after: any
+        page of the database before it loads it. The page itself does not matter."""
+        await self._http.request("GET", f"/{self._database}/r/isthmus", expect=_READ_BY_US)
 
     async def _ask_for_session(self) -> Any:
         answer = await self._post("common.db.login", [self._login, {"password": self._password}], None, safe=True)
@@ -103,7 +103,15 @@ class Rpc:
                 f"This Tryton has no database '{self._database}' (it has {', '.join(known)}).",
                 advice="Correct 'database' in isthmus.toml.",
             )
-        result = self._result(answer, safe=True)
+        try:
+            result = self._result(answer, safe=True)
+        except Unauthorized:
+            raise
+        except Misconfigured as error:
+            raise Unavailable(
+                f"Tryton has not loaded the database '{self._database}'.",
+                advice="Restart it, best with '-d' and the name of the database.",
+            ) from error
         if not isinstance(result, list) or len(result) < 2:
             raise Unavailable("Tryton's answer to the login is not one.", advice="Is the address really Tryton's?")
         return result

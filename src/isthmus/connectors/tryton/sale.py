@@ -163,14 +163,14 @@ class Sales(WritableCollection):
             for at, update in updates
             if isinstance(outcome := outcomes[at], int) and update.fields.get("confirmed")
         }
-        found = await self.seen(list(asked))
+        found = await self.seen_after(list(asked), outcomes, asked)
         for button, states in (("quote", ("draft",)), ("confirm", ("draft", "quotation"))):
             stamps = {key: one.stamps for key, one in found.items() if one.record.fields["state"] in states}
             for key, error in (await self.press(button, stamps)).items():
                 outcomes[asked[key]] = error
                 del found[key]
             if button == "quote" and stamps:
-                found = await self.seen(list(found))
+                found = await self.seen_after(list(found), outcomes, asked)
         return outcomes
 
     async def remove(self, keys: Sequence[int]) -> None:

@@ -28,7 +28,7 @@ class BottleCrm(LabSystem):
         return make_environment("BottleCRM", _HERE / "requirements.txt", self._cache, self._report)
 
     def _sources(self) -> list[Path]:
-        return [*sorted(_INSIDE.rglob("*.py")), *sorted(_HERE.parent.glob("dataset*.py")), _HERE / "system.py"]
+        return [*sorted(_INSIDE.rglob("*.py")), *sorted(_HERE.parent.glob("dataset*.py"))]
 
     def _settings(self, home: Path, **more: str) -> dict[str, str]:
         return clean_environment(

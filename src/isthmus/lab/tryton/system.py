@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 from .. import dataset as data
 from ..dataset_places import COUNTRIES
-from ..environments import make_environment, modules_folder, run
-from ..postgres import Postgres
+from ..environments import digest_of, make_environment, modules_folder, run
+from ..postgres import LAYOUT, Postgres
 from ..process import Process, clean_environment, start
 from ..system import LabSystem, ask, gunicorn
+from ..templates import made_once
 
 __all__ = ["DATABASE", "Tryton"]
 
@@ -64,16 +67,10 @@ class Tryton(LabSystem):
 
     def _build(self, folder: Path, size: data.Size) -> dict[str, Any]:
         dataset = data.generate(size)
-        postgres = self.postgres(folder)
-        postgres.create()
-        server = postgres.start(fast=True)
-        try:
-            postgres.execute(f"CREATE DATABASE {DATABASE}")
-            made = self._fill(folder, dataset)
+        shutil.copytree(self._activated() / "pg", folder / "pg")
+        with self._serving(folder) as (postgres, config):
+            made = self._seed(folder, config, dataset)
             postgres.execute("VACUUM ANALYZE", DATABASE)
-        finally:
-            postgres.stop(server)
-        shutil.rmtree(postgres.socket_folder, ignore_errors=True)
         people: dict[str, Any] = {login: {"login": login, "password": word} for login, word in _PASSWORDS.items()}
         people["hub"]["key"] = made["users"].pop("key")
         return {
@@ -83,22 +80,53 @@ class Tryton(LabSystem):
             "ids": made,
         }
 
-    def _fill(self, folder: Path, dataset: data.Dataset) -> dict[str, Any]:
+    def _activated(self) -> Path:
+        """A template without data: activating the modules takes longest and is the same for every size."""
+        script = _INSIDE / "activate.py"
+        environment = self._environment()
+        key = digest_of([script], environment.name, LAYOUT, _PASSWORDS["admin"])
+
+        def make(draft: Path) -> None:
+            self._report("activating the modules of Tryton (about a minute, the first time only)")
+            self.postgres(draft).create()
+            password = draft / "password"
+            password.write_text(_PASSWORDS["admin"], encoding="utf-8")
+            with self._serving(draft) as (postgres, config):
+                postgres.execute(f"CREATE DATABASE {DATABASE}")
+                run(
+                    [environment / "bin" / "python", script, config, DATABASE],
+                    "activate the modules of Tryton",
+                    environment=clean_environment(TRYTONPASSFILE=str(password)),
+                )
+            password.unlink()
+
+        return made_once(self._cache / "templates" / f"tryton-modules-{key}", make)
+
+    @contextlib.contextmanager
+    def _serving(self, folder: Path) -> Iterator[tuple[Postgres, Path]]:
+        """PostgreSQL on the data of ``folder`` while a template is made, and a configuration of Tryton for it."""
+        postgres = self.postgres(folder)
+        # Nothing is recorded meanwhile: what a template holds is the start, not changes
+        config = self._configure(folder, "[isthmus]\nmodels = none\n")
+        server = postgres.start(fast=True)
+        try:
+            yield postgres, config
+        finally:
+            postgres.stop(server)
+        shutil.rmtree(postgres.socket_folder, ignore_errors=True)
+        config.unlink()
+
+    def _seed(self, folder: Path, config: Path, dataset: data.Dataset) -> dict[str, Any]:
         source, secrets, result = folder / "dataset.json", folder / "secrets.json", folder / "result.json"
-        password = folder / "password"
         countries = [dataclasses.asdict(country) for country in COUNTRIES]
         source.write_text(json.dumps({**dataset.as_json(), "countries": countries}), encoding="utf-8")
         secrets.write_text(json.dumps(_PASSWORDS), encoding="utf-8")
-        password.write_text(_PASSWORDS["admin"], encoding="utf-8")
-        # Nothing is recorded while the template is made: its contents are the start, not changes
-        config = self._configure(folder, "[isthmus]\nmodels = none\n")
         run(
-            [self._environment() / "bin" / "python", _INSIDE / "build.py", config, DATABASE, source, secrets, result],
-            "set up Tryton",
-            environment=clean_environment(TRYTONPASSFILE=str(password)),
+            [self._environment() / "bin" / "python", _INSIDE / "seed.py", config, DATABASE, source, secrets, result],
+            "seed Tryton",
         )
         made: dict[str, Any] = json.loads(result.read_text(encoding="utf-8"))
-        for scratch in (source, secrets, result, password, config):
+        for scratch in (source, secrets, result):
             scratch.unlink()
         return made
 

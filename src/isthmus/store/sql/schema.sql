@@ -1,5 +1,5 @@
--- What the hub remembers: the readable truth. Databases are built by migrations/*.sql; a test proves that both give the
--- same catalog. Everything lives in the schema "isthmus"; names are unqualified because the search path is set by
+-- What the hub remembers: the readable truth. Databases are built by migrations/versions/*.sql; a test proves that both
+-- give the same catalog. Everything lives in the schema "isthmus"; names are unqualified because the search path is set by
 -- whoever runs this file (and because a dry run shadows the tables by temporary ones of the same names).
 
 -- One canonical thing.
@@ -57,9 +57,11 @@ comment on column link.waits_for is
     'or "read": the record must be read again.';
 create index link_by_record on link (system, resource, key) where key is not null;
 create index link_item on link (item) where item is not null;
-create index link_due on link (flow, system, due_at) where due_at is not null;
+create index link_due on link (flow, system, due_at, id) where due_at is not null;
 create index link_waits_for on link (waits_for) where waits_for is not null;
 create index link_unsettled on link (flow, state, id) where state in ('new', 'doubtful', 'creating');
+-- Counts without visiting rows: for the brake.
+create index link_state on link (flow, system, state);
 create index link_conflicts on link (flow, system) where conflicts <> '{}';
 create index link_problem on link (flow, system) where problem is not null;
 

@@ -1,4 +1,4 @@
-# mypy: disable-error-code="import-not-found, import-untyped, name-defined"
+# mypy: disable-error-code="import-not-found, import-untyped, has-type, name-defined"
 # ruff: noqa: F403, F405
 """Settings of BottleCRM for the lab: its own, on one SQLite file, with tasks done at once instead of by a broker."""
 

@@ -58,7 +58,7 @@ select {item_columns} from item where id = %(id)s;
 -- With the history of what was merged into it.
 select {journal_columns}
 from journal
-where item in (select %(item)s union all select id from item where alias_of = %(item)s)
+where item = any (array(select %(item)s union all select id from item where alias_of = %(item)s))
 order by seq desc
 limit %(limit)s;
 
@@ -79,7 +79,7 @@ select {journal_columns} from journal where at >= %(since)s order by at desc, se
 select {item_columns}
 from item
 where item.alias_of is null and (
-    exists (select from link where link.item = item.id and link.key = %(text)s)
+    item.id in (select link.item from link where link.key = %(text)s and link.item is not null)
     or item.fields::text ilike %(json)s and exists (
         select from jsonb_path_query(item.fields, 'strict $.**') as value
         where jsonb_typeof(value) in ('string', 'number') and value #>> '{}' ilike %(pattern)s))
@@ -112,9 +112,11 @@ limit %(limit)s;
 
 -- name: differing_links
 -- Both sides known and not equal. A field that the record does not show proves nothing; one the item lacks is empty.
+-- The first look is cheap: laying what was shown over the item changes nothing when all of it is equal.
 select link.id
 from link join item on item.id = link.item
-where link.flow = %(flow)s and link.state = 'linked' and link.id > %(after)s and exists (
+where link.flow = %(flow)s and link.state = 'linked' and link.id > %(after)s
+    and item.fields || link.far <> item.fields and exists (
     select from jsonb_each(link.far) as shown
     where shown.value is distinct from coalesce(item.fields -> shown.key, 'null'))
 order by link.id

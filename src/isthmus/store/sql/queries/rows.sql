@@ -1,5 +1,9 @@
 -- Rows of one transaction. "for no key update" locks in the order of ids, always: no two batches can wait for each other.
 
+-- name: lock
+select pg_advisory_xact_lock(hashtextextended('isthmus entity ' || name, 0))
+from (select name from unnest(%(names)s::text[]) as given (name) order by name) as sorted;
+
 -- name: links_by_key
 select {link_columns}
 from link
@@ -31,6 +35,8 @@ from link
 where id in (
         select id from link
         where flow = %(flow)s and system = %(system)s and due_at <= %(now)s and state <> 'new' and waits_for is null
+            and case when state = 'creating' then 'creates' when doom is not null then 'deletes' else 'updates' end
+                <> all(%(held)s::text[])
         order by due_at, id limit %(limit)s)
     and due_at <= %(now)s and state <> 'new' and waits_for is null
 order by id for no key update;
@@ -64,15 +70,12 @@ order by id for no key update;
 
 -- name: count_due
 select
-    count(*) filter (where due and state = 'creating') as creates,
-    count(*) filter (where due and state = 'linked' and doom is null) as updates,
-    count(*) filter (where due and doom is not null) as deletes,
-    count(*) filter (where state = 'linked') as linked
-from (
-    select state, doom, due_at <= %(now)s and waits_for is null as due
-    from link
-    where flow = %(flow)s and system = %(system)s and (state in ('linked', 'creating') or doom is not null)
-) as each_link;
+    count(*) filter (where state = 'creating' and doom is null) as creates,
+    count(*) filter (where state = 'linked' and doom is null) as updates,
+    count(*) filter (where doom is not null) as deletes,
+    (select count(*) from link where flow = %(flow)s and system = %(system)s and state = 'linked') as linked
+from link
+where flow = %(flow)s and system = %(system)s and due_at <= %(now)s and waits_for is null;
 
 -- name: resolve
 select distinct on (link.system, link.resource, link.key) link.system, link.resource, link.key, link.item
@@ -130,6 +133,10 @@ where system = %(system)s and resource = %(resource)s and key is not null and st
         select from scan_seen
         where scan_seen.system = link.system and scan_seen.resource = link.resource and scan_seen.key = link.key)
 order by key;
+
+-- name: linked_keys
+select key, item from link
+where flow = %(flow)s and system = %(system)s and state = 'linked' and key is not null;
 
 -- name: inbox_entry
 select {inbox_columns}

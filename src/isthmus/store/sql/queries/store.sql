@@ -39,12 +39,13 @@ select value from meta where name = %(name)s;
 select make_partitions(now(), %(months)s);
 
 -- name: shadow
--- Temporary tables of the same names in this session only; unqualified names then mean the copies.
+-- Temporary tables of the same names in this session only; unqualified names then mean the copies. Indexes come after the
+-- rows, and only those that the engine's queries need.
 create temp sequence journal_seq as bigint;
 create temp sequence effect_seq as bigint;
-create temp table item (like isthmus.item including all);
-create temp table link (like isthmus.link including all);
-create temp table evidence (like isthmus.evidence including all);
+create temp table item (like isthmus.item including defaults including constraints including storage);
+create temp table link (like isthmus.link including defaults including constraints including storage);
+create temp table evidence (like isthmus.evidence including defaults including constraints);
 create temp table inbox (like isthmus.inbox including all);
 create temp table feed (like isthmus.feed including all);
 create temp table scan_seen (like isthmus.scan_seen including all);
@@ -63,6 +64,18 @@ insert into pg_temp.feed select * from isthmus.feed;
 insert into pg_temp.scan_seen select * from isthmus.scan_seen;
 insert into pg_temp.approval select * from isthmus.approval;
 insert into pg_temp.meta select * from isthmus.meta;
+alter table pg_temp.item add primary key (id);
+alter table pg_temp.link add primary key (id);
+alter table pg_temp.link add unique (flow, system, resource, key) deferrable initially immediate;
+create index on pg_temp.item (alias_of) where alias_of is not null;
+create index on pg_temp.link (system, resource, key) where key is not null;
+create index on pg_temp.link (item) where item is not null;
+create index on pg_temp.link (flow, system, due_at, id) where due_at is not null;
+create index on pg_temp.link (flow, system, state);
+create index on pg_temp.link (waits_for) where waits_for is not null;
+create index on pg_temp.link (flow, state, id) where state in ('new', 'doubtful', 'creating');
+create index on pg_temp.evidence (entity, rule, hashtextextended(value, 0));
+create index on pg_temp.evidence (item);
 
 -- name: analyze_shadow
 -- Nobody gathers statistics of temporary tables by himself.

@@ -1,0 +1,145 @@
+"""``trace``: one document followed across all systems, with its times: opportunity → order → deliveries → invoices →
+payments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from isthmus.model.state import Item
+from isthmus.store import Reads
+
+__all__ = ["Trace", "TraceEvent", "TraceNode", "trace"]
+
+ORDER = ("SalesOrder", "Delivery", "Invoice", "Payment")
+DEPTH = 4
+TOLD = ("state", "shipment_state", "invoice_state", "total", "open_amount", "amount", "shipped_on", "paid_on")
+"""Fields worth a line in a document's history."""
+
+
+class TraceEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that happened to one of the documents."""
+
+    at: datetime
+    entity: str
+    document: str
+    what: str
+    by: str
+
+
+class TraceNode(msgspec.Struct, frozen=True, kw_only=True):
+    """One document and what belongs to it."""
+
+    item: str
+    entity: str
+    name: str
+    fields: dict[str, Any]
+    records: Sequence[str]
+    """``system resource key`` wherever it is."""
+    children: Sequence[TraceNode] = ()
+
+
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
+    """The documents as a tree, and their joint history."""
+
+    roots: Sequence[TraceNode]
+    events: Sequence[TraceEvent]
+
+
+async def trace(reads: Reads, text: str) -> Trace:
+    """Find the document by number, reference or record key (as ``key`` or ``system/resource/key``) and follow it up
+    to its order and down to its payments. Empty roots when nothing is found."""
+    start = await _find(reads, text)
+    tops: dict[str, Item] = {}
+    for item in start:
+        top = await _climb(reads, item)
+        tops[top.id] = top
+    events: list[TraceEvent] = []
+    roots = [await _node(reads, item, events, 0) for item in tops.values()]
+    return Trace(roots=roots, events=sorted(events, key=lambda event: event.at))
+
+
+async def _find(reads: Reads, text: str) -> list[Item]:
+    if text.count("/") >= 2:
+        links = await reads.links_of_record(*text.split("/", 2))
+        items = await reads.items({link.item for link in links if link.item is not None})
+        return [item for item in items.values() if item.entity in ORDER]
+    for field in ("number", "reference", "deal"):
+        for entity in ORDER:
+            found = await reads.items_by_field(entity, field, text)
+            if found:
+                return found
+    return [item for item in await reads.search(text) if item.entity in ORDER][:5]
+
+
+async def _climb(reads: Reads, item: Item) -> Item:
+    """The document everything else hangs on."""
+    for _ in range(DEPTH):
+        above = item.fields.get("invoice") or item.fields.get("order")
+        found = await reads.items([above]) if above else {}
+        if not found:
+            return item
+        item = next(iter(found.values()))
+    return item
+
+
+async def _node(reads: Reads, item: Item, events: list[TraceEvent], depth: int) -> TraceNode:
+    found = await reads.item_with_links(item.id)
+    links = found.links if found is not None else []
+    name = str(item.fields.get("number") or item.fields.get("reference") or item.fields.get("deal") or item.id[:8])
+    await _history(reads, item, name, events)
+    below: list[Item] = []
+    if depth < DEPTH:
+        place = ORDER.index(item.entity) if item.entity in ORDER else len(ORDER)
+        below = [
+            child
+            for child in await reads.referencing(item.id)
+            if child.entity in ORDER[place + 1 :]
+            and item.id in (child.fields.get("order"), child.fields.get("invoice"))
+        ]
+    children = [await _node(reads, child, events, depth + 1) for child in sorted(below, key=_place)]
+    return TraceNode(
+        item=item.id,
+        entity=item.entity,
+        name=name,
+        fields={k: v for k, v in item.fields.items() if v not in (None, [], {})},
+        records=[f"{link.system} {link.resource} {link.key or '(being created)'}" for link in links],
+        children=children,
+    )
+
+
+def _place(item: Item) -> tuple[int, str]:
+    return ORDER.index(item.entity), str(item.fields.get("number") or "")
+
+
+async def _history(reads: Reads, item: Item, name: str, events: list[TraceEvent]) -> None:
+    for entry in await reads.history(item.id, 200):
+        told = [f"{field}: {_short(new)}" for field, (_, new) in entry.changes.items() if field in TOLD and new]
+        if "@born" in entry.changes:
+            told.insert(0, "first seen")
+        if told:
+            events.append(
+                TraceEvent(at=entry.at, entity=item.entity, document=name, what=", ".join(told), by=entry.cause.by)
+            )
+    for effect in await reads.effects(item=item.id, limit=200):
+        if effect.kind != "create" and effect.outcome == "done":
+            continue
+        done = "created" if effect.outcome == "done" else f"{effect.kind} failed ({effect.outcome}: {effect.message})"
+        events.append(
+            TraceEvent(
+                at=effect.at,
+                entity=item.entity,
+                document=name,
+                what=f"{done} in {effect.system} as {effect.resource} {effect.key or ''}".strip(),
+                by="isthmus",
+            )
+        )
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict) and "amount" in value:
+        return f"{value['amount']} {value.get('currency', '')}".strip()
+    return str(value)

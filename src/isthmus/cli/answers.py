@@ -1,0 +1,183 @@
+"""``status``, ``explain``, ``trace``, ``compare``: answers, nothing is changed (but by ``compare --repair``)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.tree import Tree
+
+from isthmus.app.bootstrap import clock, open_hub, open_store
+from isthmus.app.comparing import Comparison
+from isthmus.app.comparing import compare as compare_sides
+from isthmus.app.comparing import repair as repair_sides
+from isthmus.app.explain import Answer
+from isthmus.app.explain import explain as explain_record
+from isthmus.app.summary import StatusReport, status_report
+from isthmus.app.tracing import Trace, TraceNode
+from isthmus.app.tracing import trace as trace_document
+from isthmus.cli.show import Exit, JsonOption, ProjectOption, age, console, print_json, run, table, value_text
+from isthmus.store import Reads
+from isthmus.sync.world import World
+
+__all__ = ["compare", "explain", "status", "trace"]
+
+
+def status(project: ProjectOption = Path(), json: JsonOption = False) -> None:
+    """Lag and freshness per flow and direction, and what waits for a person."""
+
+    async def work() -> StatusReport:
+        async with open_store(project) as (found, store):
+            now = clock()
+            world = World(found.flows, found.converters)
+            return await status_report(Reads(store), world, now, now - timedelta(days=1))
+
+    report = run(work())
+    if json:
+        print_json(report)
+    else:
+        show_status(report)
+    raise typer.Exit(Exit.OK if report.healthy else Exit.DIFFERENT)
+
+
+def show_status(report: StatusReport) -> None:
+    """The report as tables."""
+    fresh = {(f.flow, f.system): f for f in report.freshness}
+    rows = []
+    for line in report.lines:
+        speed = fresh.get((line.flow, line.system))
+        looked = "never" if line.looked_seconds is None else f"{line.looked_seconds:.0f} s ago"
+        state = line.failing or ("silent" if line.silent else "ok")
+        rows.append(
+            (
+                line.flow,
+                f"→ {line.system}",
+                line.linked,
+                line.waiting,
+                f"{line.lag_seconds:.1f} s",
+                looked,
+                "–" if speed is None else f"{speed.median:.2f} / {speed.p95:.2f} s",
+                line.parked + line.conflicts + line.doubtful,
+                state,
+            )
+        )
+    columns = ("flow", "into", "linked", "waiting", "lag", "looked", "change→write p50/p95", "for people", "state")
+    console.print(table("Status", columns, rows))
+    for count in report.inbox:
+        console.print(f"inbox: {count.entries} {count.kind} in {count.flow}, oldest {age(count.oldest, clock())}")
+
+
+def explain(
+    system: str,
+    resource: str,
+    key: str,
+    project: ProjectOption = Path(),
+    json: JsonOption = False,
+) -> None:
+    """Is this record in step, and if not, why, and what can you do?"""
+
+    async def work() -> Answer:
+        async with open_store(project) as (found, store):
+            return await explain_record(Reads(store), found, system, resource, key, clock())
+
+    answer = run(work())
+    if json:
+        print_json(answer)
+    else:
+        console.print(answer.sentence, markup=False, highlight=False, style="bold")
+        if answer.advice:
+            console.print(answer.advice, markup=False, highlight=False)
+        for part in answer.parts:
+            console.print(f"  {part.flow}: {part.sentence}", markup=False, highlight=False)
+            for name, sides in part.fields.items():
+                shown = ", ".join(f"{side}: {value_text(value)}" for side, value in sides.items())
+                console.print(f"    {name}: {shown}", markup=False, highlight=False)
+    raise typer.Exit(Exit.OK if answer.in_step else Exit.DIFFERENT)
+
+
+def trace(document: str, project: ProjectOption = Path(), json: JsonOption = False) -> None:
+    """Follow a document across systems: opportunity → order → deliveries → invoices → payments, with times."""
+
+    async def work() -> Trace:
+        async with open_store(project) as (_, store):
+            return await trace_document(Reads(store), document)
+
+    found = run(work())
+    if json:
+        print_json(found)
+    else:
+        show_trace(found, document)
+    raise typer.Exit(Exit.OK if found.roots else Exit.DIFFERENT)
+
+
+def show_trace(found: Trace, document: str) -> None:
+    """The documents as a tree, then their history."""
+    if not found.roots:
+        console.print(f"No document is known by '{document}'.", markup=False)
+    for root in found.roots:
+        console.print(_branch(root, None))
+    for event in found.events:
+        when = f"{event.at.astimezone():%Y-%m-%d %H:%M:%S}"
+        console.print(
+            f"{when}  {event.entity} {event.document}: {event.what}  ({event.by})", markup=False, highlight=False
+        )
+
+
+def _branch(node: TraceNode, above: Tree | None) -> Tree:
+    told = (
+        "state",
+        "shipment_state",
+        "invoice_state",
+        "net_total",
+        "discount_total",
+        "tax_total",
+        "total",
+        "amount",
+        "open_amount",
+        "planned_on",
+        "shipped_on",
+        "due_on",
+        "paid_on",
+    )
+    facts = [f"{name.replace('_', ' ')} {value_text(node.fields[name])}" for name in told if name in node.fields]
+    label = f"{node.entity} {node.name} · {' · '.join(facts)} · {'; '.join(node.records)}"
+    tree = Tree(label, highlight=False) if above is None else above.add(label, highlight=False)
+    for line in node.fields.get("lines") or []:
+        parts = [f"{k} {line[k]}" for k in ("quantity", "shipped", "open", "invoiced", "amount") if line.get(k)]
+        tree.add(f"{line.get('description') or line.get('product') or '?'}: {', '.join(parts)}", highlight=False)
+    for child in node.children:
+        _branch(child, tree)
+    return tree
+
+
+def compare(
+    flows: Annotated[list[str] | None, typer.Argument(help="Flows to compare; all when none is named.")] = None,
+    project: ProjectOption = Path(),
+    json: JsonOption = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Bring both sides in step by the flows' rules.")] = False,
+) -> None:
+    """Read both sides completely and show every difference with its cause."""
+
+    async def work() -> Comparison:
+        async with open_hub(project) as hub:
+            return await (repair_sides if repair else compare_sides)(hub, flows or ())
+
+    found = run(work())
+    if json:
+        print_json({"flows": found.flows, "counts": found.counts, "drifts": found.drifts})
+    else:
+        rows = [
+            (
+                d.kind,
+                d.flow,
+                f"{d.system} {d.resource} {d.key}",
+                "; ".join(
+                    f"{n}: hub {value_text(v['hub'], 30)}, far {value_text(v['far'], 30)}" for n, v in d.fields.items()
+                ),
+            )
+            for d in found.drifts[:200]
+        ]
+        console.print(table(f"{len(found.drifts)} differences", ("cause", "flow", "record", "fields"), rows))
+    raise typer.Exit(Exit.OK if not found.drifts else Exit.DIFFERENT)

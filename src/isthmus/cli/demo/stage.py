@@ -1,0 +1,157 @@
+"""The stage of the demo: the lab's systems, the project, the hub as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+from isthmus.app.approving import decide_entry
+from isthmus.app.bootstrap import STATE_FOLDER, open_store
+from isthmus.app.lab_project import LAB_FOLDER, write_lab_project
+from isthmus.errors import LabError
+from isthmus.lab import Lab
+from isthmus.lab.people import CrmUser, ErpUser
+from isthmus.model.state import InboxEntry
+from isthmus.store import EmbeddedServer, Reads
+
+__all__ = ["Stage"]
+
+START_SECONDS = 90.0
+STOP_SECONDS = 20.0
+
+
+class Stage:
+    """Everything that runs. ``say`` is told what happens, one line at a time."""
+
+    def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
+        self.folder, self._say = folder.absolute(), say
+        self.lab = Lab(self.folder / LAB_FOLDER, report=lambda message: say(f"  {message}"))
+        self._pid_file = self.folder / STATE_FOLDER / "hub.pid"
+        self._log = self.folder / STATE_FOLDER / "hub.log"
+
+    def set_up(self, size: str) -> None:
+        """Systems installed, seeded afresh and running; a project for them; an empty hub. Raises ``LabError``."""
+        self.stop_hub()
+        self.lab.down()
+        database = self.folder / STATE_FOLDER / "pg"
+        EmbeddedServer(database).stop()
+        shutil.rmtree(database, ignore_errors=True)
+        self.lab.seed("small" if size == "small" else "full")
+        write_lab_project(self.folder, self.lab, port=_free_port())
+
+    def erp_user(self) -> ErpUser:
+        """Erin, who works in the ERP."""
+        system = self.lab.tryton
+        erin = system.credentials["erin"]
+        return ErpUser(system.url, system.credentials["database"], erin["login"], erin["password"])
+
+    def crm_user(self) -> CrmUser:
+        """Carl, who works in the CRM."""
+        system = self.lab.bottlecrm
+        return CrmUser(system.url, system.credentials["carl"]["token"])
+
+    def start_hub(self) -> None:
+        """``isthmus run`` as a process of its own, ready to take webhooks. Raises ``LabError`` with its log."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        with self._log.open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "isthmus", "run", "-C", str(self.folder)],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env={**os.environ, "ISTHMUS_LOG": "INFO"},
+            )
+        self._pid_file.write_text(str(process.pid))
+        url = self.hub_url() + "/health"
+        limit = time.monotonic() + START_SECONDS
+        while not _answers(url):
+            if process.poll() is not None or time.monotonic() > limit:
+                tail = self._log.read_text(errors="replace")[-2000:]
+                raise LabError(f"The hub did not start. The end of {self._log}:\n{tail}")
+            time.sleep(0.1)
+
+    def hub_url(self) -> str:
+        """Where the hub listens."""
+        for line in (self.folder / "isthmus.toml").read_text().splitlines():
+            if line.startswith("public_url"):
+                return line.split('"')[1]
+        raise LabError("isthmus.toml names no public_url.")
+
+    def hub_pid(self) -> int | None:
+        """Process id of the demo's hub, None when it does not run."""
+        try:
+            pid = int(self._pid_file.read_text())
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return None
+        return pid if b"isthmus" in command else None
+
+    def open_conflict(self, field: str) -> str:
+        """Id of the open inbox entry about a conflict of this field; empty when there is none."""
+        entries = asyncio.run(self._conflicts())
+        return next((entry.id for entry in entries if field in entry.detail["fields"]), "")
+
+    def side_of(self, entry: str, system: str) -> str:
+        """Which choice means the value of ``system``: ``far`` when the entry is about its record, else ``hub``."""
+        found = next(e for e in asyncio.run(self._conflicts()) if e.id == entry)
+        return "far" if found.detail["system"] == system else "hub"
+
+    def decide(self, entry: str, choice: str) -> None:
+        """Decide an inbox entry, as ``isthmus inbox decide`` does."""
+        asyncio.run(decide_entry(self.folder, entry, choice, by="erin", fields={}, item=None))
+
+    async def _conflicts(self) -> list[InboxEntry]:
+        async with open_store(self.folder) as (_, store):
+            return await Reads(store).inbox(kind="conflict")
+
+    def stop_hub(self) -> None:
+        """Stop the hub that this or an earlier demo left running."""
+        pid = self.hub_pid()
+        if pid is None:
+            return
+        os.kill(pid, signal.SIGTERM)
+        limit = time.monotonic() + STOP_SECONDS
+        while self.hub_pid() is not None:
+            if time.monotonic() > limit:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+            _reap(pid)
+        self._pid_file.unlink(missing_ok=True)
+
+    def tear_down(self) -> None:
+        """Stop everything; data stays."""
+        self.stop_hub()
+        self.lab.down()
+        EmbeddedServer(self.folder / STATE_FOLDER / "pg").stop()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own loopback address
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _reap(pid: int) -> None:
+    """A child of ours stays in the process table until it is waited for."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return

@@ -1,0 +1,49 @@
+"""All commands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from isthmus import __version__
+from isthmus.cli import answers, inbox, lab, project, syncing
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="isthmus",
+    help="Keeps CRM, ERP and their neighbours in step, and says why when they are not.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"isthmus {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it.")] = False,
+) -> None:
+    """Keeps CRM, ERP and their neighbours in step, and says why when they are not."""
+
+
+app.command("init")(project.init)
+app.command("check")(project.check)
+app.command("plan")(syncing.plan)
+app.command("sync")(syncing.sync)
+app.command("run")(syncing.run_hub)
+app.command("status")(answers.status)
+app.command("explain")(answers.explain)
+app.command("trace")(answers.trace)
+app.command("compare")(answers.compare)
+app.command("retry")(inbox.retry)
+app.add_typer(inbox.app, name="inbox", help="Where people decide.")
+app.add_typer(lab.app, name="lab", help="The real systems of the lab.")
+app.add_typer(project.new, name="new", help="Start something of your own.")
+app.command("demo")(lab.demo)

@@ -1,0 +1,49 @@
+"""Questions about expressions that need no values, and conditions over fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from isthmus.model.flow import Condition, Const, Each, Expr, Join, Path, Struct
+
+__all__ = ["KEY_FIELD", "has_ref", "holds", "tops"]
+
+KEY_FIELD = "@key"
+"""A path ``@key`` reads the record's key."""
+
+
+def holds(condition: Condition, fields: Mapping[str, Any]) -> bool:
+    """Whether a condition holds for these fields (dotted names reach into structs)."""
+    value: Any = fields
+    for name in condition.field.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    if condition.present is not None:
+        return (value not in (None, "", [], {})) is condition.present
+    return value in condition.values
+
+
+def tops(expr: Expr) -> set[str]:
+    """Names of the far fields an expression reads or writes."""
+    match expr:
+        case Path():
+            return {expr.segments[0].name} - {KEY_FIELD}
+        case Join():
+            return {path.segments[0].name for path in expr.paths}
+        case Struct():
+            return {top for part in expr.parts.values() for top in tops(part)}
+        case Each():
+            return {expr.path.segments[0].name}
+        case Const():
+            return set()
+
+
+def has_ref(expr: Expr) -> bool:
+    """Whether an expression refers to records of another flow."""
+    match expr:
+        case Path():
+            return expr.convert is not None and expr.convert.name == "ref"
+        case Struct() | Each():
+            return any(has_ref(part) for part in expr.parts.values())
+        case _:
+            return False

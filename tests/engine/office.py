@@ -1,0 +1,327 @@
+"""The stage of the engine's tests: in-memory systems with their people, the real store, and engines that can be killed
+at any far call and at any commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+from isthmus.connector import System
+from isthmus.model.flow import Flow
+from isthmus.model.state import InboxEntry, InboxKind, Item, Link
+from isthmus.store import PostgresStore
+from isthmus.sync.decide import decide
+from isthmus.sync.engine import Engine, Round
+from isthmus.sync.world import World
+from isthmus.testing import MemoryWorld
+from isthmus.testing.memory_driver import MemoryConfig, MemoryConnector
+from tests.engine.flows import make_flows, make_tables
+
+CALLS = ("fetch", "scan", "changes", "write", "find_created")
+LOOKED_AT = ("write", "find")
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+class Gate:
+    """Counts the places where a process can die; dies at ``at`` (from 1) and everywhere after."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at, self.passed, self.dead = at, 0, False
+        self.log: list[str] = []
+
+    def step(self, where: str) -> None:
+        self.alive()
+        self.passed += 1
+        self.log.append(where)
+        if self.passed == self.at:
+            self.dead = True
+            raise Killed(where)
+
+    def alive(self) -> None:
+        if self.dead:
+            raise Killed("dead")
+
+
+class GatedStore:
+    """The store as a process that may die sees it."""
+
+    def __init__(self, store: PostgresStore, gate: Gate) -> None:
+        self._store, self._gate = store, gate
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        self._gate.alive()
+        async with self._store.transaction() as tx:
+            yield tx
+            self._gate.step("before commit")
+        self._gate.step("after commit")
+
+    async def try_lock(self, name: str) -> bool:
+        self._gate.alive()
+        return await self._store.try_lock(name)
+
+    async def unlock(self, name: str) -> None:
+        # The database frees the locks of a dead process.
+        await self._store.unlock(name)
+
+    async def due_at(self) -> Mapping[tuple[str, str], datetime]:
+        return await self._store.due_at()
+
+    async def close(self) -> None:
+        pass
+
+
+def _gated(resource: Any, gate: Gate) -> Any:
+    def wrapped(name: str) -> Callable[..., Any]:
+        inner = getattr(type(resource), name)
+
+        async def call(self: Any, *arguments: Any) -> Any:
+            gate.step(f"before {name} {resource.name}")
+            answer = await inner(self, *arguments)
+            gate.step(f"after {name} {resource.name}")
+            return answer
+
+        return call
+
+    kind = type(resource)
+    made = object.__new__(type("Gated", (kind,), {name: wrapped(name) for name in CALLS if hasattr(kind, name)}))
+    made.__dict__.update(resource.__dict__)
+    return made
+
+
+class GatedSystem:
+    def __init__(self, system: System, gate: Gate) -> None:
+        self._resources = {name: _gated(resource, gate) for name, resource in system.resources().items()}
+
+    def resources(self) -> Mapping[str, Any]:
+        return self._resources
+
+
+class Clock:
+    """Goes on a little with every look, so that no two things happen at once."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        self.now += timedelta(milliseconds=1)
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class Office:
+    """Everything of one test. ``resources[(system, resource)]`` changes in-memory resources; the rest as in
+    :func:`tests.engine.flows.make_flows`."""
+
+    def __init__(
+        self,
+        store: PostgresStore,
+        clock: Clock,
+        systems: Sequence[str] = ("crm", "erp"),
+        *,
+        resources: Mapping[tuple[str, str], Mapping[str, Any]] | None = None,
+        **flow_changes: Any,
+    ) -> None:
+        self.store, self.clock = store, clock
+        self.names = list(systems)
+        self._ids = 0
+        self.flow_changes = flow_changes
+        self.worlds = {
+            system: MemoryWorld(
+                make_tables(system, {r: o for (s, r), o in (resources or {}).items() if s == system}),
+                now=clock,
+                webhook=True,
+            )
+            for system in systems
+        }
+        # Keys of different systems look different, so that nothing works by luck.
+        for number, world in enumerate(self.worlds.values()):
+            world._ids = 1000 * (number + 1)
+        self.engine: Engine = cast(Engine, None)
+
+    @property
+    def crm(self) -> MemoryWorld:
+        return self.worlds["crm"]
+
+    @property
+    def erp(self) -> MemoryWorld:
+        return self.worlds["erp"]
+
+    def new_id(self) -> str:
+        self._ids += 1
+        return f"id{self._ids:06d}"
+
+    def flows(self) -> dict[str, Flow]:
+        return make_flows(self.names, **self.flow_changes)
+
+    async def start(self, gate: Gate | None = None, systems: Mapping[str, Any] | None = None) -> Engine:
+        """A new process on the same store and systems."""
+        connector = MemoryConnector(self.worlds)
+        opened = {n: await connector.open(MemoryConfig(world=n)) for n in self.worlds}
+        store: Any = self.store
+        if gate is not None:
+            opened = {name: cast(System, GatedSystem(system, gate)) for name, system in opened.items()}
+            store = GatedStore(self.store, gate)
+        opened.update(systems or {})
+        self.engine = Engine(
+            store, World(self.flows()), opened, clock=self.clock, new_id=self.new_id, jitter=lambda: 0.0
+        )
+        return self.engine
+
+    async def sync(self) -> Round:
+        """One catch-up of the present engine."""
+        if self.engine is None:
+            await self.start()
+        return await self.engine.catch_up()
+
+    async def settle(self, times: int = 4) -> Round:
+        """Catch-ups with long pauses, so that everything that waits for time gets its turn."""
+        done = await self.sync()
+        for _ in range(times - 1):
+            self.clock.advance(400)
+            done = await self.sync()
+        return done
+
+    async def run_until_killed(self, gate: Gate) -> bool:
+        """A catch-up of a process that dies at the gate; whether it did."""
+        await self.start(gate)
+        try:
+            await self.engine.catch_up()
+            return False
+        except Killed:
+            rest = asyncio.all_tasks() - {asyncio.current_task()}
+            await asyncio.gather(*rest, return_exceptions=True)
+            return True
+
+    def writes(self, *systems: str) -> int:
+        """Calls that wrote to these systems (all by default)."""
+        return sum(c.kind == "write" for s in systems or self.worlds for c in self.worlds[s].calls)
+
+    def forget_calls(self) -> None:
+        for world in self.worlds.values():
+            world.calls.clear()
+
+    def table(self, system: str, resource: str) -> list[Mapping[str, Any]]:
+        return list(self.worlds[system].records(resource).values())
+
+    def one(self, system: str, resource: str, **where: Any) -> tuple[str, Mapping[str, Any]]:
+        """Key and fields of the only record like this."""
+        found = [
+            (key, fields)
+            for key, fields in self.worlds[system].records(resource).items()
+            if all(fields.get(n) == v for n, v in where.items())
+        ]
+        assert len(found) == 1, f"{len(found)} {resource} in {system} with {where}: {self.table(system, resource)}"
+        return found[0]
+
+    # -- what the hub knows --------------------------------------------------------------------------------------
+
+    async def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        async with self.store._connection() as connection:
+            return list(await (await connection.execute(sql.encode())).fetchall())
+
+    async def links(self, where: str = "true") -> list[Link]:
+        ids = [id for (id,) in await self.rows(f"select id from link where {where} order by id")]
+        async with self.store.transaction() as tx:
+            return list(await tx.links(ids))
+
+    async def link(self, where: str) -> Link:
+        found = await self.links(where)
+        assert len(found) == 1, f"{len(found)} links where {where}"
+        return found[0]
+
+    async def items(self, where: str = "deleted_at is null and alias_of is null") -> list[Item]:
+        ids = [id for (id,) in await self.rows(f"select id from item where {where} order by id")]
+        async with self.store.transaction() as tx:
+            found = await tx.items(ids)
+        return [found[id] for id in ids]
+
+    async def inbox(self, kind: InboxKind | None = None) -> list[InboxEntry]:
+        """Open questions."""
+        ids = [i for (i,) in await self.rows("select id from inbox where decided_at is null order by opened_at, id")]
+        async with self.store.transaction() as tx:
+            found = [await tx.inbox_entry(id) for id in ids]
+        return [entry for entry in found if entry is not None and kind in (None, entry.kind)]
+
+    async def question(self, kind: InboxKind) -> InboxEntry:
+        found = await self.inbox(kind)
+        assert len(found) == 1, f"{len(found)} questions of kind {kind}: {await self.inbox()}"
+        return found[0]
+
+    async def decide(self, entry: InboxEntry, choice: str, **more: Any) -> InboxEntry:
+        return await decide(
+            self.store,
+            self.engine.world,
+            entry.id,
+            choice,
+            by="anna",
+            now=self.clock(),
+            new_id=self.new_id,
+            **more,
+        )
+
+    async def fingerprint(self) -> dict[str, Any]:
+        """What all systems hold and what the hub thinks, without keys and ids: equal for runs that came to the same."""
+        named: dict[tuple[str, str], str] = {}
+        for system, world in self.worlds.items():
+            for name in world.tables:
+                for key, fields in world.records(name).items():
+                    named[(system, key)] = str(fields.get("name") or fields.get("code") or fields.get("sku"))
+        found: dict[str, Any] = {}
+        for system, world in self.worlds.items():
+            for name in world.tables:
+                found[f"{system}.{name}"] = sorted(
+                    repr(_plain(fields, system, named)) for fields in world.records(name).values()
+                )
+        found["links"] = sorted(await self.rows("select flow, system, state, count(*) from link group by 1, 2, 3"))
+        alive = "where deleted_at is null and alias_of is null"
+        found["items"] = sorted(await self.rows(f"select entity, count(*) from item {alive} group by 1"))
+        found["inbox"] = sorted((entry.kind, entry.summary.partition(":")[0]) for entry in await self.inbox())
+        found["waiting"] = await self.rows(
+            "select flow, system, state, waits_for, problem from link "
+            "where due_at is not null or waits_for is not null order by flow, system, id"
+        )
+        return found
+
+
+def _plain(value: Any, system: str, named: Mapping[tuple[str, str], str]) -> Any:
+    if isinstance(value, Mapping):
+        return {
+            k: named.get((system, str(v)), "?") if k in ("account", "party", "product") and v else _plain(v, system, named)
+            for k, v in sorted(value.items())
+            if k != "id" and v is not None
+        }
+    if isinstance(value, list):
+        return [_plain(each, system, named) for each in value]
+    return str(value.normalize()) if isinstance(value, Decimal) else value
+
+
+ACME: Mapping[str, Any] = {
+    "name": "Acme GmbH",
+    "vat": "DE811907980",
+    "email": "info@acme.example",
+    "phone": "+4930123456",
+    "street": "Hauptstr. 1",
+    "city": "Berlin",
+    "limit": Decimal("1000"),
+    "active": True,
+}
+ACME_ERP: Mapping[str, Any] = {
+    "name": "Acme GmbH",
+    "tax_code": "DE811907980",
+    "email": "info@acme.example",
+    "telephone": "+4930123456",
+    "addresses": [{"street": "Hauptstr. 1", "city": "Berlin", "zip": "10115"}],
+    "credit_limit": Decimal("1000"),
+    "active": True,
+}
+"""The same customer in both systems."""

@@ -1,0 +1,281 @@
+"""Created once (I5), and order where it matters (I6)."""
+
+from __future__ import annotations
+
+import pytest
+
+from isthmus.model.flow import Brake, CreatePolicy
+from isthmus.model.state import InboxKind
+from isthmus.testing import Trouble
+from tests.engine.office import ACME, ACME_ERP
+
+ONLY = {"names": ("Customer",)}
+TROUBLES = [Trouble.AFTER, Trouble.BEFORE, Trouble.GARBAGE, Trouble.BROKEN, Trouble.TOO_MANY, Trouble.DOWN]
+
+
+@pytest.mark.spec(5)
+@pytest.mark.parametrize("keeps_token", [True, False])
+@pytest.mark.parametrize("trouble", TROUBLES)
+async def test_whatever_happens_to_the_answer_there_is_one_record(office, trouble, keeps_token):
+    o = office(**ONLY, resources={("erp", "parties"): {"keeps_token": keeps_token}})
+    o.crm.people.create("accounts", ACME)
+    o.erp.faults.add(trouble, on="write", times=1)
+    await o.settle()
+    assert len(o.table("erp", "parties")) == 1
+    assert len(o.table("crm", "accounts")) == 1
+    assert len(await o.items()) == 1
+    assert await o.inbox() == []
+    assert {x.state for x in await o.links()} == {"linked"}
+    o.forget_calls()
+    await o.settle(2)
+    assert o.writes() == 0
+
+
+@pytest.mark.spec(5)
+@pytest.mark.parametrize("keeps_token", [True, False])
+async def test_an_item_edited_while_its_create_is_unsure_is_still_made_once(office, keeps_token):
+    o = office(**ONLY, resources={("erp", "parties"): {"keeps_token": keeps_token}})
+    key = o.crm.people.create("accounts", ACME)
+    o.erp.faults.add(Trouble.AFTER, on="write", times=1)
+    await o.sync()
+    o.crm.people.edit("accounts", key, {"name": "Acme SE", "email": None})
+    await o.settle()
+    assert o.one("erp", "parties")[1]["name"] == "Acme SE"
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(5)
+async def test_a_new_reading_waits_while_a_create_is_unsure(office):
+    """The feed shows the record before its create was looked up: it must not be taken for a stranger."""
+    o = office(**ONLY)
+    o.crm.people.create("accounts", {**ACME, "vat": None, "city": None})
+    o.erp.faults.add(Trouble.AFTER, on="write", times=1)
+    o.erp.faults.add(Trouble.DOWN, on="find", times=3)
+    for _ in range(3):
+        await o.sync()
+        o.clock.advance(5)
+    assert [x.state for x in await o.links("system = 'erp' and key is not null")] == ["new"]
+    await o.settle(6)
+    assert len(o.table("erp", "parties")) == len(o.table("crm", "accounts")) == 1
+    assert [x.state for x in await o.links("system = 'erp'")] == ["linked"]
+
+
+@pytest.mark.spec(5)
+@pytest.mark.parametrize("there", [True, False])
+async def test_where_nobody_can_look_a_person_decides(office, there):
+    o = office(**ONLY, resources={("erp", "parties"): {"findable": False}})
+    o.crm.people.create("accounts", ACME)
+    o.erp.faults.add(Trouble.AFTER if there else Trouble.BEFORE, on="write", times=1)
+    await o.settle()
+    entry = await o.question(InboxKind.FAILURE)
+    assert "create" in entry.choices
+    assert len(o.table("erp", "parties")) == there
+    if not there:
+        await o.decide(entry, "create")
+        await o.settle()
+        assert len(o.table("erp", "parties")) == 1
+        assert await o.inbox() == []
+
+
+@pytest.mark.spec(5)
+async def test_of_several_possible_outcomes_a_person_names_one(office):
+    o = office(**ONLY, resources={("erp", "parties"): {"keeps_token": False}})
+    o.crm.people.create("accounts", ACME)
+    o.erp.faults.add(Trouble.AFTER, on="write", times=1)
+    await o.sync()
+    twin = dict(o.one("erp", "parties")[1])
+    o.erp.people.create("parties", twin)
+    await o.settle()
+    entry = await o.question(InboxKind.FAILURE)
+    choices = [c for c in entry.choices if c.startswith("link:")]
+    assert len(choices) == 2
+    await o.decide(entry, choices[0])
+    await o.settle()
+    assert (await o.link("system = 'erp' and state = 'linked'")).key == choices[0].removeprefix("link:")
+    # The twin is a stranger with the same tax number: asked about, not made in the CRM.
+    assert len(o.table("crm", "accounts")) == 1
+    assert len(await o.inbox(InboxKind.MATCH)) == 1
+
+
+@pytest.mark.spec(5)
+async def test_a_system_that_answers_with_a_record_of_somebody_else_is_asked_about(office):
+    """A far system that takes a create for one it has already must not block the rest of the batch."""
+    o = office(**ONLY)
+    o.crm.people.create("accounts", ACME)
+    await o.settle(2)
+    taken = o.one("erp", "parties")[0]
+    await o.start()
+    resource = o.engine.systems["erp"].resources()["parties"]
+    resource._create = lambda create, inner=resource._create: (
+        o.erp.record("parties", taken) if create.fields["name"] == "Twin" else inner(create)
+    )
+    o.crm.people.create("accounts", {**ACME, "name": "Twin", "vat": "ATU1", "city": "Wien"})
+    o.crm.people.create("accounts", {**ACME, "name": "Other", "vat": "ATU2", "city": "Graz"})
+    await o.settle()
+    assert sorted(x["name"] for x in o.table("erp", "parties")) == ["Acme GmbH", "Other"]
+    assert "Twin" in (await o.question(InboxKind.FAILURE)).summary
+
+
+@pytest.mark.spec(6)
+async def test_parents_are_made_before_their_children(office):
+    o = office(names=("Customer", "Contact"))
+    account = o.crm.people.create("accounts", ACME)
+    o.crm.people.create("contacts", {"account": account, "full_name": "Anna Maria Lee", "email": "a@acme.example"})
+    await o.settle(2)
+    party, _ = o.one("erp", "parties")
+    person = o.one("erp", "people")[1]
+    assert (person["party"], person["first_name"], person["last_name"]) == (party, "Anna Maria", "Lee")
+    o.forget_calls()
+    await o.settle(2)
+    assert o.writes() == 0
+
+
+@pytest.mark.spec(6)
+async def test_a_child_waits_for_its_parent_and_goes_on_by_itself(office):
+    refuse = {"name": lambda value: "not this name" if value == "Refused" else None}
+    o = office(names=("Customer", "Contact"), resources={("erp", "parties"): {"refuse": refuse}})
+    account = o.crm.people.create("accounts", {**ACME, "name": "Refused"})
+    other = o.crm.people.create("accounts", {**ACME, "name": "Fine", "vat": "ATU1", "city": "Wien"})
+    o.crm.people.create("contacts", {"account": account, "full_name": "Child One", "email": "1@x.example"})
+    o.crm.people.create("contacts", {"account": other, "full_name": "Child Two", "email": "2@x.example"})
+    await o.settle(2)
+    assert [x["name"] for x in o.table("erp", "parties")] == ["Fine"]
+    assert [x["last_name"] for x in o.table("erp", "people")] == ["Two"]
+    waiting = await o.link("flow = 'Contact' and system = 'erp' and waits_for is not null")
+    assert (waiting.state, waiting.problem) == ("creating", None)
+    assert len(await o.inbox()) == 1
+    o.crm.people.edit("accounts", account, {"name": "Accepted"})
+    await o.settle(2)
+    assert sorted(x["last_name"] for x in o.table("erp", "people")) == ["One", "Two"]
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(6)
+async def test_a_child_given_to_another_parent_waits_no_longer_for_the_first(office):
+    refuse = {"name": lambda value: "not this name" if value == "Refused" else None}
+    o = office(names=("Customer", "Contact"), resources={("erp", "parties"): {"refuse": refuse}})
+    account = o.crm.people.create("accounts", {**ACME, "name": "Refused"})
+    other = o.crm.people.create("accounts", {**ACME, "name": "Fine", "vat": "ATU1", "city": "Wien"})
+    child = o.crm.people.create("contacts", {"account": account, "full_name": "Child One", "email": "1@x.example"})
+    await o.settle(2)
+    assert o.table("erp", "people") == []
+    o.crm.people.edit("contacts", child, {"account": other})
+    await o.settle(2)
+    assert o.one("erp", "people")[1]["party"] == o.one("erp", "parties")[0]
+
+
+@pytest.mark.spec(6)
+async def test_a_child_read_before_its_parent_waits_and_goes_on(office):
+    o = office(names=("Customer", "Contact"))
+    await o.start()
+    account = o.crm.people.create("accounts", ACME)
+    o.crm.people.create("contacts", {"account": account, "full_name": "A Lee", "email": "a@acme.example"})
+    await o.engine.poll("crm", "contacts")
+    await o.engine.meet_all()
+    assert (await o.link("flow = 'Contact'")).waits_for == f"crm/accounts/{account}"
+    await o.settle(2)
+    assert o.one("erp", "people")[1]["last_name"] == "Lee"
+
+
+@pytest.mark.spec(6)
+async def test_an_unlinked_child_whose_parent_appears_is_left_in_peace(office):
+    o = office(names=("Customer", "Contact"), resources={("crm", "contacts"): {}})
+    await o.start()
+    account = o.crm.people.create("accounts", ACME)
+    o.crm.people.create("contacts", {"account": account, "full_name": "A Lee", "email": "a\x00b"})
+    await o.engine.poll("crm", "contacts")
+    await o.engine.meet_all()
+    entry = await o.question(InboxKind.FAILURE)
+    await o.decide(entry, "unlink")
+    await o.settle(2)
+    assert (await o.link("flow = 'Contact'")).state == "unlinked"
+    assert o.table("erp", "people") == []
+
+
+@pytest.mark.spec(6)
+async def test_an_order_is_made_once_confirmed_with_its_lines(office):
+    o = office()
+    account = o.crm.people.create("accounts", ACME)
+    product = o.crm.people.create("products", {"sku": "P-1", "name": "Pump"})
+    deal = o.crm.people.create(
+        "deals", {"account": account, "title": "D-1", "won": False, "lines": [{"product": product, "quantity": "2"}]}
+    )
+    await o.settle(2)
+    assert o.table("erp", "sales") == []
+    o.crm.people.edit("deals", deal, {"won": True})
+    await o.settle(2)
+    sale = o.one("erp", "sales")[1]
+    assert sale["party"] == o.one("erp", "parties")[0]
+    assert [(x["product"], str(x["quantity"])) for x in sale["lines"]] == [(o.one("erp", "goods")[0], "2")]
+    o.erp.people.edit("sales", o.one("erp", "sales")[0], {"state": "processing", "number": "S-1", "lines": []})
+    await o.settle(2)
+    seen = o.one("crm", "deals")[1]
+    assert (seen["state"], seen["erp_number"], len(seen["lines"])) == ("processing", "S-1", 1)
+    assert o.one("erp", "sales")[1]["lines"] == []
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(6)
+async def test_a_parked_record_never_blocks_another(office):
+    refuse = {"name": lambda value: "not this name" if value.startswith("Bad") else None}
+    o = office(**ONLY, resources={("erp", "parties"): {"refuse": refuse, "write_batch": 1}})
+    for number in range(6):
+        name = f"{'Bad' if number % 2 else 'Good'} {number}"
+        o.crm.people.create("accounts", {**ACME, "name": name, "vat": f"V{number}", "city": f"Town {number}"})
+    await o.settle(2)
+    assert sorted(x["name"] for x in o.table("erp", "parties")) == ["Good 0", "Good 2", "Good 4"]
+    assert len(await o.inbox(InboxKind.FAILURE)) == 3
+
+
+@pytest.mark.spec(6)
+async def test_a_held_mass_of_creates_does_not_hold_an_update(office):
+    o = office(**ONLY, flow_options={"Customer": {"brake": Brake(at_least=3)}})
+    o.crm.people.create("accounts", ACME)
+    await o.settle(2)
+    for number in range(230):
+        o.crm.people.create("accounts", {**ACME, "name": f"N{number}", "vat": f"V{number}", "city": f"T{number}"})
+    await o.sync()
+    assert len(o.table("erp", "parties")) == 1
+    o.clock.advance(60)
+    o.crm.people.edit("accounts", o.one("crm", "accounts", name="Acme GmbH")[0], {"email": "new@acme.example"})
+    await o.sync()
+    assert o.one("erp", "parties")[1]["email"] == "new@acme.example"
+    assert len(await o.inbox(InboxKind.BRAKE)) == 1
+
+
+@pytest.mark.spec(5)
+async def test_a_record_that_a_person_made_meanwhile_is_linked_and_not_made_again(office):
+    o = office(**ONLY)
+    o.crm.people.create("accounts", ACME)
+    await o.start()
+    await o.engine.observe_all()
+    await o.engine.meet_all()
+    o.erp.people.create("parties", ACME_ERP)
+    await o.settle(2)
+    assert len(o.table("erp", "parties")) == 1
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(5)
+async def test_a_record_found_between_planning_and_sending_is_not_made_again(office):
+    """Another worker links the reading after this one has planned the create."""
+    o = office(**ONLY, sides={("Customer", "crm"): {"create": CreatePolicy.ALWAYS}})
+    o.crm.people.create("accounts", ACME)
+    await o.start()
+    await o.engine.observe_all()
+    await o.engine.meet_all()
+    applier = o.engine.applier("Customer", "erp")
+    inner = applier.plan
+
+    async def plan(due):
+        steps = await inner(due)
+        o.erp.people.create("parties", ACME_ERP)
+        await o.engine.poll("erp", "parties")
+        await o.engine.meet_all()
+        return steps
+
+    applier.plan = plan
+    await applier.apply_due({})
+    await o.settle(2)
+    assert len(o.table("erp", "parties")) == 1
+    assert len(await o.items()) == 1

@@ -1,0 +1,212 @@
+"""Several workers, several processes, and a server that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+
+import msgspec
+import psycopg
+import pytest
+
+from isthmus.errors import Stale, Unavailable
+from isthmus.store import Notice, PostgresStore
+from isthmus.sync.ports import Batch
+from tests.store.examples import HOUR, NOW, a_link, an_item, save
+
+
+@pytest.fixture
+async def other(database_url: str) -> AsyncIterator[PostgresStore]:
+    """A second process, as far as the database can tell."""
+    async with await PostgresStore.open(database_url) as opened:
+        yield opened
+
+
+async def count_up(store: PostgresStore, ids: list[str], times: int) -> None:
+    for _ in range(times):
+        async with store.transaction() as transaction:
+            links = await transaction.links(ids)
+            items = await transaction.items([f"i{id}" for id in ids])
+            more = [msgspec.structs.replace(link, attempts=link.attempts + 1) for link in links]
+            newer = [msgspec.structs.replace(item, version=item.version + 1) for item in items.values()]
+            await transaction.save(Batch(links=more, items=newer))
+
+
+async def test_writers_of_the_same_rows_neither_block_for_good_nor_lose_updates(
+    store: PostgresStore, other: PostgresStore
+) -> None:
+    ids = [f"l{number:02}" for number in range(30)]
+    await save(store, items=[an_item(f"i{id}") for id in ids], links=[a_link(id) for id in ids])
+    orders = [ids, ids[::-1], ids[10:] + ids[:10], ids[5:25]]
+    await asyncio.gather(*(count_up((store, other)[turn % 2], order, 15) for turn, order in enumerate(orders)))
+    async with store.transaction() as transaction:
+        attempts = {link.id: link.attempts for link in await transaction.links(ids)}
+        versions = {item.id: item.version for item in (await transaction.items([f"i{id}" for id in ids])).values()}
+    expected = {id: 60 if id in ids[5:25] else 45 for id in ids}
+    assert attempts == expected
+    assert versions == {f"i{id}": count + 1 for id, count in expected.items()}
+
+
+async def test_a_link_that_another_worker_took_care_of_is_not_due_any_more(
+    store: PostgresStore, other: PostgresStore
+) -> None:
+    await save(store, links=[a_link("l1", due_at=NOW), a_link("l2", due_at=NOW)])
+
+    async def look() -> list[str]:
+        async with other.transaction() as transaction:
+            return [link.id for link in await transaction.due_links("customer", "crm", NOW, 10)]
+
+    async with store.transaction() as transaction:
+        await transaction.links(["l1"])
+        late = asyncio.create_task(look())
+        await asyncio.sleep(0.2)
+        assert not late.done(), "it waits for the row's lock"
+        await transaction.save(Batch(links=[a_link("l1", due_at=NOW + HOUR)]))
+    assert await late == ["l2"]
+
+
+async def test_the_second_to_store_the_same_record_is_told_to_look_again(
+    store: PostgresStore, other: PostgresStore
+) -> None:
+    await save(store, links=[a_link("mine", key="1")])
+    with pytest.raises(Stale):
+        await save(other, links=[a_link("yours", key="1")])
+    async with store.transaction() as transaction:
+        assert [link.id for link in await transaction.links_by_key("crm", "account", ["1"])] == ["mine"]
+
+
+async def test_a_deadlock_is_reported_as_try_again(store: PostgresStore, other: PostgresStore) -> None:
+    await save(store, links=[a_link("a"), a_link("b")])
+    ready = asyncio.Barrier(2)
+
+    async def grab(which: PostgresStore, first: str, second: str) -> str:
+        try:
+            async with which.transaction() as transaction:
+                await transaction.links([first])
+                await ready.wait()
+                await transaction.links([second])
+        except Unavailable as error:
+            return f"again in {error.wait} s"
+        return "done"
+
+    assert sorted(await asyncio.gather(grab(store, "a", "b"), grab(other, "b", "a"))) == ["again in 0.05 s", "done"]
+
+
+async def test_a_lock_has_one_holder_anywhere(store: PostgresStore, other: PostgresStore) -> None:
+    assert await store.try_lock("customer/crm")
+    assert not await store.try_lock("customer/crm"), "nor a second time in the same process"
+    assert not await other.try_lock("customer/crm")
+    assert await other.try_lock("customer/erp")
+    assert await store.holds("customer/crm")
+    assert not await other.holds("customer/crm")
+    await other.unlock("customer/crm")
+    assert not await other.try_lock("customer/crm"), "who does not hold it cannot give it back"
+    await store.unlock("customer/crm")
+    assert await other.try_lock("customer/crm")
+    await other.close()
+    assert await store.try_lock("customer/crm")
+
+
+HOLDER = """
+import asyncio, sys
+from isthmus.store import PostgresStore
+async def main():
+    store = await PostgresStore.open(sys.argv[1])
+    assert await store.try_lock("lane")
+    async with store.transaction() as transaction:
+        assert await transaction.links(["l1"])
+        print("held", flush=True)
+        await asyncio.sleep(600)
+asyncio.run(main())
+"""
+
+
+async def test_a_killed_process_holds_neither_locks_nor_rows(store: PostgresStore) -> None:
+    await save(store, links=[a_link("l1")])
+    holder = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLDER, store.url, stdout=subprocess.PIPE)
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"held\n"
+    assert not await store.try_lock("lane")
+    holder.kill()
+    await holder.wait()
+    for _ in range(500):
+        if await store.try_lock("lane"):
+            break
+        await asyncio.sleep(0.01)
+    assert await store.holds("lane")
+    async with store.transaction() as transaction:
+        assert len(await transaction.links(["l1"])) == 1
+
+
+def end_sessions(url: str) -> None:
+    """What a restart of the server does to its clients."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid() and backend_type = 'client backend'"
+        )
+
+
+async def test_lost_connections_lose_the_lock_and_are_made_anew(store: PostgresStore, other: PostgresStore) -> None:
+    assert await store.try_lock("lane")
+    await asyncio.gather(*(count_up(store, [], 1) for _ in range(5)))
+    end_sessions(store.url)
+    assert not await store.holds("lane")
+    assert await other.try_lock("lane")
+    assert not await store.try_lock("lane")
+    failures = 0
+    for _ in range(10):
+        try:
+            await save(store, links=[a_link("l1")])
+        except Unavailable:
+            failures += 1
+    assert failures <= 1, "one failure is enough to find all dead connections"
+    await store.unlock("lane")
+
+
+async def test_a_transaction_cut_off_is_unavailable_and_leaves_nothing(store: PostgresStore) -> None:
+    async def save_and_lose() -> None:
+        async with store.transaction() as transaction:
+            await transaction.save(Batch(links=[a_link("l1")]))
+            end_sessions(store.url)
+            await transaction.links(["l1"])
+
+    with pytest.raises(Unavailable):
+        await save_and_lose()
+    async with store.transaction() as transaction:
+        assert await transaction.links(["l1"]) == []
+
+
+async def next_notice(notices: AsyncIterator[Notice]) -> Notice:
+    async with asyncio.timeout(10):
+        return await anext(notices)
+
+
+async def test_due_links_and_hints_wake_other_processes_when_they_are_committed(
+    store: PostgresStore, other: PostgresStore
+) -> None:
+    notices = other.notifications()
+    assert await next_notice(notices) == Notice(None, None)
+    await save(store, links=[a_link("quiet"), a_link("l1", due_at=NOW), a_link("l2", due_at=NOW)])
+    assert await next_notice(notices) == Notice("customer", "crm")
+    await save(store, links=[a_link("l3", system="erp", waits_for="crm/account/1")])
+    await save(store, wake=["crm/account/1"])
+    assert await next_notice(notices) == Notice("customer", "erp")
+    await store.add_hints([("crm", "account", "1")])
+    assert await next_notice(notices) == Notice(None, "crm")
+    end_sessions(store.url)
+    assert await next_notice(notices) == Notice(None, None), "after a new connection: look everywhere"
+
+
+async def test_hints_are_taken_once(store: PostgresStore, other: PostgresStore) -> None:
+    hints = [("crm", "account", str(number)) for number in range(50)]
+    await store.add_hints([*hints, ("crm", "contact", ""), ("erp", "party", "1")])
+    await other.add_hints(hints[:10])
+    await other.add_hints([])
+    takes = await asyncio.gather(*(each.take_hints("crm") for each in (store, other, store, other)))
+    taken = [hint for take in takes for hint in take]
+    assert sorted(taken) == sorted([(resource, key) for _, resource, key in hints] + [("contact", "")])
+    assert await store.take_hints("crm") == []
+    assert await store.take_hints("erp") == [("party", "1")]
