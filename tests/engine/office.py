@@ -296,7 +296,9 @@ class Office:
 def _plain(value: Any, system: str, named: Mapping[tuple[str, str], str]) -> Any:
     if isinstance(value, Mapping):
         return {
-            k: named.get((system, str(v)), "?") if k in ("account", "party", "product") and v else _plain(v, system, named)
+            k: named.get((system, str(v)), "?")
+            if k in ("account", "party", "product") and v
+            else _plain(v, system, named)
             for k, v in sorted(value.items())
             if k != "id" and v is not None
         }
@@ -312,7 +314,7 @@ ACME: Mapping[str, Any] = {
     "phone": "+4930123456",
     "street": "Hauptstr. 1",
     "city": "Berlin",
-    "limit": Decimal("1000"),
+    "limit": Decimal(1000),
     "active": True,
 }
 ACME_ERP: Mapping[str, Any] = {
@@ -321,7 +323,7 @@ ACME_ERP: Mapping[str, Any] = {
     "email": "info@acme.example",
     "telephone": "+4930123456",
     "addresses": [{"street": "Hauptstr. 1", "city": "Berlin", "zip": "10115"}],
-    "credit_limit": Decimal("1000"),
+    "credit_limit": Decimal(1000),
     "active": True,
 }
 """The same customer in both systems."""

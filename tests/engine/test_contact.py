@@ -139,7 +139,9 @@ async def test_a_plan_shows_what_would_be_written_and_writes_nothing(office):
 
 @pytest.mark.spec(3)
 async def test_chinese_names_match_by_name_and_town(office):
-    o = office(**ONLY, flow_options={"Customer": {"match": (rule_of("tax_id"), rule_of(("name", 0.85), "address.city"))}})
+    o = office(
+        **ONLY, flow_options={"Customer": {"match": (rule_of("tax_id"), rule_of(("name", 0.85), "address.city"))}}
+    )
     o.crm.people.create("accounts", {**ACME, "vat": None, "name": "上海华为技术有限公司", "city": "上海"})
     address = [{"street": "Hauptstr. 1", "city": "上海", "zip": None}]
     o.erp.people.create("parties", {**ACME_ERP, "tax_code": None, "name": "上海華為技術有限公司", "addresses": address})

@@ -150,7 +150,9 @@ async def test_an_edit_made_between_reading_and_writing_survives(office):
 
 @pytest.mark.spec(2)
 async def test_an_edit_that_falls_into_the_settle_time_after_our_write_is_not_lost(office):
-    o = await linked(office, resources={("erp", "parties"): {"settle": timedelta(seconds=30), "ordered_versions": False}})
+    o = await linked(
+        office, resources={("erp", "parties"): {"settle": timedelta(seconds=30), "ordered_versions": False}}
+    )
     crm_key, erp_key = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
     o.crm.people.edit("accounts", crm_key, {"name": "Acme SE"})
     await o.sync()
@@ -343,7 +345,10 @@ async def test_a_changed_converter_is_taken_up_without_an_edit(office):
 
 @pytest.mark.spec(4)
 async def test_a_constant_is_never_written(office):
-    o = await linked(office, exprs={("Customer", "erp", "credit_limit"): Struct({"amount": p("credit_limit"), "currency": Const("EUR")})})
+    o = await linked(
+        office,
+        exprs={("Customer", "erp", "credit_limit"): Struct({"amount": p("credit_limit"), "currency": Const("EUR")})},
+    )
     o.crm.people.edit("accounts", o.one("crm", "accounts")[0], {"limit": None})
     await o.settle()
     assert o.one("erp", "parties")[1]["credit_limit"] is None

@@ -97,12 +97,11 @@ def test_life_of_a_lab(own: Lab) -> None:
 
 def test_a_system_that_cannot_start_shows_its_log(tmp_path: Path, lab_small: Lab) -> None:
     lab = Lab(tmp_path)
-    lab.bottlecrm.install(lab.bottlecrm.prepare("small"))
-    (lab.bottlecrm.home / "crm.sqlite3").unlink()
-    (lab.bottlecrm.home / "crm.sqlite3").mkdir()
+    lab.tryton.install(lab.tryton.prepare("small"))
+    (lab.tryton.home / "pg" / "PG_VERSION").unlink()
     try:
-        with pytest.raises(LabError, match=r"unable to open database file|did not start"):
-            lab.bottlecrm.start()
-        assert lab.bottlecrm.processes() == {}
+        with pytest.raises(LabError, match="not a valid data directory"):
+            lab.tryton.start()
+        assert lab.tryton.processes() == {}
     finally:
         lab.down()

@@ -17,6 +17,7 @@ import msgspec
 from isthmus import connectors
 from isthmus.connector import FieldInfo, Preparable, System
 from isthmus.errors import IsthmusError, Misconfigured
+from isthmus.model.fields import FieldType, Kind
 from isthmus.model.flow import Each, Expr, Join, Struct
 from isthmus.model.flow import Path as FarPath
 from isthmus.project import ConnectorInfo, Project, load_default_mapping, load_project
@@ -136,24 +137,24 @@ def wanted_custom_fields(world: World, system: str) -> dict[str, dict[str, Field
             continue
         for name, rule in flow.fields.items():
             expr = rule.exprs.get(system)
-            for path in _paths(expr) if expr is not None else ():
+            for path, kind in _paths(expr, flow.entity.fields[name]) if expr is not None else ():
                 if path.segments[0].name == "custom_fields" and len(path.segments) == 2:
-                    kind = "text" if expr is not path else str(flow.entity.fields[name].kind)
                     label = path.segments[1].name.replace("_", " ").capitalize()
                     info = FieldInfo(type=kind, custom=True, label=label)
                     wanted.setdefault(side.resource, {})[f"custom_fields.{path.segments[1].name}"] = info
     return wanted
 
 
-def _paths(expr: Expr) -> list[FarPath]:
+def _paths(expr: Expr, kind: FieldType) -> list[tuple[FarPath, str]]:
     match expr:
         case FarPath():
-            return [expr]
+            plain = kind.kind not in (Kind.STRUCT, Kind.LIST, Kind.REF)
+            return [(expr, str(kind.kind) if plain else "text")]
         case Struct():
-            return [path for part in expr.parts.values() for path in _paths(part)]
+            return [found for name, part in expr.parts.items() for found in _paths(part, kind.fields[name])]
         case Join():
-            return list(expr.paths)
+            return [(path, "text") for path in expr.paths]
         case Each():
-            return [expr.path]
+            return [(expr.path, "text")]
         case _:
             return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Coroutine, Iterable, Sequence
 from datetime import datetime
 from enum import IntEnum
@@ -52,7 +53,8 @@ class Exit(IntEnum):
 ProjectOption = Annotated[Path, typer.Option("--project", "-C", help="The project folder.", envvar="ISTHMUS_PROJECT")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 
-console = Console()
+# Without a terminal the width is unknown; tables for a log or a pipe may be wide.
+console = Console(width=None if sys.stdout.isatty() else 160)
 errors = Console(stderr=True)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import aiohttp
 import msgspec
@@ -45,7 +45,7 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_response: int = 64 * 1024 * 1024
     concurrency: int = 8
     """Most requests under way at once to this system."""
-    ca_file: str | None = None
+    ca_file: Annotated[str, msgspec.Meta(extra={"path": True})] | None = None
     """PEM file of a private certificate authority; verification itself cannot be switched off."""
 
 

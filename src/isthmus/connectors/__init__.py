@@ -19,6 +19,18 @@ __all__ = ["GROUP", "find", "kinds"]
 GROUP = "isthmus.connectors"
 """Entry point group of connectors outside this package."""
 
+# What a module of somebody else's may raise while it is imported.
+_IMPORT_FAULTS = (
+    ImportError,
+    AttributeError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 _BUNDLED = ("bottlecrm", "rest", "tryton")
 
 
@@ -51,7 +63,7 @@ def _installed() -> dict[str, EntryPoint]:
 def _loaded(point: EntryPoint) -> Connector:
     try:
         connector: Any = point.load()
-    except Exception as error:
+    except _IMPORT_FAULTS as error:
         raise Misconfigured(
             f"The connector '{point.name}' ({point.value}) cannot be loaded: {type(error).__name__}: {error}.",
             advice="Is the package that brings it installed completely, and for this version of Isthmus?",

@@ -45,6 +45,11 @@ def _digits(value: Any) -> str:
     return "".join(c for c in str(value) if c.isdigit())
 
 
+def _compact(value: Any) -> str:
+    """Without what people put between the signs of a number: tax numbers, account numbers."""
+    return "".join(c for c in str(value).upper() if c.isalnum())
+
+
 def _lower(value: Any) -> str:
     return str(value).strip().lower()
 
@@ -96,10 +101,14 @@ def _currency(value: Any) -> str:
 
 
 def _summary(value: Any) -> str:
-    """One readable line per order line, for systems that have no better place."""
+    """One readable line per order line or list price, for systems that have no better place."""
     lines = []
     for line in value or []:
-        parts = [str(line.get("description") or line.get("product") or "?")]
+        parts = [str(line.get("description") or line.get("list") or line.get("product") or "?")]
+        if line.get("min_quantity") is not None:
+            parts.append(f"from {line['min_quantity']}")
+        if isinstance(line.get("price"), dict):
+            parts.append(f"{line['price']['amount']} {line['price']['currency']}")
         for name in ("quantity", "shipped", "open", "invoiced"):
             if line.get(name) is not None:
                 parts.append(f"{'ordered' if name == 'quantity' else name} {line[name]}")
@@ -131,6 +140,7 @@ _PLAIN: Mapping[str, Converter] = {
     "lowercase": Converter(_lower, _lower),
     "uppercase": Converter(_upper, _upper),
     "digits": Converter(_digits, _digits),
+    "compact": Converter(_compact, _same),
     "country": Converter(_country, _country),
     "language": Converter(lambda v: str(v).replace("_", "-").split("-")[0].lower(), _same),
     "currency": Converter(_currency, _currency),

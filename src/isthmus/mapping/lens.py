@@ -305,6 +305,11 @@ class Lens:
     ) -> dict[str, Any]:
         here = read(record, expr.segments)
         convert = expr.convert
+        if expr.use is Use.READ:
+            # A part that the system decides itself, such as the currency of a document.
+            if value is not None and here not in (None, "", ABSENT) and not self._reads_as(expr, kind, here, value):
+                raise Unmappable(f"This system has {here!r} here and cannot take {value!r}.")
+            return record
         if value is None:
             return record if here in (None, "", ABSENT) else write(record, expr.segments, None)
         if convert is not None and convert.name == "ref":

@@ -216,6 +216,9 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     match: tuple[MatchRule, ...] = ()
     first: str | None = None
     """System preferred at first contact where both have a value and nothing else decides; None: the inbox."""
+    unique: bool = True
+    """Whether two records of one system that look alike are suspected to be one thing (customers) or are two by nature
+    (two equal payments)."""
     brake: Brake = Brake()
     place: Place | None = None
     flow_ids: tuple[str, ...] = ()

@@ -44,6 +44,7 @@ CONVERTERS: Mapping[str, frozenset[Kind]] = {
     "lowercase": _TEXT,
     "uppercase": _TEXT,
     "digits": _TEXT,
+    "compact": _TEXT,
     "phone": _TEXT,
     "country": _TEXT,
     "language": _TEXT,

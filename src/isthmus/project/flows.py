@@ -39,6 +39,7 @@ FLOW_KEYS = (
     "ids",
     "match",
     "first",
+    "duplicates",
     "systems",
     "fields",
     "deletes",
@@ -110,6 +111,7 @@ def read_flow(root: Node, world: World, faults: Faults) -> tuple[Flow, tuple[Exa
         fields=fields,
         match=_match_of(entries.get("match"), entity, entries.get("fields"), faults),
         first=word_of(first, "system of this flow", tuple(sides.sides), faults) if first and not first.is_off else None,
+        unique=_duplicates_of(entries.get("duplicates"), faults) != "allow",
         brake=_brake_of(entries.get("brake"), faults),
         place=entries["flow"].place if "flow" in entries else root.place,
         flow_ids=_ids_of(entries.get("ids"), faults),
@@ -184,6 +186,10 @@ def _match_part(
         faults.add(place, f"'{top}' decides a match but is not among the flow's fields.")
         return None
     return MatchPart(name, similar)
+
+
+def _duplicates_of(node: Node | None, faults: Faults) -> str | None:
+    return word_of(node, "value of 'duplicates'", ("ask", "allow"), faults) if node is not None else None
 
 
 def _brake_of(node: Node | None, faults: Faults) -> Brake:

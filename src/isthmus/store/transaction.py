@@ -182,7 +182,7 @@ class PostgresTransaction:
         if batch.close_inbox:
             columns = _columns(batch.close_inbox, "kinds", "subjects")
             await self._do("close_inbox", {**columns, "now": self._clock()})
-        decided = {entry.id: entry for entry in batch.open_inbox if entry.decided_at is not None}
+        decided = {entry.id: entry for entry in [*batch.open_inbox, *batch.decided] if entry.decided_at is not None}
         await self._save("decide_inbox", decided)
         still_open = (entry for entry in batch.open_inbox if entry.decided_at is None)
         await self._save("open_inbox", {(entry.kind, entry.subject): entry for entry in still_open})

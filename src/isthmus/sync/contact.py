@@ -7,16 +7,16 @@ taking it for a stranger would make a duplicate.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from isthmus.model.flow import Flow
-from isthmus.model.state import Cause, InboxKind, Item, Link, LinkState
-from isthmus.sync.evidence import values_of
+from isthmus.model.state import Cause, InboxKind, Link, LinkState
+from isthmus.sync.evidence import known_of, values_of
 from isthmus.sync.join import attach
-from isthmus.sync.matching import Judgement, judge, settle_rivals
+from isthmus.sync.matching import Judgement, Pool, judge, settle_rivals
 from isthmus.sync.ports import Store, Transaction
 from isthmus.sync.working import Working
 from isthmus.sync.world import World, rule_name
@@ -73,36 +73,48 @@ async def _meet(
         and (link.system, link.resource) == (system, resource)
         and (link.state in (LinkState.LINKED, LinkState.UNLINKED) or _sent(link))
     }
-    judged = settle_rivals([(link, judge(link, rules, found, items, taken)) for link in fresh])
+    known = {id: known_of(item, [link for link in links if link.item == id]) for id, item in items.items()}
+    pool = Pool(rules, found, known, taken)
     work = Working(world, items, [*links, *fresh], now=now, new_id=new_id)
-    for link, judgement in judged:
-        _settle(work, flow, link, judgement, items)
+    for link, judgement in _judged(fresh, pool, unique=flow.unique):
+        item = _settle(work, flow, link, judgement, pool)
+        if item is not None:
+            pool.take(item, link.key or "", link.far)
     await tx.save(work.finish())
-    return len(judged)
+    return len(fresh)
+
+
+def _judged(fresh: list[Link], pool: Pool, *, unique: bool) -> Iterator[tuple[Link, Judgement]]:
+    """One after the other, each knowing those before it; rivals for the same item are found first."""
+    if not unique:
+        for link in fresh:
+            yield link, judge(link, pool, unique=False)
+        return
+    for link, judgement in settle_rivals([(link, judge(link, pool)) for link in fresh]):
+        settled = judgement.item is not None or judgement.candidates
+        yield link, judgement if settled else judge(link, pool)
 
 
 def _sent(link: Link) -> bool:
     return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None
 
 
-def _settle(work: Working, flow: Flow, link: Link, judgement: Judgement, items: dict[str, Item]) -> None:
+def _settle(work: Working, flow: Flow, link: Link, judgement: Judgement, pool: Pool) -> str | None:
+    """Link, or ask, or make a new item; the item, when there is one now."""
     if judgement.item is not None:
         attach(work, link, judgement.item)
-    elif judgement.candidates:
-        _doubt(work, link, judgement, items)
-    else:
-        item = work.new_item(flow.entity.name)
-        work.note(
-            item.id,
-            "@born",
-            None,
-            f"{link.system}/{link.resource}/{link.key}",
-            Cause("system", link.system, link.key or ""),
-        )
-        attach(work, link, item.id)
+        return judgement.item
+    if judgement.candidates:
+        _doubt(work, link, judgement, pool)
+        return None
+    item = work.new_item(flow.entity.name)
+    born = f"{link.system}/{link.resource}/{link.key}"
+    work.note(item.id, "@born", None, born, Cause("system", link.system, link.key or ""))
+    attach(work, link, item.id)
+    return item.id
 
 
-def _doubt(work: Working, link: Link, judgement: Judgement, items: dict[str, Item]) -> None:
+def _doubt(work: Working, link: Link, judgement: Judgement, pool: Pool) -> None:
     work.put_link(replace(link, state=LinkState.DOUBTFUL, due_at=None))
     name = link.far.get("name") or link.far.get("number") or link.key
     candidates = [
@@ -111,7 +123,7 @@ def _doubt(work: Working, link: Link, judgement: Judgement, items: dict[str, Ite
             "score": round(c.score, 3),
             "reason": c.reason,
             "taken": c.taken,
-            "fields": {k: v for k, v in items[c.item].fields.items() if v is not None} if c.item in items else {},
+            "fields": {k: v for k, v in pool.known.get(c.item, {}).items() if v is not None},
         }
         for c in judgement.candidates
     ]

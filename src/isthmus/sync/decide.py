@@ -118,9 +118,7 @@ def _resolve_conflict(work: Working, link: Link, choice: str, fields: Mapping[st
     assert link.item is not None
     unknown = set(fields) - set(link.conflicts)
     if unknown:
-        raise NeedsPerson(
-            f"'{min(unknown)}' is not in conflict.", advice=f"In conflict: {', '.join(link.conflicts)}."
-        )
+        raise NeedsPerson(f"'{min(unknown)}' is not in conflict.", advice=f"In conflict: {', '.join(link.conflicts)}.")
     if choice == "value" and set(fields) != set(link.conflicts):
         raise NeedsPerson(
             "Give a value for every field in conflict.", advice=f"In conflict: {', '.join(link.conflicts)}."

@@ -231,7 +231,7 @@ class Engine:
             done.handled += handled
             if after_round is not None:
                 after_round(done)
-            if not met and not handled:
+            if not met and not handled and not await self.store.wake_ready():
                 return done
         raise AssertionError("The plan does not come to rest.")
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from isthmus.model.fields import Canonical
 from isthmus.model.flow import MatchRule
-from isthmus.model.state import Item
+from isthmus.model.state import Item, Link
 from isthmus.sync.ports import Evidence
 
-__all__ = ["block_of", "evidence_of", "field_value", "normal_name", "values_of"]
+__all__ = ["block_of", "evidence_of", "field_value", "known_of", "normal_name", "values_of"]
 
 _FOLD = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "æ": "ae", "å": "a", "&": " "})
 _BLOCK = 4
@@ -65,9 +65,18 @@ def values_of(fields: Mapping[str, Any], rules: Mapping[str, MatchRule]) -> dict
     return {name: value for name, rule in rules.items() if (value := block_of(rule, fields)) is not None}
 
 
-def evidence_of(item: Item, rules: Mapping[str, MatchRule]) -> Iterable[Evidence]:
-    """All evidence rows of an item."""
+def known_of(item: Item, links: Iterable[Link]) -> dict[str, Canonical]:
+    """Everything known of an item, for matching: the hub's fields, and where it has none what a system shows that may
+    not set the field. Such a value is evidence, but not the hub's truth."""
+    known: dict[str, Canonical] = {}
+    for link in links:
+        known.update(link.far)
+    return {**known, **item.fields}
+
+
+def evidence_of(item: Item, links: Iterable[Link], rules: Mapping[str, MatchRule]) -> list[Evidence]:
+    """All evidence rows of an item with these links."""
     return [
         Evidence(entity=item.entity, rule=name, value=value, item=item.id)
-        for name, value in values_of(item.fields, rules).items()
+        for name, value in values_of(known_of(item, links), rules).items()
     ]

@@ -15,10 +15,10 @@ import msgspec
 from rapidfuzz import fuzz
 
 from isthmus.model.flow import MatchRule
-from isthmus.model.state import Item, Link
-from isthmus.sync.evidence import block_of, field_value, normal, normal_name
+from isthmus.model.state import Link
+from isthmus.sync.evidence import block_of, field_value, normal, normal_name, values_of
 
-__all__ = ["Candidate", "Judgement", "judge", "settle_rivals"]
+__all__ = ["Candidate", "Judgement", "Pool", "judge", "settle_rivals"]
 
 NEAR = 0.12
 """A similarity this much below the rule's threshold is doubtful rather than different."""
@@ -44,28 +44,50 @@ class Judgement(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-def judge(
-    link: Link,
-    rules: Sequence[tuple[str, MatchRule]],
-    found: Mapping[tuple[str, str], Sequence[str]],
-    items: Mapping[str, Item],
-    taken: Mapping[str, str],
-) -> Judgement:
-    """``found``: (rule, value) -> items by evidence; ``taken``: item -> key of its record in the link's resource."""
+class Pool:
+    """The items a reading may belong to: what is known of each, by which evidence it is found, and which record of the
+    reading's own system and resource it has already. Grows while a batch is worked off, so that two records of one
+    batch that are the same thing find each other."""
+
+    def __init__(
+        self,
+        rules: Sequence[tuple[str, MatchRule]],
+        found: Mapping[tuple[str, str], Sequence[str]],
+        known: Mapping[str, Mapping[str, Any]],
+        taken: Mapping[str, str],
+    ) -> None:
+        self.rules = list(rules)
+        self.found = {pair: list(items) for pair, items in found.items()}
+        self.known, self.taken = dict(known), dict(taken)
+
+    def take(self, item: str, key: str, fields: Mapping[str, Any]) -> None:
+        """The item (new or not) has this record now."""
+        self.taken[item] = key
+        if item not in self.known:
+            self.known[item] = fields
+            for pair in values_of(fields, dict(self.rules)).items():
+                self.found.setdefault(pair, []).append(item)
+
+
+def judge(link: Link, pool: Pool, *, unique: bool = True) -> Judgement:
+    """Which item the reading belongs to. ``unique``: a record of the same system that looks alike is suspected to be a
+    duplicate; otherwise items that have such a record are simply other things."""
     doubts: dict[str, Candidate] = {}
-    for position, (name, rule) in enumerate(rules):
+    for position, (name, rule) in enumerate(pool.rules):
         value = block_of(rule, link.far)
         if value is None:
             continue
         hits = [
             candidate
-            for id in found.get((name, value), ())
-            if id in items
-            and (candidate := _score(name, rule, link.far, items[id], rules[:position], taken.get(id))) is not None
+            for id in pool.found.get((name, value), ())
+            if id in pool.known
+            and (unique or id not in pool.taken)
+            and (candidate := _score(name, rule, link.far, id, pool, pool.rules[:position])) is not None
         ]
-        sure = [c for c in hits if c.sure and c.taken is None]
-        if len(sure) == 1 and len([c for c in hits if c.sure]) == 1 and not doubts:
-            return Judgement(item=sure[0].item, reason=sure[0].reason)
+        sure = [c for c in hits if c.sure]
+        free = [c for c in sure if c.taken is None]
+        if free and not doubts and (len(sure) == 1 or not unique):
+            return Judgement(item=free[0].item, reason=free[0].reason)
         for candidate in hits:
             doubts.setdefault(candidate.item, candidate)
     if not doubts:
@@ -78,16 +100,17 @@ def _score(
     name: str,
     rule: MatchRule,
     fields: Mapping[str, Any],
-    item: Item,
+    item: str,
+    pool: Pool,
     stronger: Sequence[tuple[str, MatchRule]],
-    taken: str | None,
 ) -> Candidate | None:
+    known = pool.known[item]
     score = 1.0
     sure = True
     for part in rule.parts:
         if part.similar is None:
             continue
-        ours, theirs = normal_name(field_value(fields, part.field)), normal_name(field_value(item.fields, part.field))
+        ours, theirs = normal_name(field_value(fields, part.field)), normal_name(field_value(known, part.field))
         if ours is None or theirs is None:
             return None
         ratio = max(fuzz.token_sort_ratio(ours, theirs), fuzz.partial_ratio(ours, theirs) * 0.93) / 100
@@ -95,7 +118,7 @@ def _score(
             return None
         sure = sure and ratio >= part.similar
         score = min(score, ratio)
-    against = _contradiction(fields, item, stronger)
+    against = _contradiction(fields, known, stronger)
     fuzzy = any(part.similar is not None for part in rule.parts)
     if against is not None and fuzzy:
         return None
@@ -104,15 +127,17 @@ def _score(
         reason = f"{reason + ', ' if reason else ''}similar name ({score:.0%})"
     if against is not None:
         reason += f", but a different {against}"
-    return Candidate(item.id, name, score, reason, taken, sure=sure and against is None)
+    return Candidate(item, name, score, reason, pool.taken.get(item), sure=sure and against is None)
 
 
-def _contradiction(fields: Mapping[str, Any], item: Item, stronger: Sequence[tuple[str, MatchRule]]) -> str | None:
+def _contradiction(
+    fields: Mapping[str, Any], known: Mapping[str, Any], stronger: Sequence[tuple[str, MatchRule]]
+) -> str | None:
     """A field of a stronger exact rule that both have and that differs."""
     for _, rule in stronger:
         if len(rule.parts) == 1 and rule.parts[0].similar is None:
             name = rule.parts[0].field
-            ours, theirs = normal(field_value(fields, name)), normal(field_value(item.fields, name))
+            ours, theirs = normal(field_value(fields, name)), normal(field_value(known, name))
             if ours is not None and theirs is not None and ours != theirs:
                 return name
     return None

@@ -164,5 +164,8 @@ class Store(Protocol):
     async def due_at(self) -> Mapping[tuple[str, str], datetime]:
         """Earliest ``due_at`` per (flow, system)."""
 
+    async def wake_ready(self) -> int:
+        """Wake links whose parent is there although the wake-up was lost (two writers at the same moment); how many."""
+
     async def close(self) -> None:
         """Release connections."""

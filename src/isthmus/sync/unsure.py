@@ -106,7 +106,9 @@ async def _settle(
             if current.doom is not None:
                 work.drop_link(current)
             else:
-                work.put_link(replace(current, intent=replace(current.intent, sent_at=None), due_at=work.now, problem=None))
+                work.put_link(
+                    replace(current, intent=replace(current.intent, sent_at=None), due_at=work.now, problem=None)
+                )
         else:
             _ask(work, current, certain)
         await tx.save(work.finish())

@@ -181,7 +181,9 @@ class Working:
             self.batch.items.append(item)
             self.batch.evidence_of.append(item.id)
             if item.deleted_at is None and item.alias_of is None:
-                self.batch.evidence.extend(evidence_of(item, self.world.match_rules(item.entity)))
+                self.batch.evidence.extend(
+                    evidence_of(item, self.links_of(item.id), self.world.match_rules(item.entity))
+                )
             if changes or new:
                 cause = self._causes.get(item_id, Cause("hub", "isthmus"))
                 self.batch.journal.append(

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from isthmus.connectors.bottlecrm import Config
 from isthmus.connectors.bottlecrm.twin import BottleCrmTwin
+from isthmus.lab import Lab
 from isthmus.testing import config_fixture
 from tests.connectors.bottlecrm.contract_cases import SECRET, BottleCrmContract
 
@@ -17,3 +20,12 @@ class TestTwin(BottleCrmContract):
     async def config(cls) -> AsyncIterator[Any]:
         async with BottleCrmTwin() as twin:
             yield Config(url=twin.url, token=twin.token, webhook_secret=SECRET)
+
+
+@pytest.mark.lab
+class TestLab(BottleCrmContract):
+    @config_fixture
+    @classmethod
+    def config(cls, lab_small: Lab) -> Any:
+        crm = lab_small.bottlecrm
+        return Config(url=crm.url, token=crm.credentials["hub"]["token"], webhook_secret=SECRET)

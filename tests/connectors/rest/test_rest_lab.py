@@ -68,12 +68,8 @@ class TestTryton(ConnectorContract):
     @classmethod
     def config(cls, lab_small: Any) -> RestConfig:
         erp = lab_small.tryton
-        credentials = erp.credentials
-        return RestConfig(
-            url=f"{erp.url}/{credentials['database']}",
-            token=credentials["hub"]["key"],
-            definition=definition("tryton"),
-        )
+        token = erp.credentials["hub"]["key"]
+        return RestConfig(url=f"{erp.url}/{erp.database}", token=token, definition=definition("tryton"))
 
     def is_write(self, request: Request) -> bool:
         return request.method in ("POST", "PUT", "DELETE")

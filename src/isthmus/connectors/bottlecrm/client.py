@@ -59,9 +59,7 @@ class Client:
             data = _object(answer)
         except IsthmusError as error:
             if answer.status == 404:
-                raise Unavailable(
-                    "Not BottleCRM but something before it answers 'not found'."
-                ) from error
+                raise Unavailable("Not BottleCRM but something before it answers 'not found'.") from error
             if answer.status >= 400:
                 raise Rejected(f"The write was refused on its way to BottleCRM (status {answer.status}).") from error
             raise UnknownOutcome(

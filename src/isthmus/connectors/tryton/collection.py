@@ -94,15 +94,21 @@ class Collection:
         """One record or ``Gone`` per key, in order."""
         found = await self.seen([identity for key in keys if (identity := number(key)) is not None])
         return [
-            found[identity].record if (identity := number(key)) is not None and identity in found else Gone(key=key)
+            self.shown(found[identity])
+            if (identity := number(key)) is not None and identity in found
+            else Gone(key=key)
             for key in keys
         ]
 
     async def scan(self, after: Cursor | None) -> Page:
         """The next records by id."""
         found = await self.read([*self.domain, ["id", ">", int(after or 0)]], _PAGE)
-        items = [one.record for one in found]
+        items = [self.shown(one) for one in found]
         return Page(items=items, cursor=items[-1].key if items else after, more=len(items) == _PAGE)
+
+    def shown(self, seen: Seen) -> Change:
+        """What the hub is shown of a record that exists; a record that was merged into another is gone."""
+        return seen.record
 
     async def changes(self, since: Cursor | None) -> Page:
         """Records that changed, in batches, each once per page."""

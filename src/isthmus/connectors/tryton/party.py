@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
 
-from isthmus.connector import Create, FieldInfo, Found, Record, Traits, Update
+from isthmus.connector import Change, Create, FieldInfo, Found, Gone, Record, Traits, Update
 from isthmus.connectors.tryton.changes import Changed, Watch
 from isthmus.connectors.tryton.collection import Seen, digest, identify
 from isthmus.connectors.tryton.sublists import commands
@@ -105,7 +105,12 @@ class Parties(WritableCollection):
         if self.tryton.has("account_credit_limit"):
             fields["credit_limit"] = row["credit_limit_amount"]
             fields["credit_amount"] = row["credit_amount"]
-        return Seen(Record(key=str(row["id"]), fields=fields, version=digest(stamps, fields)), stamps)
+        return Seen(Record(key=str(row["id"]), fields=fields, version=digest(stamps, fields)), stamps, row)
+
+    def shown(self, seen: Seen) -> Change:
+        """The party, or where it went when people merged it into another one."""
+        into = seen.extra["replaced_by"]
+        return seen.record if into is None else Gone(key=seen.record.key, merged_into=str(into))
 
     async def affected(self, rows: Sequence[Changed]) -> Sequence[int]:
         """Parties themselves, owners of changed parts, and those whose credit in use moved."""
