@@ -3,6 +3,7 @@
     IsthmusError
     ├── Retryable               the hub waits and tries again by itself
     │   ├── Unavailable         nothing was sent, or nothing was changed
+    │   │   └── StoreUnavailable the hub's own memory cannot be used now
     │   ├── RateLimited         the far system asked us to slow down
     │   └── UnknownOutcome      a write was sent and its answer never came: look before trying again
     ├── Stale                   the record moved since we planned: observe and plan again, silently
@@ -35,6 +36,7 @@ __all__ = [
     "Rejected",
     "Retryable",
     "Stale",
+    "StoreUnavailable",
     "Unauthorized",
     "Unavailable",
     "UnknownOutcome",
@@ -82,6 +84,12 @@ class Unavailable(Retryable):
     """The far system could not be reached or failed before it changed anything."""
 
     code = "unavailable"
+
+
+class StoreUnavailable(Unavailable):
+    """The hub's own database cannot be used now, or let another transaction go first; nothing was changed."""
+
+    code = "store-unavailable"
 
 
 class RateLimited(Retryable):

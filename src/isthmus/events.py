@@ -17,6 +17,7 @@ __all__ = [
     "RECORD_SET_ASIDE",
     "SCAN_COMPLETE",
     "STALE_DROPPED",
+    "STORE_DOWN",
     "SYSTEM_DOWN",
     "SYSTEM_UP",
     "WRITE_DONE",
@@ -32,7 +33,7 @@ SCAN_COMPLETE: Final = "scan.complete"
 """A resource was read as a whole."""
 STALE_DROPPED: Final = "read.stale"
 """A read older than what the hub knows was dropped."""
-RECORD_SET_ASIDE: Final = "record.set-aside"
+RECORD_SET_ASIDE: Final = "record.set_aside"
 """A record or field could not be taken in; it waits in the inbox."""
 ITEM_LINKED: Final = "item.linked"
 """New readings got their items."""
@@ -50,6 +51,8 @@ SYSTEM_DOWN: Final = "system.down"
 """A system cannot be reached; everything for it waits."""
 SYSTEM_UP: Final = "system.up"
 """A system answers again."""
+STORE_DOWN: Final = "store.down"
+"""The hub's own database cannot be used; it is started again when it runs embedded."""
 HINT_RECEIVED: Final = "hint.received"
 """A webhook told us to look."""
 HINT_REFUSED: Final = "hint.refused"

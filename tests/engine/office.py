@@ -71,6 +71,10 @@ class GatedStore:
         # The database frees the locks of a dead process.
         await self._store.unlock(name)
 
+    async def wake_ready(self) -> int:
+        self._gate.alive()
+        return await self._store.wake_ready()
+
     async def due_at(self) -> Mapping[tuple[str, str], datetime]:
         return await self._store.due_at()
 
@@ -174,6 +178,18 @@ class Office:
         opened.update(systems or {})
         self.engine = Engine(
             store, World(self.flows()), opened, clock=self.clock, new_id=self.new_id, jitter=lambda: 0.0
+        )
+        return self.engine
+
+    async def restart(self) -> Engine:
+        """A new process with the connections of the old one: troubles to come are kept."""
+        self.engine = Engine(
+            self.store,
+            World(self.flows()),
+            self.engine.systems,
+            clock=self.clock,
+            new_id=self.new_id,
+            jitter=lambda: 0.0,
         )
         return self.engine
 

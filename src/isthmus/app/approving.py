@@ -6,21 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from isthmus.app.bootstrap import clock, new_id, open_store
+from isthmus.app.bootstrap import Hub, clock, new_id, open_store
 from isthmus.model.state import InboxEntry, InboxKind
-from isthmus.store import PostgresStore, Reads
+from isthmus.store import Reads
 from isthmus.sync.decide import decide, retry
 from isthmus.sync.world import World
 
 __all__ = ["approve_brakes", "decide_entry", "retry_parked"]
 
 
-async def approve_brakes(store: PostgresStore, *, by: str) -> int:
+async def approve_brakes(hub: Hub, *, by: str) -> int:
     """Approve every mass change that waits now; how many. Each approval covers the writes that wait, no more."""
-    entries = await Reads(store).inbox(kind=InboxKind.BRAKE, limit=1000)
+    entries = await Reads(hub.store).inbox(kind=InboxKind.BRAKE, limit=1000)
     for entry in entries:
-        async with store.transaction() as tx:
-            await tx.approve(entry.subject, int(entry.detail["waiting"]))
+        await decide(hub.store, hub.world, entry.id, "approve", by=by, now=clock(), new_id=new_id)
     return len(entries)
 
 

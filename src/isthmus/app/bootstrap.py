@@ -25,7 +25,19 @@ from isthmus.store import EmbeddedServer, PostgresStore
 from isthmus.sync.engine import Engine
 from isthmus.sync.world import World
 
-__all__ = ["Hub", "clock", "database_url", "new_id", "open_hub", "open_store", "read_project", "wanted_custom_fields"]
+__all__ = [
+    "Hub",
+    "clock",
+    "database_url",
+    "new_id",
+    "open_hub",
+    "open_store",
+    "open_system",
+    "read_project",
+    "reopen_system",
+    "revive_database",
+    "wanted_custom_fields",
+]
 
 STATE_FOLDER = ".isthmus"
 """Inside the project: embedded database, lab, logs."""
@@ -110,6 +122,26 @@ async def open_hub(folder: Path, *, prepare: bool = False) -> AsyncIterator[Hub]
         yield Hub(project=project, store=store, world=world, engine=engine, down=down)
 
 
+async def revive_database(project: Project) -> None:
+    """Start the embedded database again when it has died; nothing to do when the project names a server."""
+    await database_url(project)
+
+
+async def reopen_system(hub: Hub, name: str) -> System:
+    """Open a system that was down before, and make what it lacks. Raises what the system raises."""
+    opened = await open_system(hub.project, name)
+    if isinstance(opened, IsthmusError):
+        raise opened
+    if isinstance(opened, Preparable):
+        try:
+            await opened.prepare(wanted_custom_fields(hub.world, name))
+        except IsthmusError:
+            await opened.close()
+            raise
+    hub.down.pop(name, None)
+    return opened
+
+
 async def open_system(project: Project, name: str) -> System | IsthmusError:
     """One far system, or why it cannot be opened."""
     configured = project.systems[name]
@@ -119,13 +151,15 @@ async def open_system(project: Project, name: str) -> System | IsthmusError:
         return error
 
 
-async def _prepare(world: World, opened: Mapping[str, System], down: dict[str, IsthmusError]) -> None:
+async def _prepare(world: World, opened: dict[str, System], down: dict[str, IsthmusError]) -> None:
     for name, system in opened.items():
         if isinstance(system, Preparable):
             try:
                 await system.prepare(wanted_custom_fields(world, name))
             except IsthmusError as error:
                 down[name] = error
+    for name in down:
+        opened.pop(name, None)
 
 
 def wanted_custom_fields(world: World, system: str) -> dict[str, dict[str, FieldInfo]]:
@@ -135,6 +169,8 @@ def wanted_custom_fields(world: World, system: str) -> dict[str, dict[str, Field
         side = flow.sides.get(system)
         if side is None:
             continue
+        # Also without fields of its own: a connector may need a place for the create token.
+        wanted.setdefault(side.resource, {})
         for name, rule in flow.fields.items():
             expr = rule.exprs.get(system)
             for path, kind in _paths(expr, flow.entity.fields[name]) if expr is not None else ():

@@ -14,6 +14,7 @@ import msgspec
 
 from isthmus.app.bootstrap import Hub, clock, new_id, wanted_custom_fields
 from isthmus.connector import Preparable
+from isthmus.errors import IsthmusError
 from isthmus.model.state import InboxEntry, InboxKind
 from isthmus.sync.brake import limit_of
 from isthmus.sync.engine import Engine
@@ -57,10 +58,14 @@ async def make_plan(hub: Hub, report: Callable[[str, str, int], None] | None = N
     async with hub.store.scratch() as scratch:
         engine = Engine(scratch, hub.world, hub.engine.systems, clock=clock, new_id=new_id, jitter=lambda: 0.0)
         done = await engine.observe_all(report)
+        problems = dict(done.problems)
         while await engine.meet_all():
-            for system in engine.systems:
-                await engine.observers[system].reread_woken(1_000_000)
-        steps = await engine.plan()
+            for system, observer in engine.observers.items():
+                try:
+                    await observer.reread_woken(1_000_000)
+                except IsthmusError as error:
+                    problems[system] = str(error)
+        steps = await engine.plan(problems)
         async with scratch.transaction() as tx:
             entries = await tx.all_open_entries()
             items = await tx.items({step.link.item for step in steps if step.link.item is not None})
@@ -77,7 +82,7 @@ async def make_plan(hub: Hub, report: Callable[[str, str, int], None] | None = N
         for name, system in hub.engine.systems.items()
         if isinstance(system, Preparable)
     }
-    problems = {**done.problems, **{name: str(error) for name, error in hub.down.items()}}
+    problems |= {name: str(error) for name, error in hub.down.items()}
     return PlanReport(
         lines=lines,
         counts=_count(lines),

@@ -10,14 +10,15 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
-from typing import Any
 
 from isthmus import events
-from isthmus.errors import IsthmusError
+from isthmus.connector import System
+from isthmus.errors import IsthmusError, StoreUnavailable
 from isthmus.store import PostgresStore
 from isthmus.sync.engine import Engine
+from isthmus.sync.outcome import pause
 
 __all__ = ["Service"]
 
@@ -30,30 +31,63 @@ TAKEN = 0.2
 
 
 class Service:
-    """Runs an engine until told to stop."""
+    """Runs an engine until told to stop.
 
-    def __init__(self, engine: Engine, store: PostgresStore, clock: Callable[[], datetime]) -> None:
+    ``reopen`` opens a system that could not be opened at the start (raising what it raises); ``revive`` starts the
+    hub's own database again when it runs embedded and has died.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: PostgresStore,
+        clock: Callable[[], datetime],
+        *,
+        reopen: Callable[[str], Awaitable[System]],
+        revive: Callable[[], Awaitable[None]],
+    ) -> None:
         self._engine, self._store, self._clock = engine, store, clock
-        self._kicks = {system: asyncio.Event() for system in engine.systems}
+        self._reopen, self._revive = reopen, revive
+        self._kicks: dict[str, asyncio.Event] = {}
         self._meet = asyncio.Event()
         self.rounds = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop`` is set. A fault in one of the tasks ends the service (and is raised)."""
-        jobs: list[Coroutine[Any, Any, None]] = [self._listen(), self._meeting(), self._housekeeping()]
-        for system in self._engine.systems:
-            jobs.append(self._drive(system))
-            jobs += [self._poll(system, resource) for resource in self._engine.world.resources(system)]
-        tasks = [asyncio.create_task(job) for job in jobs]
-        stopping = asyncio.create_task(stop.wait())
-        try:
-            done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {stopping}:
-                task.result()
-        finally:
-            for task in [*tasks, stopping]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._listen()), group.create_task(self._meeting())]
+            tasks.append(group.create_task(self._housekeeping()))
+            for system in self._engine.world.systems():
+                if system in self._engine.systems:
+                    tasks += self._attend(group, system)
+                else:
+                    tasks.append(group.create_task(self._wait_for(group, tasks, system)))
+            await stop.wait()
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, stopping, return_exceptions=True)
+
+    def _attend(self, group: asyncio.TaskGroup, system: str) -> list[asyncio.Task[None]]:
+        """The tasks of one open system."""
+        self._kicks[system] = asyncio.Event()
+        jobs = [self._drive(system), *(self._poll(system, name) for name in self._engine.world.resources(system))]
+        return [group.create_task(job) for job in jobs]
+
+    async def _wait_for(self, group: asyncio.TaskGroup, tasks: list[asyncio.Task[None]], system: str) -> None:
+        """Try to open a system again and again, each time after a longer pause."""
+        tries = 0
+        while True:
+            await asyncio.sleep(pause(tries, random.random()).total_seconds())  # noqa: S311
+            tries += 1
+            try:
+                opened = await self._reopen(system)
+            except IsthmusError as error:
+                for name in self._engine.world.resources(system)[:1]:
+                    await self._engine.note_down(system, name, error)
+                continue
+            self._engine.add_system(system, opened)
+            tasks += self._attend(group, system)
+            self._meet.set()
+            return
 
     def kick(self, system: str | None = None) -> None:
         """Look now at what is due in a system, or in all."""
@@ -69,15 +103,35 @@ class Service:
         await asyncio.sleep(random.random() * min(1.0, every / 10))  # noqa: S311
         while True:
             began = self._clock()
-            if not self._engine.is_down(system):
-                with contextlib.suppress(IsthmusError):  # noted by the engine, shown by status
-                    if await self._engine.poll(system, resource):
-                        self._meet.set()
+            if not self._engine.health.is_down(system, resource) and await self._attempt(
+                self._engine.poll(system, resource)
+            ):
+                self._meet.set()
             spent = (self._clock() - began).total_seconds()
-            await asyncio.sleep(max(0.05, every - spent, self._down_for(system)))
+            await asyncio.sleep(max(0.05, min(every - spent, self._down_for(system, resource) or every)))
 
-    def _down_for(self, system: str) -> float:
-        back = self._engine.back_at(system)
+    async def _attempt(self, work: Awaitable[int]) -> int:
+        """What the work gives; 0 when it failed."""
+        count = 0
+        async with self._patience():
+            count = await work
+        return count
+
+    @contextlib.asynccontextmanager
+    async def _patience(self) -> AsyncIterator[None]:
+        """Failures of far systems are noted by the engine and shown by status; the hub's own database is revived."""
+        try:
+            yield
+        except StoreUnavailable as error:
+            if error.wait is None:
+                events.emit(events.STORE_DOWN, logging.ERROR, message=error.message)
+                await self._revive()
+            await asyncio.sleep(error.wait or TAKEN * 5)
+        except IsthmusError:
+            pass
+
+    def _down_for(self, system: str, resource: str | None = None) -> float:
+        back = self._engine.health.back_at(system, resource)
         return 0.0 if back is None else max(0.0, (back - self._clock()).total_seconds())
 
     async def _listen(self) -> None:
@@ -96,20 +150,18 @@ class Service:
         if system not in self._engine.systems:
             return
         hints: dict[str, set[str]] = {}
-        for resource, key in await self._store.take_hints(system):
-            hints.setdefault(resource, set())
-            if key:
-                hints[resource].add(key)
+        async with self._patience():
+            for resource, key in await self._store.take_hints(system):
+                hints.setdefault(resource, set())
+                if key:
+                    hints[resource].add(key)
         known = self._engine.systems[system].resources()
         for resource, keys in hints.items():
             if resource not in known or resource not in self._engine.world.resources(system):
                 continue
             events.emit(events.HINT_RECEIVED, logging.DEBUG, system=system, resource=resource, keys=len(keys))
-            try:
-                await self._engine.look(system, resource, keys)
-            except IsthmusError as error:
-                await self._engine.note_down(system, resource, error)
-                await self._store.add_hints([(system, resource, key) for key in keys or {""}])
+            # A hint whose look fails is not lost: it only said "sooner", the resource's own interval comes anyway.
+            await self._attempt(self._engine.look(system, resource, keys))
         self._meet.set()
 
     async def _meeting(self) -> None:
@@ -117,7 +169,7 @@ class Service:
         while True:
             await self._meet.wait()
             self._meet.clear()
-            if await self._engine.meet_all():
+            if await self._attempt(self._engine.meet_all()):
                 self._meet.set()
             self.kick()
 
@@ -125,9 +177,7 @@ class Service:
         kick = self._kicks[system]
         while True:
             kick.clear()
-            handled = 0
-            with contextlib.suppress(IsthmusError):  # noted by the engine, shown by status
-                handled = await self._engine.settle_system(system)
+            handled = await self._attempt(self._engine.settle_system(system))
             self.rounds += 1
             if handled:
                 self._meet.set()
@@ -137,7 +187,9 @@ class Service:
                     await kick.wait()
 
     async def _sleep_for(self, system: str) -> float:
-        due = [at for (_, name), at in (await self._store.due_at()).items() if name == system]
+        due: list[datetime] = []
+        async with self._patience():
+            due = [at for (_, name), at in (await self._store.due_at()).items() if name == system]
         if not due:
             return LONGEST_SLEEP
         wait = (min(due) - self._clock()).total_seconds()
@@ -148,6 +200,7 @@ class Service:
     async def _housekeeping(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
-            await self._store.make_partitions()
-            if await self._store.wake_ready():
-                self.kick()
+            async with self._patience():
+                await self._store.make_partitions()
+                if await self._store.wake_ready():
+                    self.kick()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 
 from isthmus.api import serve
 from isthmus.app.approving import approve_brakes
-from isthmus.app.bootstrap import clock, open_hub
+from isthmus.app.bootstrap import clock, open_hub, reopen_system, revive_database
 from isthmus.app.hints import HintDesk
 from isthmus.app.planning import PlanLine, PlanReport, make_plan
 from isthmus.app.service import Service
@@ -110,8 +111,10 @@ def sync(
             began = clock()
             with _progress(json) as progress:
                 done = await hub.engine.catch_up(_reading(progress))
-                while yes and await approve_brakes(hub.store, by="command line"):
+                while yes and await approve_brakes(hub, by="command line"):
                     done = await hub.engine.catch_up(_reading(progress))
+                    if not done.handled:
+                        break
             return await summarise(hub, done, began)
 
     summary = run(work())
@@ -152,7 +155,14 @@ async def _run(project: Path) -> None:
             console.print(f"isthmus runs; http://{settings.host}:{port}/health. Stop with Ctrl-C.")
             for system, error in hub.down.items():
                 errors.print(f"{system}: {error}", markup=False)
-            await Service(hub.engine, hub.store, clock).run(stop)
+            service = Service(
+                hub.engine,
+                hub.store,
+                clock,
+                reopen=partial(reopen_system, hub),
+                revive=partial(revive_database, hub.project),
+            )
+            await service.run(stop)
         console.print("Stopped.")
 
 

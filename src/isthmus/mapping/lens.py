@@ -218,7 +218,7 @@ class Lens:
         """The hub value after this system's edit: parts that the system does not hold are kept."""
         expr = self.exprs[field]
         if isinstance(expr, Struct) and isinstance(hub, dict):
-            shown = {name: None for name in expr.parts} if far is None else far
+            shown = dict.fromkeys(expr.parts) if far is None else far
             return canonical(self._types[field], {**{n: v for n, v in hub.items() if n not in shown}, **shown})
         return far
 

@@ -34,6 +34,8 @@ class DriftKind(StrEnum):
     UNLINKED = "not linked"
     """A record that no link knows."""
     DOUBTFUL = "doubtful"
+    MISSING = "not created"
+    """An item whose record in this system is still to be made (waiting, set aside or unsure)."""
     DELETED = "deleted"
     """A linked record that is not there any more."""
 
@@ -92,6 +94,11 @@ async def _compare_side(
             break
     async with store.transaction() as tx:
         links = await tx.linked_keys(flow.name, system)
+        creating = await tx.creating(flow.name, system)
+    found += [
+        Drift(kind=DriftKind.MISSING, flow=flow.name, system=system, resource=resource.name, key="", item=link.item)
+        for link in creating
+    ]
     found += [
         Drift(kind=DriftKind.DELETED, flow=flow.name, system=system, resource=resource.name, key=key, item=item)
         for key, item in links.items()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from psycopg import conninfo, errors
 
-from isthmus.errors import IsthmusError, Misconfigured, Stale, Unavailable
+from isthmus.errors import IsthmusError, Misconfigured, StoreUnavailable
 
 __all__ = ["OLDEST", "check_version", "parsed", "place", "translated"]
 
@@ -52,9 +52,9 @@ def translated(error: psycopg.Error, url: str) -> IsthmusError:
     """The hub's error for a driver's error."""
     text = _first_line(error, url)
     if isinstance(error, errors.UniqueViolation):
-        return Stale(f"Another process stored the same thing at the same moment ({text}).")
+        return StoreUnavailable(f"Another process stored the same thing at the same moment ({text}).", wait=0.05)
     if isinstance(error, errors.DeadlockDetected | errors.SerializationFailure | errors.LockNotAvailable):
-        return Unavailable(f"The database could not let this transaction through: {text}", wait=0.05)
+        return StoreUnavailable(f"The database could not let this transaction through: {text}", wait=0.05)
     if isinstance(error, errors.InvalidCatalogName) or ('database "' in text and "does not exist" in text):
         return Misconfigured(f"There is no such database: {place(url)}.", advice="Create it, or correct the URL.")
     if isinstance(error, _LOGIN) or (error.sqlstate is None and any(word in text for word in _LOGIN_WORDS)):
@@ -68,9 +68,9 @@ def translated(error: psycopg.Error, url: str) -> IsthmusError:
             advice="Give it a database of its own (CREATE and TEMPORARY on the database).",
         )
     if isinstance(error, errors.DiskFull | errors.OutOfMemory | errors.ConfigurationLimitExceeded):
-        return Unavailable(f"The database server has no room: {text}")
+        return StoreUnavailable(f"The database server has no room: {text}")
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
-        return Unavailable(f"The database at {place(url)} cannot be reached: {text}")
+        return StoreUnavailable(f"The database at {place(url)} cannot be reached: {text}")
     return IsthmusError(f"The database refused a statement ({type(error).__name__}): {text}")
 
 

@@ -111,6 +111,15 @@ class PostgresTransaction:
         rows = await self._rows("scan_missing", {"system": system, "resource": resource, "started": started})
         return [key for (key,) in rows]
 
+    async def creating(self, flow: str, system: str) -> list[Link]:
+        """Links of this flow and system whose record is still to be made."""
+        return await self._structs(Link, "creating", {"flow": flow, "system": system})
+
+    async def last_decided(self, kind: str, subject: str) -> InboxEntry | None:
+        """The entry of this kind and subject that a person decided last."""
+        found = await self._structs(InboxEntry, "last_decided", {"kind": kind, "subject": subject})
+        return found[0] if found else None
+
     async def linked_keys(self, flow: str, system: str) -> dict[str, str]:
         """Key -> item of every linked record of this flow and system."""
         return dict(await self._rows("linked_keys", {"flow": flow, "system": system}))

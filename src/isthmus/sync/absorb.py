@@ -64,6 +64,10 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
         link = replace(link, waits_for=f"{link.system}/{resource}/{key}", due_at=None, digest=None)
     elif link.waits_for is not None and (link.waits_for == "read" or link.waits_for.count("/") > 1):
         link = replace(link, waits_for=None, due_at=None)
+    if link.state is LinkState.DOUBTFUL and link.item is None and work.links[link.id].far != link.far:
+        # Corrected, perhaps so that the doubt is gone: judged again.
+        link = replace(link, state=LinkState.NEW)
+        work.close(InboxKind.MATCH, link.id)
     if link.state is LinkState.GONE:
         link = _restored(work, link)
     link = _read_problems(work, link, seen)

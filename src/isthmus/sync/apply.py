@@ -8,7 +8,6 @@ what the system shows (update, delete).
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -53,8 +52,8 @@ class Applier:
         self._resource, self._observer = resource, observer
         self._clock, self._new_id, self._jitter = clock, new_id, jitter
 
-    async def apply_due(self, allowed: Mapping[str, int] | None = None) -> Mapping[str, int]:
-        """One round over what is due now; how many links of each kind were handled. ``allowed`` caps kinds (see the
+    async def apply_due(self, allowed: Mapping[str, int] | None = None) -> Mapping[str, list[str]]:
+        """One round over what is due now; which links of each kind were handled. ``allowed`` caps kinds (see the
         brake).
 
         Raises ``Unavailable``, ``RateLimited`` or ``Unauthorized`` when the system as a whole does not take writes;
@@ -75,7 +74,10 @@ class Applier:
             )
         steps = await self.plan([link for link in due if link not in unsure])
         await self._perform(steps)
-        return Counter(kind_of(link) for link in due)
+        handled: dict[str, list[str]] = {}
+        for link in due:
+            handled.setdefault(kind_of(link), []).append(link.id)
+        return handled
 
     async def plan(self, due: Sequence[Link]) -> list[Step]:
         """Read the records of due updates as they are now, then plan. Also takes in what was read."""

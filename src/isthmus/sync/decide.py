@@ -217,6 +217,7 @@ def retried(link: Link, now: datetime, *, again: bool = False) -> Link:
         attempts=0,
         intent=intent,
         problem=None,
+        not_held={},
         digest=None if reading else link.digest,
         waits_for="read" if reading and link.key is not None else link.waits_for,
     )
@@ -225,7 +226,7 @@ def retried(link: Link, now: datetime, *, again: bool = False) -> Link:
 async def retry(store: Store, ids: list[str], now: datetime) -> int:
     """Make parked links due again; how many."""
     async with store.transaction() as tx:
-        links = [link for link in await tx.links(ids) if link.problem is not None]
+        links = [link for link in await tx.links(ids) if link.problem is not None or link.not_held]
         batch = Batch(links=[retried(link, now) for link in links])
         batch.close_inbox = [(InboxKind.FAILURE, link.id) for link in links]
         await tx.save(batch)

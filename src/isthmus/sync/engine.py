@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import datetime
 
 import msgspec
 from msgspec.structs import replace
 
 from isthmus import events
 from isthmus.connector import System
-from isthmus.errors import IsthmusError, Misconfigured, Retryable
+from isthmus.errors import IsthmusError, Misconfigured, StoreUnavailable
 from isthmus.model.state import FeedState, Problem
 from isthmus.sync.apply import Applier
-from isthmus.sync.brake import check_brake
+from isthmus.sync.brake import Traffic, check_brake
 from isthmus.sync.contact import meet
+from isthmus.sync.health import Health
 from isthmus.sync.observe import Observer
-from isthmus.sync.outcome import pause
 from isthmus.sync.plan import Step
 from isthmus.sync.ports import Batch, Store
 from isthmus.sync.world import World
@@ -58,31 +58,37 @@ class Engine:
     ) -> None:
         self.store, self.world, self.systems = store, world, dict(systems)
         self._clock, self._new_id, self._jitter = clock, new_id, jitter
-        self._down: dict[str, tuple[int, datetime]] = {}
-        self.observers = {
-            name: Observer(store, world, name, system.resources(), clock=clock, new_id=new_id)
-            for name, system in self.systems.items()
-        }
+        self.health = Health(clock, jitter)
+        self._traffic = Traffic()
+        self.observers: dict[str, Observer] = {}
+        for name, system in systems.items():
+            self.add_system(name, system)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def is_down(self, system: str) -> bool:
-        """Whether the system failed lately and is left alone for a while."""
-        failed = self._down.get(system)
-        return failed is not None and self._clock() < failed[1]
-
-    def back_at(self, system: str) -> datetime | None:
-        """When a system that is down is tried again."""
-        failed = self._down.get(system)
-        return failed[1] if failed is not None else None
-
     async def poll(self, system: str, resource: str, report: Callable[[int], None] | None = None) -> int:
         """Look at one resource. Raises what the system raises, after noting it."""
+        return await self._reading(system, resource, lambda: self.observers[system].poll(resource, report))
+
+    async def look(self, system: str, resource: str, keys: Collection[str]) -> int:
+        """Look at some records (a hint); without keys at the whole resource. Raises what the system raises, after
+        noting it."""
+        if not keys:
+            return await self.poll(system, resource)
+        try:
+            count = await self.observers[system].look(resource, keys)
+        except IsthmusError as error:
+            await self.note_down(system, resource, error)
+            raise
+        self.note_up(system, resource)
+        return count
+
+    async def _reading(self, system: str, resource: str, read: Callable[[], Awaitable[int]]) -> int:
         if not await self.store.try_lock(f"read/{system}/{resource}"):
             return 0
         try:
-            count = await self.observers[system].poll(resource, report)
-            self.note_up(system)
+            count = await read()
+            self.note_up(system, resource)
             return count
         except IsthmusError as error:
             await self.note_down(system, resource, error)
@@ -90,32 +96,32 @@ class Engine:
         finally:
             await self.store.unlock(f"read/{system}/{resource}")
 
-    async def look(self, system: str, resource: str, keys: Collection[str]) -> int:
-        """Look at some records (a hint)."""
-        if not keys:
-            return await self.poll(system, resource)
-        return await self.observers[system].look(resource, keys)
-
     async def note_down(self, system: str, resource: str, error: IsthmusError) -> None:
-        """The system cannot be used now: wait longer each time, and remember why."""
-        tries = self._down.get(system, (0, self._clock()))[0]
-        wait = error.wait if isinstance(error, Retryable) else None
-        delay = pause(tries, self._jitter(), wait) if isinstance(error, Retryable) else timedelta(seconds=60)
-        now = self._clock()
-        if system not in self._down:
+        """The system (or this resource) cannot be used now: wait longer each time, and remember why. Trouble of the
+        hub's own memory is not the system's fault."""
+        if isinstance(error, StoreUnavailable):
+            return
+        if self.health.failed(system, resource, error):
             level = logging.ERROR if isinstance(error, Misconfigured) else logging.WARNING
             events.emit(events.SYSTEM_DOWN, level, system=system, code=error.code, message=error.message)
-        self._down[system] = (tries + 1, now + delay)
+        now = self._clock()
         async with self.store.transaction() as tx:
             state = await tx.feed(system, resource) or FeedState(system=system, resource=resource)
             problem = Problem(code=error.code, message=error.message, advice=error.advice, at=now)
             failing = replace(state, failing_since=state.failing_since or now, problem=problem)
             await tx.save(Batch(feeds=[failing]))
 
-    def note_up(self, system: str) -> None:
+    def note_up(self, system: str, resource: str) -> None:
         """The system answered."""
-        if self._down.pop(system, None) is not None:
+        if self.health.answered(system, resource):
             events.emit(events.SYSTEM_UP, system=system)
+
+    def add_system(self, name: str, system: System) -> None:
+        """Take in a system that could not be opened at first."""
+        self.systems[name] = system
+        self.observers[name] = Observer(
+            self.store, self.world, name, system.resources(), clock=self._clock, new_id=self._new_id
+        )
 
     # -- deciding and writing ------------------------------------------------------------------------------------
 
@@ -136,7 +142,7 @@ class Engine:
     async def apply(self, flow: str, system: str) -> int:
         """One round of due writes of one flow to one system; 0 when somebody else is at it or the brake holds."""
         side = self.world.flows[flow].sides[system]
-        if system not in self.systems or self.is_down(system):
+        if system not in self.systems or self.health.is_down(system, side.resource):
             return 0
         lock = f"apply/{flow}/{system}"
         if not await self.store.try_lock(lock):
@@ -151,16 +157,18 @@ class Engine:
 
     async def _apply(self, flow: str, system: str) -> int:
         async with self.store.transaction() as tx:
-            allowed = await check_brake(tx, self.world.flows[flow], system, self._clock(), self._new_id)
+            allowed = await check_brake(tx, self.world.flows[flow], system, self._clock(), self._new_id, self._traffic)
         handled = await self.applier(flow, system).apply_due(allowed)
         if handled:
-            self.note_up(system)
-        spent = {kind: count for kind, count in handled.items() if allowed.get(kind)}
+            self.note_up(system, self.world.flows[flow].sides[system].resource)
+        spent = {kind: len(links) for kind, links in handled.items() if allowed.get(kind)}
+        for kind in handled.keys() - spent.keys():
+            self._traffic.note(f"{flow}/{system}/{kind}", handled[kind], self._clock())
         if spent:
             async with self.store.transaction() as tx:
                 for kind, count in spent.items():
                     await tx.use_approval(f"{flow}/{system}/{kind}", count)
-        return sum(handled.values())
+        return sum(len(links) for links in handled.values())
 
     def applier(self, flow: str, system: str) -> Applier:
         """The applier of one flow and system."""
@@ -179,7 +187,7 @@ class Engine:
 
     async def settle_system(self, system: str) -> int:
         """Everything due in one system, parents first, one round; also records whose parent appeared."""
-        handled = await self.observers[system].reread_woken() if not self.is_down(system) else 0
+        handled = await self.observers[system].reread_woken() if not self.health.is_down(system) else 0
         for flow in self.world.order:
             if system in self.world.flows[flow].sides:
                 handled += await self.apply(flow, system)
@@ -235,13 +243,17 @@ class Engine:
                 return done
         raise AssertionError("The plan does not come to rest.")
 
-    async def plan(self) -> list[Step]:
-        """What would be written now, without writing: for a dry run on a scratch store (reads far records)."""
+    async def plan(self, problems: dict[str, str]) -> list[Step]:
+        """What would be written now, without writing: for a dry run on a scratch store (reads far records). A system
+        that fails meanwhile is left out and named in ``problems``."""
         steps: list[Step] = []
         for flow in self.world.order:
             for system in self.world.flows[flow].sides:
-                if system in self.systems:
-                    steps += await self._plan_all(flow, system)
+                if system in self.systems and system not in problems:
+                    try:
+                        steps += await self._plan_all(flow, system)
+                    except IsthmusError as error:
+                        problems[system] = str(error)
         return steps
 
     async def _plan_all(self, flow: str, system: str) -> list[Step]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from isthmus import events
-from isthmus.connector import Change, Feed, Gone, Page, Record, Resource
+from isthmus.connector import Change, Deletes, Feed, Gone, Page, Record, Resource
 from isthmus.mapping import Got, Refs
 from isthmus.model.state import FeedState, Link, LinkState
 from isthmus.sync.absorb import Seen, absorb, absorb_gone, is_stale
@@ -25,6 +25,8 @@ from isthmus.sync.world import World
 __all__ = ["Observer", "load_refs", "see"]
 
 _EMPTY = Got({})
+RESCAN = timedelta(hours=1)
+"""How long deletes may stay unseen in a resource whose feed does not tell them."""
 READABLE = frozenset({LinkState.NEW, LinkState.DOUBTFUL, LinkState.LINKED, LinkState.GONE})
 
 
@@ -52,9 +54,15 @@ class Observer:
         async with self._store.transaction() as tx:
             state = await tx.feed(self._system, name) or FeedState(system=self._system, resource=name)
         first = state.scanned_for != signature
-        if isinstance(resource, Feed) and not first:
+        if isinstance(resource, Feed) and not first and not self._scan_due(resource, state):
             return await self._read_feed(name, resource, state)
         return await self._scan(name, resource, state, signature, report)
+
+    def _scan_due(self, resource: Resource, state: FeedState) -> bool:
+        """A feed that does not tell of deletes is not enough: now and then everything is read."""
+        if resource.traits.deletes is not Deletes.SILENT or state.scanned_at is None:
+            return False
+        return self._clock() - state.scanned_at > RESCAN
 
     async def scan(self, name: str) -> int:
         """Read a resource as a whole now, whether it has a feed or not."""
@@ -156,9 +164,17 @@ class Observer:
             await tx.lock({flow.entity.name for flow in self._world.flows.values() if self._system in flow.sides})
             links = await tx.due_reads(self._system, self._clock(), limit)
         by_resource: dict[str, set[str]] = {}
+        lost: list[Link] = []
         for link in links:
-            if link.key is not None:
+            known = link.flow in self._world.flows and link.resource in self._resources
+            if not known or link.key is None or link.state not in READABLE:
+                # Its flow or resource was taken out of the project meanwhile, or it was set apart.
+                lost.append(replace(link, waits_for=None, due_at=None))
+            else:
                 by_resource.setdefault(link.resource, set()).add(link.key)
+        if lost:
+            async with self._store.transaction() as tx:
+                await tx.save(Batch(links=lost))
         for name, keys in by_resource.items():
             await self.look(name, keys)
         return len(links)
@@ -233,9 +249,20 @@ class Observer:
                 if link is None:
                     if flow.sides[self._system].adopt and lens.selects(change.fields):
                         found.append((flow.name, None, change))
+                elif self._crossed(link, change, lens.digest(change.fields), read_at):
+                    early.append(replace(link, waits_for="read", due_at=self._clock()))
                 elif link.state in READABLE and self._moved(link, change, lens.digest(change.fields), read_at):
                     found.append((flow.name, link, change))
         return found, early
+
+    def _crossed(self, link: Link, change: Record, digest: bytes, read_at: datetime) -> bool:
+        """Whether a reading that must be dropped as stale may be news all the same: it began before our last write
+        ended and shows something else. A feed will not show it again, so the record is read once more."""
+        traits = self._resources[link.resource].traits
+        seen = Seen(key=change.key, got=_EMPTY, version=change.version, digest=digest, read_at=read_at)
+        ordered = traits.ordered_versions and change.version is not None and link.far_version is not None
+        linked = link.state is LinkState.LINKED and not ordered
+        return linked and digest != link.digest and is_stale(link, seen, traits)
 
     def _moved(self, link: Link, change: Record, digest: bytes, read_at: datetime) -> bool:
         seen = Seen(key=change.key, got=_EMPTY, version=change.version, digest=digest, read_at=read_at)
@@ -284,7 +311,17 @@ class Observer:
     ) -> None:
         if link is None:
             link = Link(id=self._new_id(), flow=flow, system=self._system, resource=name, key=change.key)
-        absorb(work, link, see(self._world, link, change, refs, read_at))
+        seen = see(self._world, link, change, refs, read_at)
+        absorb(work, link, seen)
+        if seen.got.problems:
+            events.emit(
+                events.RECORD_SET_ASIDE,
+                logging.WARNING,
+                system=self._system,
+                resource=name,
+                key=change.key,
+                fields=",".join(seen.got.problems),
+            )
 
 
 def _older(link: Link, read_at: datetime) -> bool:

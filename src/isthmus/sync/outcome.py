@@ -17,7 +17,7 @@ from isthmus import events
 from isthmus.connector import Gone, Record, WriteAnswer
 from isthmus.errors import Ambiguous, IsthmusError, NeedsPerson, Retryable, Stale, UnknownOutcome
 from isthmus.model.fields import Canonical
-from isthmus.model.state import Effect, InboxKind, Link, LinkState
+from isthmus.model.state import Effect, InboxKind, Link, LinkState, NotHeld
 from isthmus.sync.absorb import Seen, absorb_gone, absorb_written
 from isthmus.sync.observe import load_refs, see
 from isthmus.sync.plan import Step, StepKind
@@ -29,8 +29,6 @@ __all__ = ["Outcome", "pause", "record_outcomes"]
 
 LONGEST_PAUSE = 300.0
 """Seconds between tries at most."""
-STUBBORN = 8
-"""Tries of an unsure create before a person is asked as well."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,9 +71,11 @@ async def record_outcomes(
             if link is None:
                 continue
             if isinstance(outcome.answer, Record):
-                _done(work, link, outcome, see(world, link, outcome.answer, refs, now))
+                _done(work, link, outcome, see(world, link, outcome.answer, refs, now), began)
             else:
                 _other(work, link, outcome, jitter())
+            if outcome.step.refused and link.id in work.links:
+                hold_back(work, work.links[link.id], outcome.step)
             if outcome.step.write is not None:
                 work.batch.effects.append(_effect(work.links.get(link.id, link), outcome, now, began))
         await tx.save(work.finish())
@@ -89,9 +89,11 @@ async def _strangers(tx: Transaction, resource: str, outcomes: Sequence[Outcome]
     return await tx.links_by_key(outcomes[0].step.link.system, resource, keys)
 
 
-def _done(work: Working, link: Link, outcome: Outcome, seen: Seen) -> None:
-    """A write that succeeded, with the record as it is now."""
+def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: datetime) -> None:
+    """A write that succeeded, with the record as it is now. Where the record was seen in between, by a feed or a hint,
+    nobody knows which of the two is newer: it is read once more instead of guessing."""
     step = outcome.step
+    crossed = link.seen_at is not None and link.seen_at >= began
     for other in list(work.links.values()):
         same = (other.flow, other.system, other.resource, other.key) == (
             link.flow,
@@ -102,6 +104,7 @@ def _done(work: Working, link: Link, outcome: Outcome, seen: Seen) -> None:
         if not same or other.id == link.id:
             continue
         if other.item is None:
+            crossed = True
             work.drop_link(other)
         else:
             error = Ambiguous(f"{link.system} answered the create with its record {seen.key}, which belongs elsewhere.")
@@ -115,7 +118,14 @@ def _done(work: Working, link: Link, outcome: Outcome, seen: Seen) -> None:
             work.put_link(replace(link, state=LinkState.UNLINKED, due_at=None, problem=None, conflicts={}))
             work.close(InboxKind.CONFLICT, link.id)
             return
-    absorb_written(work, link, seen, step.values, created=step.kind is StepKind.CREATE)
+    created = step.kind is StepKind.CREATE
+    if crossed and not created:
+        work.put_link(replace(link, written_at=work.now, attempts=0, problem=None))
+        work.close(InboxKind.FAILURE, link.id)
+    else:
+        absorb_written(work, link, seen, step.values, created=created)
+    if crossed:
+        work.put_link(replace(work.links[link.id], waits_for="read", due_at=work.now, digest=None))
 
 
 def _other(work: Working, link: Link, outcome: Outcome, jitter: float) -> None:
@@ -134,6 +144,7 @@ def _other(work: Working, link: Link, outcome: Outcome, jitter: float) -> None:
         problem = problem_of(answer, work.now)
         work.put_link(replace(link, due_at=work.now + delay, attempts=link.attempts + 1, problem=problem, digest=None))
     elif isinstance(answer, Retryable):
+        events.emit(events.WRITE_RETRY, system=link.system, link=link.id, code=answer.code)
         delay = pause(link.attempts, jitter, answer.wait)
         intent = None if link.intent is None else replace(link.intent, sent_at=None)
         work.put_link(
@@ -170,6 +181,31 @@ def _agree(work: Working, link: Link, values: Mapping[str, Canonical]) -> None:
     work.put_link(replace(link, base=base, doom=None, due_at=None, attempts=0))
 
 
+def hold_back(work: Working, link: Link, step: Step) -> None:
+    """Fields that cannot be expressed in this system are asked about; the others went their way (SPEC 10)."""
+    lens, item = work.lens(link), work.items[link.item or ""]
+    not_held = dict(link.not_held)
+    for name in step.refused:
+        not_held[name] = NotHeld(wanted=lens.view(name, item.fields.get(name)), got=link.far.get(name))
+    work.put_link(replace(link, not_held=not_held))
+    name = item.fields.get("name") or item.fields.get("number") or link.key or "?"
+    field, error = min(step.refused.items())
+    work.ask(
+        InboxKind.FAILURE,
+        link,
+        f"{name}: {field} cannot be kept in {link.system}: {error.message}",
+        detail={
+            "code": error.code,
+            "fields": {n: e.message for n, e in step.refused.items()},
+            "advice": error.advice,
+            "system": link.system,
+            "key": link.key,
+        },
+        choices=("retry", "unlink"),
+    )
+    events.emit(events.RECORD_SET_ASIDE, logging.WARNING, system=link.system, link=link.id, field=field)
+
+
 def park(work: Working, link: Link, error: IsthmusError, step: Step) -> None:
     """Set one record aside with its reason; everything else goes on (SPEC 10)."""
     intent = None if link.intent is None else replace(link.intent, sent_at=None)
@@ -181,7 +217,7 @@ def park(work: Working, link: Link, error: IsthmusError, step: Step) -> None:
     work.ask(
         InboxKind.FAILURE,
         link,
-        f"{name}: {link.system} refused to {step.kind} its {link.resource}: {error.message}",
+        f"{name}: {_deed(step)} {link.system} {link.resource} is refused: {error.message}",
         detail={
             "code": error.code,
             "message": error.message,
@@ -195,6 +231,10 @@ def park(work: Working, link: Link, error: IsthmusError, step: Step) -> None:
     )
     level = logging.WARNING if isinstance(error, NeedsPerson) else logging.ERROR
     events.emit(events.WRITE_PARKED, level, system=link.system, link=link.id, code=error.code)
+
+
+def _deed(step: Step) -> str:
+    return "creating" if step.link.key is None else f"the {step.kind} of" if step.kind != "refuse" else "writing"
 
 
 def _effect(link: Link, outcome: Outcome, now: datetime, began: datetime) -> Effect:

@@ -45,6 +45,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     changes: Mapping[str, tuple[Canonical, Canonical]] = {}
     waits_for: str | None = None
     error: NeedsPerson | None = None
+    refused: Mapping[str, NeedsPerson] = {}
+    """Fields of an update that cannot be expressed in the system; the others are written."""
 
 
 def needed_refs(link: Link, item: Item, lens: Lens) -> set[tuple[str, str]]:
@@ -87,17 +89,19 @@ def _plan_create(link: Link, item: Item, lens: Lens, refs: Refs) -> Step:
 def _plan_update(link: Link, item: Item, lens: Lens, now: Record, refs: Refs) -> Step:
     values = pending(link, item, lens)
     result = lens.put(values, now.fields, refs)
-    refused = _obstacle(link, result.missing, result.problems)
-    if refused is not None:
-        return refused
+    waiting = _obstacle(link, result.missing, {})
+    if waiting is not None:
+        return waiting
+    values = {name: value for name, value in values.items() if name not in result.problems}
     if not result.fields:
-        return Step(kind=StepKind.NOTHING, link=link, values=values)
+        return Step(kind=StepKind.NOTHING, link=link, values=values, refused=result.problems)
     return Step(
         kind=StepKind.UPDATE,
         link=link,
         write=Update(before=now, fields=result.fields),
         values=values,
         changes={name: (link.far.get(name), value) for name, value in values.items()},
+        refused=result.problems,
     )
 
 

@@ -103,6 +103,12 @@ class Transaction(Protocol):
     async def unsure(self, flow: str, system: str) -> list[Link]:
         """Links in state ``creating`` whose intent was sent."""
 
+    async def creating(self, flow: str, system: str) -> list[Link]:
+        """Links of this flow and system whose record is still to be made."""
+
+    async def last_decided(self, kind: str, subject: str) -> InboxEntry | None:
+        """The entry of this kind and subject that was decided (not withdrawn) last."""
+
     async def count_due(self, flow: str, system: str, now: datetime) -> DueCount:
         """For the brake."""
 

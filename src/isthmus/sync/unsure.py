@@ -21,7 +21,7 @@ from isthmus.sync.absorb import absorb_written
 from isthmus.sync.observe import load_refs, see
 from isthmus.sync.plan import StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Store
-from isthmus.sync.working import Working, problem_of
+from isthmus.sync.working import ACTIVE, Working, problem_of
 from isthmus.sync.world import World
 
 __all__ = ["resolve_unsure"]
@@ -104,7 +104,10 @@ async def _settle(
         elif found is not None and not certain:
             assert current.intent is not None
             if current.doom is not None:
+                # It was to be removed again, and never came to be.
                 work.drop_link(current)
+                if current.item is not None and not any(x.state in ACTIVE for x in work.links_of(current.item)):
+                    work.items[current.item] = replace(work.items[current.item], deleted_at=work.now)
             else:
                 work.put_link(
                     replace(current, intent=replace(current.intent, sent_at=None), due_at=work.now, problem=None)

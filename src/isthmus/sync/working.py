@@ -63,6 +63,7 @@ class Working:
         self._causes: dict[str, Cause] = {}
         self._open: dict[tuple[str, str], InboxEntry] = {}
         self._closed: set[tuple[str, str]] = set()
+        self._touched: set[str] = set()
 
     # -- changing ------------------------------------------------------------------------------------------------
 
@@ -80,6 +81,7 @@ class Working:
         self.links.pop(link.id, None)
         if link.item is not None:
             self.by_item[link.item].remove(link.id)
+            self._touched.add(link.item)
         self.batch.drop_links.append(link.id)
         for kind in InboxKind:
             self.close(kind, link.id)
@@ -147,7 +149,7 @@ class Working:
 
     def finish(self) -> Batch:
         """Derive what follows from the changes and give back everything to write."""
-        touched = {id for id, item in self.items.items() if item is not self._old_items.get(id)}
+        touched = self._touched | {id for id, item in self.items.items() if item is not self._old_items.get(id)}
         touched |= {
             item
             for id, link in self.links.items()
@@ -196,7 +198,7 @@ class Working:
         if item.deleted_at is not None or item.alias_of is not None:
             return
         held = {(link.system, link.resource) for link in self.links_of(item_id)}
-        flows = {link.flow for link in self.links_of(item_id) if link.state in ACTIVE}
+        flows = {link.flow for link in self.links_of(item_id) if link.state in ACTIVE and link.doom is None}
         for name in sorted(flows):
             for side in self.world.flows[name].sides.values():
                 if (side.system, side.resource) in held or side.create is not CreatePolicy.ALWAYS:

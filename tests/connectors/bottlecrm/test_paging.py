@@ -53,7 +53,7 @@ async def walked(walk: Walk) -> list[str]:
     raise AssertionError("the walk does not end")
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(count=st.integers(0, 300), seed=st.integers(0, 10**9), size=st.integers(1, 60))
 def test_unique_places_are_walked_completely(count: int, seed: int, size: int) -> None:
     chance = random.Random(seed)
@@ -62,7 +62,7 @@ def test_unique_places_are_walked_completely(count: int, seed: int, size: int) -
     assert moving.stayed <= set(asyncio.run(walked(walk)))
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(count=st.integers(0, 200), seed=st.integers(0, 10**9), size=st.integers(1, 40))
 def test_places_that_several_rows_share_are_walked_completely(count: int, seed: int, size: int) -> None:
     chance = random.Random(seed)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isthmus.connector import Create, Delete, FieldInfo, Found, Gone, Record, Update, WriteAnswer
@@ -228,6 +228,7 @@ async def test_the_tax_of_an_invoice_becomes_its_rate(crm: BottleCrm) -> None:
     assert [each["id"] for each in after.fields["line_items"]] == [line["id"]]
 
 
+@settings(deadline=None)
 @given(
     taxable=st.decimals(min_value=1, max_value=10**7, places=2),
     rate=st.sampled_from([Decimal(rate) for rate in ("0", "5", "5.5", "7", "8.1", "19", "20", "21.25")]),
@@ -309,6 +310,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]) | st.
 KEYS = st.from_regex(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", fullmatch=True)
 
 
+@settings(deadline=None)
 @given(text=TEXTS.map(str.strip), values=st.dictionaries(KEYS, TEXTS.map(str.strip).filter(bool), max_size=5))
 def test_values_in_a_description_are_read_as_they_were_written(text: str, values: dict[str, str]) -> None:
     kept = {key: "\n".join(value.splitlines()) for key, value in values.items()}

@@ -70,8 +70,10 @@ async def _first_link(stage: Stage, say: Callable[[str], None]) -> None:
         say("Approved. Linking both systems:")
         start, began = clock(), time.monotonic()
         done = await hub.engine.catch_up()
-        while await approve_brakes(hub.store, by="demo"):
+        while await approve_brakes(hub, by="demo"):
             done = await hub.engine.catch_up()
+            if not done.handled:
+                break
         summary = await summarise(hub, done, start)
         say(
             f"{summary.written} writes in {time.monotonic() - began:.1f} s; "

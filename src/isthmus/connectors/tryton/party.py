@@ -21,7 +21,7 @@ _READ = (
     *("name", "code", "active", "_timestamp", "credit_limit_amount", "credit_amount", "replaced_by"),
     *("lang.code", "customer_payment_term.name", "sale_price_list.name"),
     *(f"addresses.{name}" for name in ("sequence", "street", "city", "postal_code", "active", "_timestamp")),
-    *("addresses.country.code", "addresses.subdivision.name", "addresses.party_name"),
+    *("addresses.country.code", "addresses.subdivision.name"),
     *(f"contact_mechanisms.{name}" for name in ("sequence", "type", "value", "name", "active", "_timestamp")),
     *(f"identifiers.{name}" for name in ("sequence", "type", "code", "active", "_timestamp")),
 )
@@ -187,9 +187,8 @@ class Parties(WritableCollection):
         """Parties of that name that our user made since then. Tryton has no place for the token on a party."""
         found = await self.read(
             [
-                ["name", "=", create.fields.get("name")],
-                ["create_uid", "=", self.tryton.rpc.user],
-                ["create_date", ">=", since],
+                ["name", "=", str(create.fields.get("name") or "").strip()],
+                *self.made_by_us(since),
             ]
         )
         return [Found(record=one.record, certain=False) for one in found]

@@ -212,9 +212,9 @@ class Products(WritableCollection):
 
     async def find_created(self, create: Create, since: datetime) -> Sequence[Found]:
         """Products with that code (Tryton keeps codes unique), or of that name, that our user made since then."""
-        code, user = create.fields.get("code"), self.tryton.rpc.user
+        code = create.fields.get("code")
         same = ["code", "=", code] if code else ["template.name", "=", create.fields.get("name")]
-        found = await self.read([same, ["create_uid", "=", user], ["create_date", ">=", since]])
+        found = await self.read([same, *self.made_by_us(since)])
         return [Found(record=one.record, certain=False) for one in found]
 
 

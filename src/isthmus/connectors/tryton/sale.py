@@ -120,7 +120,7 @@ class Sales(WritableCollection):
         """Drafts by Tryton's own defaults; a create whose token is there already answers the sale it made."""
         there = await self._by_token([create.token for create in creates])
         ordering = Ordering(self.tryton)
-        fresh = [create for create in creates if create.token not in there]
+        fresh = list({create.token: create for create in creates if create.token not in there}.values())
         made = await self.make_rows(fresh, lambda create: ordering.values(create.fields, create.token))
         outcomes = dict(zip((create.token for create in fresh), made, strict=True)) | there
         if self.tryton.config.quote_orders:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from isthmus.connector import Create, Delete, Gone, Update, Write, WriteAnswer
@@ -12,6 +13,9 @@ from isthmus.connectors.tryton.guard import RowWrite, guarded
 from isthmus.errors import IsthmusError, Rejected, UnknownOutcome
 
 __all__ = ["WritableCollection", "after_effect", "as_row"]
+
+_SKEW = timedelta(minutes=10)
+"""How much Tryton's clock may be behind ours when a record is looked for by when it was made."""
 
 type Outcome = int | Gone | IsthmusError
 """Id of what was written, or why nothing was."""
@@ -120,6 +124,10 @@ class WritableCollection(Collection):
 
         answers = await each(keys, send)
         return {key: one for key, one in zip(keys, answers, strict=True) if isinstance(one, IsthmusError)}
+
+    def made_by_us(self, since: datetime) -> list[list[Any]]:
+        """Clauses for what our user made since then, give or take how much the two clocks may differ."""
+        return [["create_uid", "=", self.tryton.rpc.user], ["create_date", ">=", since - _SKEW]]
 
     def own_currency(self, code: str | None) -> None:
         """Raise ``Rejected`` when amounts are in another currency than the company's, in which Tryton keeps them."""

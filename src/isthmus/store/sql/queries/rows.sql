@@ -138,6 +138,18 @@ order by key;
 select key, item from link
 where flow = %(flow)s and system = %(system)s and state = 'linked' and key is not null;
 
+-- name: creating
+select {link_columns}
+from link
+where flow = %(flow)s and system = %(system)s and state = 'creating'
+order by id for no key update;
+
+-- name: last_decided
+select {inbox_columns}
+from inbox
+where kind = %(kind)s and subject = %(subject)s and decided_at is not null and decision <> 'withdrawn'
+order by decided_at desc limit 1;
+
 -- name: inbox_entry
 select {inbox_columns}
 from inbox
