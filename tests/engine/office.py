@@ -210,11 +210,15 @@ class Office:
     async def run_until_killed(self, gate: Gate) -> bool:
         """A catch-up of a process that dies at the gate; whether it did."""
         await self.start(gate)
+        before = asyncio.all_tasks()
         try:
             await self.engine.catch_up()
             return False
         except Killed:
-            rest = asyncio.all_tasks() - {asyncio.current_task()}
+            # The work under way beside it dies at its next step; not so the workers of the connection pool.
+            rest = [
+                task for task in asyncio.all_tasks() - before if "psycopg" not in task.get_coro().cr_code.co_filename
+            ]
             await asyncio.gather(*rest, return_exceptions=True)
             return True
 

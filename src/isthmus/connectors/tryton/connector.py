@@ -116,7 +116,7 @@ async def _install(rpc: Rpc, config: TrytonConfig) -> Installation:
     rpc.context = dict(await rpc.call("model.res.user.get_preferences", True))
     if config.language:
         rpc.context["language"] = config.language
-    company, currency, warehouse = await survey(rpc, config.company, config.warehouse)
+    company, currency, warehouse, own = await survey(rpc, config.company, config.warehouse)
     rpc.context["company"] = company
     modules = await rpc.call(
         "model.ir.module.search_read",
@@ -143,6 +143,7 @@ async def _install(rpc: Rpc, config: TrytonConfig) -> Installation:
         company=company,
         currency=currency,
         warehouse=warehouse,
+        own_parties=own,
         modules=frozenset(row["name"] for row in modules),
     )
 

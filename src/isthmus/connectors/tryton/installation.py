@@ -37,6 +37,8 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     """ISO 4217 code of the company's currency."""
     warehouse: int | None
+    own_parties: frozenset[int]
+    """Parties that are companies of this Tryton themselves, and so nobody's customers."""
     modules: frozenset[str]
     """Names of the activated modules that make a difference."""
 
@@ -45,15 +47,18 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         return module in self.modules
 
 
-async def survey(rpc: Rpc, company: int | None, warehouse: str | None) -> tuple[int, str, int | None]:
-    """Company, its currency's code and the warehouse, by what was configured or the only one there is.
+async def survey(
+    rpc: Rpc, company: int | None, warehouse: str | None
+) -> tuple[int, str, int | None, frozenset[int]]:
+    """Company, its currency's code, the warehouse, and the companies' own parties; by what was configured or the only
+    one there is.
 
     Raises ``Misconfigured``.
     """
     own = rpc.context.get("company")
     chosen = company if company is not None else own
     companies = await rpc.call(
-        "model.company.company.search_read", [], 0, 100, None, ["id", "rec_name", "currency.code"]
+        "model.company.company.search_read", [], 0, 100, None, ["id", "rec_name", "party", "currency.code"]
     )
     names = ", ".join(f"{row['id']} ({row['rec_name']})" for row in companies)
     found = next((row for row in companies if row["id"] == chosen), None)
@@ -68,4 +73,5 @@ async def survey(rpc: Rpc, company: int | None, warehouse: str | None) -> tuple[
     houses = await rpc.call("model.stock.location.search_read", domain, 0, 2, [["id", "ASC"]], ["id", "code"])
     if warehouse and not houses:
         raise Misconfigured(f"Tryton has no warehouse with the code '{warehouse}'.")
-    return int(found["id"]), str(found["currency."]["code"]), int(houses[0]["id"]) if houses else None
+    parties = frozenset(int(row["party"]) for row in companies if row["party"] is not None)
+    return int(found["id"]), str(found["currency."]["code"]), int(houses[0]["id"]) if houses else None, parties

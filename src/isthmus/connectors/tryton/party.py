@@ -63,6 +63,7 @@ class Parties(WritableCollection):
         "credit_limit": FieldInfo(type="decimal", label="Credit Limit Amount"),
         "credit_amount": FieldInfo(type="decimal", readonly=True, label="Credit Amount"),
         "currency": FieldInfo(type="text", label="Currency of the company; cannot be another"),
+        "own_company": FieldInfo(type="boolean", readonly=True, label="Is a company of this Tryton itself"),
     }
     writes = Traits(write_batch=100, guarded_writes=True, concurrency=4)
 
@@ -97,6 +98,7 @@ class Parties(WritableCollection):
             ],
             "payment_term": _inner(row, "customer_payment_term", "name"),
             "currency": self.tryton.currency,
+            "own_company": int(row["id"]) in self.tryton.own_parties,
         }
         tax = tax_identifier(fields["identifiers"])
         fields["tax_id"] = tax["code"] if tax else None

@@ -35,7 +35,7 @@ def _floats(*names: str) -> dict[str, Field]:
 
 
 MODELS: Mapping[str, Mapping[str, Field]] = {
-    "company.company": _plain("rec_name") | _one(currency="currency.currency"),
+    "company.company": _plain("rec_name") | _one(currency="currency.currency", party="party.party"),
     "currency.currency": _plain("code", digits=2),
     "country.country": _plain("code", "name"),
     "country.subdivision": _plain("code", "name") | _one(country="country.country"),
