@@ -30,7 +30,8 @@ class Killed(BaseException):
 
 
 class Gate:
-    """Counts the places where a process can die; dies at ``at`` (from 1) and everywhere after."""
+    """Counts the places where a process can die: after each commit that changed something and after each write to a
+    system, as the world outside is the same until the next of them. Dies at ``at`` (from 1) and everywhere after."""
 
     def __init__(self, at: int | None = None) -> None:
         self.at, self.passed, self.dead = at, 0, False
@@ -58,10 +59,14 @@ class GatedStore:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
         self._gate.alive()
+        saved = []
         async with self._store.transaction() as tx:
+            for name in ("save", "scan_seen", "use_approval", "approve"):
+                setattr(tx, name, _noting(getattr(tx, name), saved))
             yield tx
-            self._gate.step("before commit")
-        self._gate.step("after commit")
+            self._gate.alive()
+        if saved:
+            self._gate.step("after commit")
 
     async def try_lock(self, name: str) -> bool:
         self._gate.alive()
@@ -82,14 +87,24 @@ class GatedStore:
         pass
 
 
+def _noting(call: Callable[..., Any], notes: list[str]) -> Callable[..., Any]:
+    async def noted(*arguments: Any, **options: Any) -> Any:
+        notes.append(call.__name__)
+        return await call(*arguments, **options)
+
+    return noted
+
+
 def _gated(resource: Any, gate: Gate) -> Any:
     def wrapped(name: str) -> Callable[..., Any]:
         inner = getattr(type(resource), name)
 
         async def call(self: Any, *arguments: Any) -> Any:
-            gate.step(f"before {name} {resource.name}")
+            gate.alive()
             answer = await inner(self, *arguments)
-            gate.step(f"after {name} {resource.name}")
+            if name == "write":
+                gate.step(f"after {name} {resource.name}")
+            gate.alive()
             return answer
 
         return call

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.errors import LabError
-from isthmus.lab.process import Process, clean_environment, log_tail, start, wait_until
+from isthmus.lab.process import Process, clean_environment, find, log_tail, start, wait_until
 
 
 def _sleeper(tmp_path: Path, code: str = "import time; print('up', flush=True); time.sleep(60)") -> Process:
@@ -53,6 +53,14 @@ def test_never_touches_a_process_that_only_has_the_same_id(tmp_path: Path) -> No
     assert process.is_alive()
     process.send(signal.SIGKILL)
     assert wait_until(lambda: not process.is_alive(), 5)
+
+
+def test_finds_a_process_only_by_what_it_runs(tmp_path: Path) -> None:
+    process = _sleeper(tmp_path)
+    assert find(process.pid, "time.sleep(60)") == process
+    assert find(process.pid, "something else") is None
+    process.kill()
+    assert find(process.pid, "time.sleep(60)") is None
 
 
 def test_outlives_the_program_that_started_it(tmp_path: Path) -> None:

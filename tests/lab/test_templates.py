@@ -53,7 +53,9 @@ def test_what_a_killed_process_left_is_thrown_away(tmp_path: Path) -> None:
     draft = tmp_path / "made.draft"
     draft.mkdir()
     (draft / "half").write_text("x")
-    made_once(tmp_path / "made", _slowly)
+    abandoned: list[Path] = []
+    made_once(tmp_path / "made", _slowly, abandoned.append)
+    assert abandoned == [draft]
     assert not (tmp_path / "made" / "half").exists()
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from isthmus.errors import LabError
 
 from .environments import run, site_packages
-from .process import Process, clean_environment, log_tail, start, wait_until
+from .process import Process, clean_environment, find, log_tail, start, wait_until
 
 __all__ = ["LAYOUT", "Postgres"]
 
@@ -26,6 +26,8 @@ _SOCKET_PATH_MAX = 100  # bytes; the kernel takes 107
 # Thousands of small catalogue queries while building: without fresh statistics each takes twice as long
 _FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "autovacuum_naptime=2s", "max_wal_size=4GB")
 _SMALL = ("shared_buffers=128MB", "max_connections=100", "timezone=UTC", "log_min_messages=warning", "jit=off")
+# It trusts whoever can connect, so only its own account can (and root)
+_CLOSED = ("listen_addresses=", "unix_socket_permissions=0700")
 
 
 class Postgres:
@@ -68,13 +70,14 @@ class Postgres:
 
         Raises LabError with the end of its log.
         """
+        self.stop_stray()
         self._give_away()
         folder = self.socket_folder
         folder.mkdir(mode=0o755, parents=True, exist_ok=True)
         if self._account:
             os.chown(folder, *self._account)
-        settings = [part for setting in (*_SMALL, *(_FAST if fast else ())) for part in ("-c", setting)]
-        command = [self.programs / "postgres", "-D", self.data, "-k", folder, "-c", "listen_addresses=", *settings]
+        settings = [part for setting in (*_CLOSED, *_SMALL, *(_FAST if fast else ())) for part in ("-c", setting)]
+        command = [self.programs / "postgres", "-D", self.data, "-k", folder, *settings]
         # A server that was killed leaves children for a moment, and its successor refuses to start beside them
         for _ in range(20):
             process = start(
@@ -93,6 +96,16 @@ class Postgres:
         process.stop(30, signal.SIGINT)
         if self.socket_folder.parent != self.data.parent:
             shutil.rmtree(self.socket_folder, ignore_errors=True)
+
+    def stop_stray(self) -> None:
+        """Stop a server that still runs on the data although nobody remembers it.
+
+        Its data must never be deleted under it: it would notice minutes later, and take its successor's socket along.
+        """
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pid = int((self.data / "postmaster.pid").read_text().splitlines()[0])
+            if stray := find(pid, str(self.data)):
+                stray.stop(30, signal.SIGINT)
 
     def execute(self, sql: str, database: str = "postgres") -> str:
         """Run ``sql`` by psql; what it printed, unaligned. Raises LabError."""

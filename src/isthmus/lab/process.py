@@ -17,7 +17,7 @@ from pathlib import Path
 
 from isthmus.errors import LabError
 
-__all__ = ["Process", "clean_environment", "log_tail", "start", "wait_until"]
+__all__ = ["Process", "clean_environment", "find", "log_tail", "start", "wait_until"]
 
 _FOREIGN = ("PYTHON", "DJANGO", "TRYTON", "GUNICORN", "PG", "VIRTUAL_ENV", "LAB_", "ENV_TYPE", "CELERY", "DATABASE_URL")
 
@@ -89,6 +89,16 @@ def start(
     return Process(child.pid, mark or "ended")
 
 
+def find(pid: int, word: str) -> Process | None:
+    """The process ``pid`` when it runs and ``word`` is in its command line; None when it is some other one."""
+    mark = _start_mark(pid)
+    try:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode("utf-8", "replace")
+    except OSError:
+        command = _ps(pid, "command=")
+    return Process(pid, mark) if mark and word in command else None
+
+
 def wait_until(condition: Callable[[], bool], seconds: float, pause: float = 0.03) -> bool:
     """Ask ``condition`` until it holds (True) or ``seconds`` have passed (False)."""
     end = time.monotonic() + seconds
@@ -131,8 +141,14 @@ def _start_mark(pid: int) -> str | None:
 
 def _start_mark_by_ps(pid: int) -> str | None:
     """The same where there is no /proc."""
-    done = subprocess.run(
-        ["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False, timeout=10
-    )
-    state, _, started = done.stdout.strip().partition(" ")
+    state, _, started = _ps(pid, "state=,lstart=").partition(" ")
     return started.strip() if started and not state.startswith("Z") else None
+
+
+def _ps(pid: int, columns: str) -> str:
+    command = ["ps", "-o", columns, "-p", str(pid)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except OSError:
+        return ""
+    return done.stdout.strip()

@@ -109,6 +109,10 @@ class LabSystem(ABC):
     def _answers(self) -> bool:
         """Ask it something small. Raises OSError when there is no answer."""
 
+    @abstractmethod
+    def _abandon(self, folder: Path) -> None:
+        """Stop what runs on ``folder`` and is remembered nowhere, because a command was killed."""
+
     def _shut_down(self, processes: dict[str, Process]) -> None:
         """Stop ``processes`` in good order."""
         for process in processes.values():
@@ -228,11 +232,12 @@ class LabSystem(ABC):
             manifest = {"size": size, "template": folder.name, **self._build(draft, size)}
             (draft / "manifest.json").write_text(json.dumps(manifest, indent=1, ensure_ascii=False), encoding="utf-8")
 
-        return made_once(folder, make)
+        return made_once(folder, make, self._abandon)
 
     def install(self, template: Path) -> None:
         """Make its folder a fresh copy of ``template``; what was there is thrown away. It must not run."""
         self.stop()
+        self._abandon(self.home)
         shutil.rmtree(self.home, ignore_errors=True)
         shutil.copytree(template, self.home, symlinks=True, ignore=shutil.ignore_patterns(".complete"))
 

@@ -13,11 +13,11 @@ __all__ = ["made_once"]
 _DONE = ".complete"
 
 
-def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
+def made_once(folder: Path, make: Callable[[Path], None], abandon: Callable[[Path], None] = lambda draft: None) -> Path:
     """``folder``, filled by ``make`` when it is not there yet.
 
     ``make`` gets an empty folder of another name, which becomes ``folder`` only when it returned; a second process
-    waits for the first.
+    waits for the first. ``abandon`` is called before the half-made folder of a killed attempt is deleted.
     """
     if (folder / _DONE).exists():
         return folder
@@ -25,7 +25,9 @@ def made_once(folder: Path, make: Callable[[Path], None]) -> Path:
         if (folder / _DONE).exists():
             return folder
         draft = folder.with_name(folder.name + ".draft")
-        shutil.rmtree(draft, ignore_errors=True)
+        if draft.exists():
+            abandon(draft)
+            shutil.rmtree(draft)
         draft.mkdir(parents=True)
         try:
             make(draft)

@@ -34,7 +34,7 @@ def converted(function: Callable[[Any], Any], value: Any) -> Any:
     try:
         return function(value)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        raise Unmappable(f"{str(value)[:40]!r} cannot be converted ({error or type(error).__name__}).") from error
+        raise Unmappable(f"{str(value)[:40]!r} cannot be converted ({type(error).__name__}: {error}).") from error
 
 
 def _same(value: Any) -> Any:
@@ -85,7 +85,7 @@ _TERRITORIES: Mapping[str, str] = {
 def _country(value: Any) -> str:
     """ISO 3166 alpha-2 from a code or a country's name."""
     text = str(value).strip()
-    if len(text) == 2 and text.isalpha():
+    if len(text) == 2 and text.isascii() and text.isalpha():
         return text.upper()
     code = _TERRITORIES.get(text.casefold())
     if code is None:
@@ -109,9 +109,11 @@ def _summary(value: Any) -> str:
             parts.append(f"from {line['min_quantity']}")
         if isinstance(line.get("price"), dict):
             parts.append(f"{line['price']['amount']} {line['price']['currency']}")
-        for name in ("quantity", "shipped", "open", "invoiced"):
-            if line.get(name) is not None:
-                parts.append(f"{'ordered' if name == 'quantity' else name} {line[name]}")
+        parts += [
+            f"{'ordered' if name == 'quantity' else name} {line[name]}"
+            for name in ("quantity", "shipped", "open", "invoiced")
+            if line.get(name) is not None
+        ]
         if line.get("unit_price") is not None:
             parts.append(f"at {line['unit_price']}")
         lines.append(" · ".join(parts))

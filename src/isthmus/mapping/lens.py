@@ -6,7 +6,7 @@ Laws (tested for every mapping of the packs): ``get(put(v)) == view(v)``; ``put`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,10 +16,13 @@ from isthmus.errors import Unmappable
 from isthmus.mapping.converters import Converter, converted, converter_for, default_put
 from isthmus.mapping.paths import ABSENT, read, write
 from isthmus.mapping.shape import KEY_FIELD, has_ref, holds, tops
-from isthmus.model.fields import Canonical, FieldType, canonical
+from isthmus.model.fields import Canonical, FieldType, Kind, canonical
 from isthmus.model.flow import Const, Each, Expr, Flow, Join, Path, Struct, Use
 
 __all__ = ["ABSENT", "Got", "Lens", "PutResult", "Refs", "compile_lens", "holds"]
+
+
+_TEXT = FieldType(kind=Kind.TEXT)
 
 
 class Refs(msgspec.Struct, frozen=True):
@@ -150,7 +153,7 @@ class Lens:
                 parts = [read(record, path.segments) for path in expr.paths]
                 if all(part is ABSENT for part in parts):
                     return ABSENT
-                return canonical(kind, expr.by.join(str(p).strip() for p in parts if p not in (None, "", ABSENT)))
+                return canonical(kind, _joined(expr, parts))
             case Struct():
                 found = {name: self._get(part, kind.fields[name], record, resolve) for name, part in expr.parts.items()}
                 if all(value is ABSENT for n, value in found.items() if not isinstance(expr.parts[n], Const)):
@@ -164,11 +167,8 @@ class Lens:
                 if elements is not None and not _all_records(elements):
                     raise Unmappable(f"'{expr.path.segments[0].name}' is not a list of records.")
                 inner = Struct(expr.parts)
-                return [
-                    value
-                    for element in elements or []
-                    if (value := self._get(inner, kind.of, element, resolve)) not in (None, ABSENT)
-                ]
+                shown = [self._get(inner, kind.of, element, resolve) for element in elements or []]
+                return canonical(kind, [value for value in shown if value is not ABSENT])
 
     def _get_path(
         self, expr: Path, kind: FieldType, record: Mapping[str, Any], resolve: Callable[[str, str], str]
@@ -210,7 +210,7 @@ class Lens:
                 return canonical(kind, parts)
             case Each():
                 assert kind.of is not None
-                return [self._view(Struct(expr.parts), kind.of, element) for element in value]
+                return canonical(kind, [self._view(Struct(expr.parts), kind.of, element) for element in value])
             case _:
                 return value
 
@@ -311,7 +311,8 @@ class Lens:
                 raise Unmappable(f"This system has {here!r} here and cannot take {value!r}.")
             return record
         if value is None:
-            return record if here in (None, "", ABSENT) else write(record, expr.segments, None)
+            empty = here in (None, "", ABSENT) or (isinstance(here, str) and not here.strip())
+            return record if empty else write(record, expr.segments, None)
         if convert is not None and convert.name == "ref":
             far: Any = resolve(self._resources[convert.args[0]], value)
             return record if str(here) == far else write(record, expr.segments, far)
@@ -336,7 +337,8 @@ class Lens:
         before = read(record, expr.path.segments) or []
         old = [element for element in before if isinstance(element, Mapping)] if isinstance(before, list) else []
         kept: list[Any] = []
-        for wanted in value or []:
+        for element in value or []:
+            wanted = {**dict.fromkeys(expr.parts), **element}
             match = next((o for o in old if self._put(inner, kind.of, wanted, dict(o), resolve) == o), None)
             if match is not None:
                 old.remove(match)
@@ -360,12 +362,19 @@ def _all_records(elements: Any) -> bool:
     return isinstance(elements, list | tuple) and all(isinstance(element, Mapping) for element in elements)
 
 
+def _joined(expr: Join, parts: Sequence[Any]) -> str:
+    texts = [canonical(_TEXT, part) for part in parts if part is not ABSENT]
+    return expr.by.join(text for text in texts if text)
+
+
 def _put_join(expr: Join, value: Canonical, record: dict[str, Any]) -> dict[str, Any]:
     """Split from the right: the last part gets one word, the first all the rest ("Anna Maria" + "Lee"); a text with
     one word goes to the last part."""
-    current = expr.by.join(str(p).strip() for path in expr.paths if (p := read(record, path.segments)))
-    if (current or None) == value:
-        return record
+    try:
+        if canonical(_TEXT, _joined(expr, [read(record, path.segments) for path in expr.paths])) == value:
+            return record
+    except Unmappable:
+        pass  # whatever is there does not read as wanted
     words = [] if value is None else str(value).rsplit(expr.by, len(expr.paths) - 1)
     padded = [""] * (len(expr.paths) - len(words)) + words
     for path, word in zip(expr.paths, padded, strict=True):

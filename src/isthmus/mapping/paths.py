@@ -62,6 +62,8 @@ def write(record: Mapping[str, Any], segments: Sequence[Segment], value: Any) ->
                 raise Unmappable(f"'{segment.name}' holds a plain value, not a record.")
             copy[segment.name] = write(here or {}, rest, value)
         return copy
+    if here is not None and not isinstance(here, list | tuple):
+        raise Unmappable(f"'{segment.name}' holds a plain value, not a list.")
     copy[segment.name] = _write_element(list(here or []), segment, rest, value)
     return copy
 
@@ -78,6 +80,8 @@ def _write_element(elements: list[Any], segment: Segment, rest: Sequence[Segment
             return elements
         new: dict[str, Any] = {segment.where[0]: segment.where[1]} if segment.where else {}
         return [*elements, write(new, rest, value)]
+    if not isinstance(elements[position], Mapping):
+        raise Unmappable(f"'{segment.name}' holds plain values, not records.")
     changed = write(elements[position], rest, value)
     selector = segment.where[0] if segment.where else None
     # An e-mail element without an address is not an empty e-mail, it is no e-mail.

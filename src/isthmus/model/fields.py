@@ -121,7 +121,15 @@ def canonical(kind: FieldType, value: Any) -> Canonical:
             assert kind.of is not None
             if not isinstance(value, list | tuple):
                 raise Unmappable(f"Expected a list, got {type(value).__name__}.")
-            return [canonical(kind.of, element) for element in value]
+            return _list(kind.of, value)
+
+
+def _list(of: FieldType, value: Any) -> Canonical:
+    elements = [canonical(of, element) for element in value]
+    if of.kind is not Kind.STRUCT:
+        return elements
+    # A list is always whole, so in its elements an absent part and an empty one are the same.
+    return [{name: part for name, part in e.items() if part is not None} for e in elements if e is not None]
 
 
 def _text(value: Any) -> str | None:

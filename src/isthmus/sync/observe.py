@@ -100,11 +100,13 @@ class Observer:
     ) -> int:
         """A complete reading. The feed's position is taken before it starts, so that what changes meanwhile is seen
         again. An interrupted scan goes on at its cursor."""
-        resumed = state.scan_started is not None and state.scan_cursor is not None
+        running = f"{signature} running"
+        # Pages read under an older mapping count for nothing.
+        resumed = state.scan_started is not None and state.scan_cursor is not None and state.scanned_for == running
         if not resumed:
             began = self._clock()
             position = (await resource.changes(None)).cursor if isinstance(resource, Feed) else None
-            state = replace(state, scan_started=began, scan_cursor=None, scan_feed_cursor=position)
+            state = replace(state, scan_started=began, scan_cursor=None, scan_feed_cursor=position, scanned_for=running)
             async with self._store.transaction() as tx:
                 await tx.scan_seen(self._system, name, [], start=True)
         count = 0

@@ -17,7 +17,7 @@ from isthmus import events
 from isthmus.connector import Gone, Record, WriteAnswer
 from isthmus.errors import Ambiguous, IsthmusError, NeedsPerson, Retryable, Stale, UnknownOutcome
 from isthmus.model.fields import Canonical
-from isthmus.model.state import Effect, InboxKind, Link, LinkState, NotHeld
+from isthmus.model.state import Effect, InboxKind, Item, Link, LinkState, NotHeld
 from isthmus.sync.absorb import Seen, absorb_gone, absorb_written
 from isthmus.sync.observe import load_refs, see
 from isthmus.sync.plan import Step, StepKind
@@ -188,7 +188,7 @@ def hold_back(work: Working, link: Link, step: Step) -> None:
     for name in step.refused:
         not_held[name] = NotHeld(wanted=lens.view(name, item.fields.get(name)), got=link.far.get(name))
     work.put_link(replace(link, not_held=not_held))
-    name = item.fields.get("name") or item.fields.get("number") or link.key or "?"
+    name = _name(item, link)
     field, error = min(step.refused.items())
     work.ask(
         InboxKind.FAILURE,
@@ -212,7 +212,7 @@ def park(work: Working, link: Link, error: IsthmusError, step: Step) -> None:
     problem = problem_of(error, work.now)
     work.put_link(replace(link, due_at=None, intent=intent, problem=problem))
     item = work.items.get(link.item or "")
-    name = (item.fields.get("name") or item.fields.get("number") if item is not None else None) or link.key or "?"
+    name = _name(item, link)
     field = getattr(error, "field", None)
     work.ask(
         InboxKind.FAILURE,
@@ -231,6 +231,13 @@ def park(work: Working, link: Link, error: IsthmusError, step: Step) -> None:
     )
     level = logging.WARNING if isinstance(error, NeedsPerson) else logging.ERROR
     events.emit(events.WRITE_PARKED, level, system=link.system, link=link.id, code=error.code)
+
+
+def _name(item: Item | None, link: Link) -> str:
+    """What people call the thing."""
+    fields = item.fields if item is not None else {}
+    named = (fields.get(name) for name in ("name", "number", "reference"))
+    return next((str(name) for name in named if name), link.key or link.resource)
 
 
 def _deed(step: Step) -> str:

@@ -258,12 +258,10 @@ class Day:
         return (str(account["phone"]).replace(" ", ""), str(theirs).replace(" ", ""))
 
     def _conflict_entry(self) -> str:
-        return self.stage.open_conflict("phone")
+        return self.stage.open_conflict("phone", {self.account, str(self.party)})
 
     def _sale(self) -> int | None:
-        party_sales = [
-            s for s in self.erp.read("sale.sale", [["party", "=", self.party]], ["state", "total_amount", "number"])
-        ]
+        party_sales = self.erp.read("sale.sale", [["party", "=", self.party]], ["state", "total_amount", "number"])
         done = [s for s in party_sales if s["state"] in ("confirmed", "processing", "done")]
         return int(done[0]["id"]) if len(party_sales) == 1 and done else None
 

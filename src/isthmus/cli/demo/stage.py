@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from isthmus.app.approving import decide_entry
@@ -96,10 +96,11 @@ class Stage:
             return None
         return pid if b"isthmus" in command else None
 
-    def open_conflict(self, field: str) -> str:
-        """Id of the open inbox entry about a conflict of this field; empty when there is none."""
+    def open_conflict(self, field: str, keys: Collection[str]) -> str:
+        """Id of the open inbox entry about a conflict of this field in one of these records; empty when there is
+        none."""
         entries = asyncio.run(self._conflicts())
-        return next((entry.id for entry in entries if field in entry.detail["fields"]), "")
+        return next((e.id for e in entries if field in e.detail["fields"] and e.detail["key"] in keys), "")
 
     def side_of(self, entry: str, system: str) -> str:
         """Which choice means the value of ``system``: ``far`` when the entry is about its record, else ``hub``."""

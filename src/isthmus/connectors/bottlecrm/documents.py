@@ -14,7 +14,7 @@ from isthmus.connector import Change, Create, Gone, Key, Record, Traits, Update,
 from isthmus.connectors.bottlecrm.client import Client
 from isthmus.connectors.bottlecrm.custom_fields import CustomFields
 from isthmus.connectors.bottlecrm.fields import Field, decimal_of
-from isthmus.connectors.bottlecrm.lines import line_body, line_changes, net, read_lines, write_line
+from isthmus.connectors.bottlecrm.lines import line_body, line_changes, net, read_lines, stored, write_line
 from isthmus.connectors.bottlecrm.resource import CrmResource
 from isthmus.errors import Rejected
 
@@ -277,17 +277,12 @@ class Invoices(Documents):
 
 
 def _written(line: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: line[name]
-        for name in line
-        if name
-        in ("product", "name", "description", "quantity", "unit_price", "discount_type", "discount_value", "tax_rate")
-    }
+    return {name: value for name, value in stored(line).items() if name != "order"}
 
 
 def _taxable(fields: Mapping[str, Any]) -> Decimal:
     """What the tax is computed on: the lines less the document's discount."""
-    subtotal = sum((net(line) for line in fields.get("line_items") or ()), Decimal(0))
+    subtotal = sum((net(stored(line)) for line in fields.get("line_items") or ()), Decimal(0))
     off = Decimal(fields.get("discount_value") or 0)
     return subtotal - (subtotal * off / 100 if fields.get("discount_type") == "PERCENTAGE" else min(off, subtotal))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Literal
@@ -13,9 +14,10 @@ from isthmus.connectors.bottlecrm.fields import decimal_of, key_of
 from isthmus.connectors.bottlecrm.resource import is_uuid
 from isthmus.errors import Rejected
 
-__all__ = ["WRITTEN", "LineStep", "line_body", "line_changes", "net", "read_lines", "write_line"]
+__all__ = ["WRITTEN", "LineStep", "line_body", "line_changes", "net", "read_lines", "stored", "write_line"]
 
 _TEXTS = ("name", "description", "discount_type")
+_EXACT = re.compile(r"(\d+(?:\.\d+)?) × (\d+(?:\.\d+)?)")
 _NUMBERS = (
     "quantity",
     "unit_price",
@@ -43,6 +45,30 @@ def net(line: Mapping[str, Any]) -> Decimal:
     return gross - share.quantize(cent, ROUND_HALF_UP)
 
 
+def stored(line: Mapping[str, Any]) -> dict[str, Any]:
+    """A line as BottleCRM can hold it to the cent. Its prices have two decimals: a finer one would change the line's
+    sum, so such a line is kept as one piece at its exact sum, with quantity and price in its description."""
+    fields = {name: value for name, value in line.items() if name in WRITTEN}
+    quantity, price, amount = line.get("quantity"), line.get("unit_price"), line.get("net_amount")
+    if quantity is None or price is None or amount is None or Decimal(amount) < 0:
+        return fields
+    if _cents(Decimal(quantity)) and _cents(Decimal(price)):
+        return fields
+    return {**fields, "quantity": Decimal(1), "unit_price": amount, "description": f"{quantity} × {price}"}
+
+
+def _cents(value: Decimal) -> bool:
+    return value == value.quantize(Decimal("0.01"))
+
+
+def _shown(line: dict[str, Any]) -> dict[str, Any]:
+    """The line that :func:`stored` was given."""
+    found = _EXACT.fullmatch(line.get("description") or "")
+    if found is None or line.get("quantity") != 1:
+        return line
+    return {**line, "quantity": Decimal(found[1]), "unit_price": Decimal(found[2]), "description": None}
+
+
 class LineStep(msgspec.Struct, frozen=True, kw_only=True):
     """One call that brings the lines closer to what is wanted."""
 
@@ -58,7 +84,7 @@ def read_lines(rows: Any) -> list[dict[str, Any]]:
         line: dict[str, Any] = {"id": str(row["id"]), "product": key_of(row.get("product"))}
         line |= {name: row.get(name) or None for name in _TEXTS if name in row}
         line |= {name: decimal_of(row[name]) for name in _NUMBERS if row.get(name) is not None}
-        lines.append(line | {"discount_rate": _rate(line), "order": row.get("order", 0)})
+        lines.append(_shown(line | {"discount_rate": _rate(line), "order": row.get("order", 0)}))
     return lines
 
 
@@ -82,11 +108,12 @@ def line_changes(new: Sequence[Mapping[str, Any]], old: Sequence[Mapping[str, An
         wanted = {name: value for name, value in line.items() if name in WRITTEN}
         was = before.get(line.get("id", ""))
         if was is None:
-            steps.append(LineStep(method="POST", fields={"order": at, **wanted}))
+            steps.append(LineStep(method="POST", fields={"order": at, **stored(line)}))
             continue
         differs = {name: value for name, value in wanted.items() if value != was.get(name)}
+        exact = stored(line) != wanted or stored(was) != {name: was[name] for name in was if name in WRITTEN}
         if differs:
-            steps.append(LineStep(method="PUT", id=was["id"], fields=differs))
+            steps.append(LineStep(method="PUT", id=was["id"], fields=stored(line) if exact else differs))
     return steps
 
 

@@ -73,7 +73,8 @@ class Payments(CrmResource):
         body.pop("invoice")
         await self._check_currency(invoice, body.pop("currency", None))
         body["notes"] = f"{body.get('notes') or ''}\n[isthmus:{create.token}]".strip()
-        sent = {name: value for name, value in body.items() if value is not None and value != ""}
+        sent = {"payment_method": "OTHER"}
+        sent |= {name: value for name, value in body.items() if value is not None and value != ""}
         made = await self.client.send("POST", f"{_INVOICES}{invoice}/payments/", sent)
         if made is None:
             raise Rejected("The invoice of this payment does not exist.", field="invoice")

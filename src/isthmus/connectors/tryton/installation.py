@@ -47,9 +47,7 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
         return module in self.modules
 
 
-async def survey(
-    rpc: Rpc, company: int | None, warehouse: str | None
-) -> tuple[int, str, int | None, frozenset[int]]:
+async def survey(rpc: Rpc, company: int | None, warehouse: str | None) -> tuple[int, str, int | None, frozenset[int]]:
     """Company, its currency's code, the warehouse, and the companies' own parties; by what was configured or the only
     one there is.
 

@@ -71,6 +71,9 @@ class BottleCrm(LabSystem):
             "ids": {"org": made["org"]},
         }
 
+    def _abandon(self, folder: Path) -> None:
+        """Nothing: it has no server but the web server, and a second one on the same file does no harm."""
+
     def _launch(self, port: int) -> dict[str, Process]:
         command = gunicorn(self._environment(), "crm.wsgi:application", port, threads=8)
         return {"web": start(command, log=self.log, cwd=self.home, environment=self._settings(self.home))}

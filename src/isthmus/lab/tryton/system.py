@@ -100,7 +100,10 @@ class Tryton(LabSystem):
                 )
             password.unlink()
 
-        return made_once(self._cache / "templates" / f"tryton-modules-{key}", make)
+        return made_once(self._cache / "templates" / f"tryton-modules-{key}", make, self._abandon)
+
+    def _abandon(self, folder: Path) -> None:
+        self.postgres(folder).stop_stray()
 
     @contextlib.contextmanager
     def _serving(self, folder: Path) -> Iterator[tuple[Postgres, Path]]:

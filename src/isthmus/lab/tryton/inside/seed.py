@@ -151,15 +151,10 @@ def party_values(party: dict[str, Any], ids: dict[str, Any]) -> dict[str, Any]:
         "name": party["name"],
         "addresses": [("create", [address])],
         "contact_mechanisms": [("create", [m for m in mechanisms if m["value"]])],
-        "customer_payment_term": ids["terms"][party["payment_term"]],
     }
     if party["tax"]:
         kind, code = party["tax"]
         values["identifiers"] = [("create", [{"type": kind, "code": code}])]
-    if party["credit_limit"]:
-        values["credit_limit_amount"] = Decimal(party["credit_limit"])
-    if party["price_list"]:
-        values["sale_price_list"] = ids["price_lists"][party["price_list"]]
     return values
 
 
@@ -172,11 +167,9 @@ def product_values(product: dict[str, Any], ids: dict[str, Any]) -> dict[str, An
         "default_uom": ids["unit"],
         "sale_uom": ids["unit"],
         "salable": True,
-        "list_price": Decimal(product["list_price"]),
+        "list_prices": [("create", [{"company": ids["company"], "list_price": Decimal(product["list_price"])}])],
         "account_category": ids["category"],
-        "products": [
-            ("create", [{"cost_price": Decimal(product["cost_price"]), "description": product["description"]}])
-        ],
+        "products": [("create", [{"description": product["description"]}])],
     }
 
 
@@ -191,10 +184,12 @@ def fill(dataset: dict[str, Any], ids: dict[str, Any]) -> None:
         ids["storage"], ids["supplier"] = storage.id, supplier.id
     for rows in chunks(dataset["parties"]):
         with working(ids) as pool:
-            pool.get("party.party").create([party_values(row, ids) for row in rows])
+            parties = pool.get("party.party").create([party_values(row, ids) for row in rows])
+            set_terms(pool, parties, rows, ids)
     for rows in chunks(dataset["products"]):
         with working(ids) as pool:
             templates = pool.get("product.template").create([product_values(row, ids) for row in rows])
+            set_costs(pool, [template.products[0] for template in templates], rows)
             stocked = [
                 stock_values(template.products[0].id, row, ids)
                 for template, row in zip(templates, rows, strict=True)
@@ -203,6 +198,29 @@ def fill(dataset: dict[str, Any], ids: dict[str, Any]) -> None:
             move = pool.get("stock.move")
             moves = move.create(stocked)
             move.do(moves)
+
+
+def set_terms(pool: Any, parties: list[Any], rows: list[dict[str, Any]], ids: dict[str, Any]) -> None:
+    """Terms, credit limits and price lists: kept per company, and quickest written for all who have the same."""
+    alike: dict[tuple[str, Any], list[Any]] = {}
+    for party, row in zip(parties, rows, strict=True):
+        alike.setdefault(("customer_payment_term", ids["terms"][row["payment_term"]]), []).append(party)
+        if row["credit_limit"]:
+            alike.setdefault(("credit_limit_amount", Decimal(row["credit_limit"])), []).append(party)
+        if row["price_list"]:
+            alike.setdefault(("sale_price_list", ids["price_lists"][row["price_list"]]), []).append(party)
+    for (field, value), those in alike.items():
+        pool.get("party.party").write(those, {field: value})
+
+
+def set_costs(pool: Any, products: list[Any], rows: list[dict[str, Any]]) -> None:
+    """Cost prices, into the records that the products were made with."""
+    costs = {product.id: Decimal(row["cost_price"]) for product, row in zip(products, rows, strict=True)}
+    model = pool.get("product.cost_price")
+    changes: list[Any] = []
+    for record in model.search([("product", "in", list(costs))]):
+        changes += [[record], {"cost_price": costs[record.product.id]}]
+    model.write(*changes)
 
 
 def trust() -> None:
