@@ -56,13 +56,12 @@ async def test_a_doubtful_pair_is_treated_as_decided(office, choice):
 
 @pytest.mark.spec(3)
 async def test_two_candidates_are_asked_about_and_a_person_names_one(office):
-    o = office(**ONLY)
+    o = office(**ONLY, sides={("Customer", "erp"): {"create": CreatePolicy.NEVER}})
     first = o.crm.people.create("accounts", ACME)
-    o.crm.people.create("accounts", {**ACME, "name": "Acme GmbH & Co."})
-    await o.start()
-    o.flow_changes["sides"] = {("Customer", "erp"): {"create": CreatePolicy.NEVER}}
-    await o.start()
     await o.settle(2)
+    o.crm.people.create("accounts", {**ACME, "name": "Acme GmbH & Co."})
+    await o.settle(2)
+    await o.decide(await o.question(InboxKind.MATCH), "separate")
     o.erp.people.create("parties", ACME_ERP)
     await o.settle(2)
     entry = await o.question(InboxKind.MATCH)
@@ -71,6 +70,16 @@ async def test_two_candidates_are_asked_about_and_a_person_names_one(office):
     await o.decide(entry, "link", item=wanted)
     await o.settle()
     assert (await o.link("system = 'erp'")).item == wanted
+
+
+@pytest.mark.spec(3)
+async def test_two_records_of_one_first_page_that_look_alike_are_asked_about(office):
+    o = office(**ONLY)
+    o.crm.people.create("accounts", ACME)
+    o.crm.people.create("accounts", {**ACME, "name": "Acme GmbH & Co."})
+    await o.settle(2)
+    assert len(await o.inbox(InboxKind.MATCH)) == 1
+    assert len(o.table("erp", "parties")) == 1
 
 
 @pytest.mark.spec(3)
@@ -129,7 +138,9 @@ async def test_a_plan_shows_what_would_be_written_and_writes_nothing(office):
     await o.start()
     await o.engine.observe_all()
     await o.engine.meet_all()
-    steps = await o.engine.plan()
+    problems: dict[str, str] = {}
+    steps = await o.engine.plan(problems)
+    assert problems == {}
     assert [(s.kind, s.link.system) for s in steps] == [("create", "erp")]
     assert steps[0].changes["credit_limit"] == (None, {"amount": "1000", "currency": "EUR"})
     assert o.writes() == 0

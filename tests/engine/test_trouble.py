@@ -330,7 +330,7 @@ async def test_a_system_that_refuses_our_login_stops_alone(office):
     resource.changes = changes
     with pytest.raises(IsthmusError):
         await o.engine.poll("erp", "parties")
-    assert o.engine.is_down("erp")
+    assert o.engine.health.is_down("erp", "parties")
     done = await o.sync()
     assert "withdrawn" in done.problems["erp"]
     assert (await feed(o, "erp", "parties")).problem.code == "unauthorized"

@@ -112,10 +112,9 @@ class Service:
 
     async def _attempt(self, work: Awaitable[int]) -> int:
         """What the work gives; 0 when it failed."""
-        count = 0
         async with self._patience():
-            count = await work
-        return count
+            return await work
+        return 0
 
     @contextlib.asynccontextmanager
     async def _patience(self) -> AsyncIterator[None]:

@@ -61,7 +61,8 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 class Create(msgspec.Struct, frozen=True, kw_only=True):
     """Make a record. ``token`` is stable across retries of the same intent: keep it in the far system when it has a
-    place for it (idempotency key, external reference), so that :meth:`Findable.find_created` can recognise the outcome."""
+    place for it (idempotency key, external reference), so that :meth:`Findable.find_created` can recognise the
+    outcome."""
 
     token: str
     fields: Mapping[str, Value]

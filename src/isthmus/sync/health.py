@@ -14,6 +14,8 @@ from isthmus.sync.outcome import pause
 
 __all__ = ["Health"]
 
+LONGEST = timedelta(seconds=10)
+"""A system that is down is tried again at least this often: when it is back, people wait for it."""
 STUCK = timedelta(seconds=60)
 """Pause after an error that does not pass by itself."""
 
@@ -31,9 +33,15 @@ class Health:
         """Note a failure; True when it is the first since the last success."""
         whole = isinstance(error, Retryable | Unauthorized)
         place: Place = (system, None if whole else resource)
-        tries, _ = self._failed.get(place, (0, self._clock()))
-        delay = pause(tries, self._jitter(), error.wait) if isinstance(error, Retryable) else STUCK
-        self._failed[place] = (tries + 1, self._clock() + delay)
+        now = self._clock()
+        tries, back = self._failed.get(place, (0, now))
+        if tries and now < back:
+            # Several calls were under way when it went down: one outage, one pause.
+            return False
+        delay = STUCK
+        if isinstance(error, Retryable):
+            delay = max(min(pause(tries, self._jitter()), LONGEST), timedelta(seconds=error.wait or 0))
+        self._failed[place] = (tries + 1, now + delay)
         return tries == 0
 
     def answered(self, system: str, resource: str) -> bool:

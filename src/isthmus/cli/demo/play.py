@@ -47,7 +47,8 @@ def play(folder: Path, size: str, console: Console, *, stop_after: bool) -> bool
         missed = [result for result in day.results if not result.seen]
         seen = [result.seconds for result in day.results if result.seen]
         say(
-            f"\n{len(seen)} of {len(day.results)} things were seen where they had to be, the slowest after {max(seen):.1f} s."
+            f"\n{len(seen)} of {len(day.results)} things were seen where they had to be, "
+            f"the slowest after {max(seen, default=0):.1f} s."
         )
         for result in missed:
             say(f"NOT SEEN: {result.what}")
