@@ -7,10 +7,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup check test demo bench lock clean
+.PHONY: help setup check test demo demo-stop bench lock clean
 
 help:  ## say what each target does
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
 
 setup:  ## make .venv as the lock files say; no work and no network when nothing changed
 	@$(PYTHON) scripts/bootstrap.py
@@ -26,6 +26,9 @@ test: check  ## check, then every test (ARGS="--flow ERP-3" for one flow)
 
 demo: setup  ## a business day on real systems (EXIT=1: stop everything at the end)
 	$(BIN)/isthmus demo $(if $(filter-out 0,$(EXIT)),--exit) $(ARGS)
+
+demo-stop:  ## stop what a demo left running
+	$(BIN)/isthmus demo --stop
 
 bench: setup  ## run the benchmarks, each figure beside its floor
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -63,7 +63,6 @@ async def test_killed_anywhere_the_end_is_the_same(engine_database, days, part):
     _, wanted = await lived(store, DAYS[days], gate)
     await store.close()
     assert not wanted["waiting"]
-    print(gate.passed, gate.log)
     assert not wanted["inbox"]
     for at in range(1 + part, gate.passed + 1, 4):
         store = await emptied(engine_database, Clock())

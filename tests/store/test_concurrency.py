@@ -11,7 +11,7 @@ import msgspec
 import psycopg
 import pytest
 
-from isthmus.errors import Stale, Unavailable
+from isthmus.errors import StoreUnavailable, Unavailable
 from isthmus.store import Notice, PostgresStore
 from isthmus.sync.ports import Batch
 from tests.store.examples import HOUR, NOW, a_link, an_item, save
@@ -71,7 +71,7 @@ async def test_the_second_to_store_the_same_record_is_told_to_look_again(
     store: PostgresStore, other: PostgresStore
 ) -> None:
     await save(store, links=[a_link("mine", key="1")])
-    with pytest.raises(Stale):
+    with pytest.raises(StoreUnavailable):
         await save(other, links=[a_link("yours", key="1")])
     async with store.transaction() as transaction:
         assert [link.id for link in await transaction.links_by_key("crm", "account", ["1"])] == ["mine"]

@@ -57,6 +57,8 @@ async def make_plan(hub: Hub, report: Callable[[str, str, int], None] | None = N
     """Plan everything as it stands now."""
     async with hub.store.scratch() as scratch:
         engine = Engine(scratch, hub.world, hub.engine.systems, clock=clock, new_id=new_id, jitter=lambda: 0.0)
+        for observer in engine.observers.values():
+            observer.kept = {}
         done = await engine.observe_all(report)
         problems = dict(done.problems)
         while await engine.meet_all():

@@ -112,22 +112,28 @@ class Service:
 
     async def _attempt(self, work: Awaitable[int]) -> int:
         """What the work gives; 0 when it failed."""
-        async with self._patience():
+        try:
             return await work
-        return 0
+        except IsthmusError as error:
+            await self._endure(error)
+            return 0
 
     @contextlib.asynccontextmanager
     async def _patience(self) -> AsyncIterator[None]:
-        """Failures of far systems are noted by the engine and shown by status; the hub's own database is revived."""
         try:
             yield
-        except StoreUnavailable as error:
-            if error.wait is None:
-                events.emit(events.STORE_DOWN, logging.ERROR, message=error.message)
+        except IsthmusError as error:
+            await self._endure(error)
+
+    async def _endure(self, error: IsthmusError) -> None:
+        """Failures of far systems are noted by the engine and shown by status; the hub's own database is revived."""
+        if not isinstance(error, StoreUnavailable):
+            return
+        if error.wait is None:
+            events.emit(events.STORE_DOWN, logging.ERROR, message=error.message)
+            with contextlib.suppress(IsthmusError):
                 await self._revive()
-            await asyncio.sleep(error.wait or TAKEN * 5)
-        except IsthmusError:
-            pass
+        await asyncio.sleep(error.wait or TAKEN * 5)
 
     def _down_for(self, system: str, resource: str | None = None) -> float:
         back = self._engine.health.back_at(system, resource)

@@ -101,10 +101,14 @@ def demo(
     exit_after: Annotated[bool, typer.Option("--exit", help="Stop everything at the end.")] = False,
     stop: Annotated[bool, typer.Option("--stop", help="Only stop what an earlier demo left running.")] = False,
     size: SizeOption = "full",
+    json: JsonOption = False,
 ) -> None:
     """A business day between a real CRM and a real ERP, from nothing; prints what happened where."""
     if stop:
         Stage(folder, lambda text: None).tear_down()
         return
-    good = play(folder, _size(size), console, stop_after=exit_after)
-    raise typer.Exit(Exit.OK if good else Exit.DIFFERENT)
+    # With --json the story goes to standard error, and what was seen to standard output.
+    results = play(folder, _size(size), errors if json else console, stop_after=exit_after)
+    if json:
+        print_json(results)
+    raise typer.Exit(Exit.OK if all(result.seen for result in results) else Exit.DIFFERENT)

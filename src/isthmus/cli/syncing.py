@@ -14,14 +14,15 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 
 from isthmus.api import serve
 from isthmus.app.approving import approve_brakes
-from isthmus.app.bootstrap import clock, open_hub, reopen_system, revive_database
+from isthmus.app.bootstrap import STATE_FOLDER, clock, open_hub, reopen_system, revive_database
 from isthmus.app.hints import HintDesk
 from isthmus.app.planning import PlanLine, PlanReport, make_plan
 from isthmus.app.service import Service
 from isthmus.app.summary import SyncSummary, summarise
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run, table, value_text
+from isthmus.store import EmbeddedServer
 
-__all__ = ["plan", "run_hub", "sync"]
+__all__ = ["plan", "run_hub", "show_plan", "stop", "sync"]
 
 SHOWN = 20
 """Planned writes shown in full unless --all is given."""
@@ -135,12 +136,22 @@ def sync(
         raise typer.Exit(Exit.NEEDS_PERSON)
 
 
-def run_hub(project: ProjectOption = Path()) -> None:
+def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
     """Keep everything in step continuously, until stopped (Ctrl-C or SIGTERM)."""
-    run(_run(project))
+    run(_run(project, json))
 
 
-async def _run(project: Path) -> None:
+def stop(project: ProjectOption = Path(), json: JsonOption = False) -> None:
+    """Stop the project's own PostgreSQL, when nobody uses it any more. Nothing is lost; the next command starts it."""
+    stopped = EmbeddedServer(project / STATE_FOLDER / "pg").stop(only_unused=True)
+    if json:
+        print_json({"stopped": stopped})
+    else:
+        console.print("The project's database is stopped." if stopped else "Somebody still uses the database.")
+    raise typer.Exit(Exit.OK if stopped else Exit.DIFFERENT)
+
+
+async def _run(project: Path, json: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -152,7 +163,11 @@ async def _run(project: Path) -> None:
             if settings.public_url:
                 for system, problem in (await desk.subscribe(settings.public_url)).items():
                     errors.print(f"{system}: no webhooks ({problem}); it is polled.", markup=False)
-            console.print(f"isthmus runs; http://{settings.host}:{port}/health. Stop with Ctrl-C.")
+            health = f"http://{settings.host}:{port}/health"
+            if json:
+                print_json({"health": health, "down": {name: str(error) for name, error in hub.down.items()}})
+            else:
+                console.print(f"isthmus runs; {health}. Stop with Ctrl-C.")
             for system, error in hub.down.items():
                 errors.print(f"{system}: {error}", markup=False)
             service = Service(
@@ -163,7 +178,8 @@ async def _run(project: Path) -> None:
                 revive=partial(revive_database, hub.project),
             )
             await service.run(stop)
-        console.print("Stopped.")
+        if not json:
+            console.print("Stopped.")
 
 
 def _progress(quiet: bool) -> Progress:

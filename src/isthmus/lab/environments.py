@@ -69,8 +69,18 @@ def make_environment(
         uv = _uv()
         run([*uv, "venv", "--quiet", "--no-project", "--python", sys.executable, folder], f"make a place for {name}")
         run(
-            [*uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", folder, "--require-hashes",
-             "-r", requirements],
+            [
+                *uv,
+                "pip",
+                "install",
+                "--quiet",
+                "--compile-bytecode",
+                "--python",
+                folder,
+                "--require-hashes",
+                "-r",
+                requirements,
+            ],
             f"install {name}",
             advice="The download needs a network; proxies and mirrors are set as for uv (UV_INDEX_URL, UV_FIND_LINKS).",
         )

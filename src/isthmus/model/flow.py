@@ -172,7 +172,7 @@ class FieldRule(msgspec.Struct, frozen=True, kw_only=True):
     writers: tuple[str, ...] = ()
     """Only these systems may change the field; edits elsewhere are written back. Empty: all may."""
     merge: str | None = None
-    """Merge rule: union, max, min, any, text, elements."""
+    """Merge rule, see :data:`isthmus.merge.MERGE_RULES`: elements, union, max, min, any."""
     role: str | None = None
     """Only people with this role see the value."""
 

@@ -109,6 +109,10 @@ class Applier:
         found: dict[str, Record] = {}
         size = max(1, self._resource.traits.fetch_batch)
         keys = [link.key for link in links if link.key is not None]
+        if self._observer.kept is not None:
+            known = self._observer.kept
+            found = {key: known[place] for key in keys if (place := (self._resource.name, key)) in known}
+            keys = [key for key in keys if key not in found]
         for start in range(0, len(keys), size):
             began = self._clock()
             answers = await self._resource.fetch(keys[start : start + size])

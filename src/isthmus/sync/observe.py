@@ -25,6 +25,8 @@ from isthmus.sync.world import World
 __all__ = ["Observer", "load_refs", "see"]
 
 _EMPTY = Got({})
+KEPT = 200_000
+"""Records that a dry run remembers; beyond them it reads again."""
 RESCAN = timedelta(hours=1)
 """How long deletes may stay unseen in a resource whose feed does not tell them."""
 READABLE = frozenset({LinkState.NEW, LinkState.DOUBTFUL, LinkState.LINKED, LinkState.GONE})
@@ -45,6 +47,8 @@ class Observer:
     ) -> None:
         self._store, self._world, self._system, self._resources = store, world, system, resources
         self._clock, self._new_id = clock, new_id
+        self.kept: dict[tuple[str, str], Record] | None = None
+        """For a dry run: what was read, so that planning needs not read it again. None: nothing is kept."""
 
     async def poll(self, name: str, report: Callable[[int], None] | None = None) -> int:
         """Look at one resource: the first time (or when what is read from it changed) a complete scan, later its
@@ -192,6 +196,8 @@ class Observer:
     ) -> None:
         """Take in one page in one transaction, together with the cursor after it."""
         latest: dict[str, Change] = {change.key: change for change in changes}
+        if self.kept is not None and len(self.kept) < KEPT:
+            self.kept |= {(name, key): change for key, change in latest.items() if isinstance(change, Record)}
         async with self._store.transaction() as tx:
             if latest:
                 await tx.lock(self._world.entities(self._system, name))

@@ -16,7 +16,7 @@ from isthmus.app.planning import make_plan
 from isthmus.app.summary import status_report, summarise
 from isthmus.app.tracing import trace
 from isthmus.cli.answers import show_status, show_trace
-from isthmus.cli.demo.day import Day
+from isthmus.cli.demo.day import Day, StepResult
 from isthmus.cli.demo.stage import Stage
 from isthmus.cli.syncing import show_plan
 from isthmus.store import Reads
@@ -25,8 +25,8 @@ from isthmus.sync.world import World
 __all__ = ["play"]
 
 
-def play(folder: Path, size: str, console: Console, *, stop_after: bool) -> bool:
-    """Play it all; True when every step of the day was seen in the systems themselves."""
+def play(folder: Path, size: str, console: Console, *, stop_after: bool) -> list[StepResult]:
+    """Play it all; what was looked for in the systems themselves, and whether it was seen."""
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False)
@@ -54,7 +54,7 @@ def play(folder: Path, size: str, console: Console, *, stop_after: bool) -> bool
             say(f"NOT SEEN: {result.what}")
         if not stop_after:
             _addresses(stage, say)
-        return not missed
+        return day.results
     finally:
         if stop_after:
             stage.tear_down()

@@ -87,12 +87,14 @@ where link.state = 'linked' and item.deleted_at is null and item.alias_of is nul
 order by link.system, link.resource, link.key, link.id;
 
 -- name: far_keys
-select distinct on (link.system, link.resource, link.item) link.system, link.resource, link.item, link.key
-from link
-    join unnest(%(systems)s::text[], %(resources)s::text[], %(items)s::text[]) as wanted (system, resource, item)
-        on link.system = wanted.system and link.resource = wanted.resource and link.item = wanted.item
+-- A child may still name an item that was merged into another one.
+select distinct on (wanted.system, wanted.resource, wanted.item) wanted.system, wanted.resource, wanted.item, link.key
+from unnest(%(systems)s::text[], %(resources)s::text[], %(items)s::text[]) as wanted (system, resource, item)
+    join item on item.id = wanted.item
+    join link on link.system = wanted.system and link.resource = wanted.resource
+        and link.item = coalesce(item.alias_of, item.id)
 where link.state = 'linked' and link.key is not null
-order by link.system, link.resource, link.item, link.id;
+order by wanted.system, wanted.resource, wanted.item, link.id;
 
 -- name: find_evidence
 select wanted.rule, wanted.value, found.item

@@ -1,0 +1,1 @@
+"""Benchmarks: how long Isthmus takes, each figure beside a floor measured in the same run on the same systems."""

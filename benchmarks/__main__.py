@@ -1,0 +1,58 @@
+"""``python -m benchmarks [names…] [--size full|small] [--json FILE] [--profile]``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from benchmarks.figures import BUSY, Figure, save, show
+from benchmarks.first_link import first_link
+from benchmarks.hint_latency import hint_latency
+from benchmarks.idle_cost import idle_cost
+
+RESULTS = Path(__file__).with_name("results")
+NAMES = ("first_link", "hint_latency", "idle_cost")
+
+
+def main() -> int:
+    """Run what was asked for; 0 when every target holds."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="name", help=f"which: {', '.join(NAMES)}; all when none is named")
+    parser.add_argument("--size", choices=("full", "small"), default="full", help="2,000 customers, or a few to try")
+    parser.add_argument("--json", type=Path, default=RESULTS / "latest.json", help="where the figures are written")
+    parser.add_argument("--profile", action="store_true", help="first_link also writes results/profile.txt (slower)")
+    chosen = parser.parse_args()
+    if unknown := [name for name in chosen.names if name not in NAMES]:
+        parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    console = Console(highlight=False)
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        console.print(f"[{time.monotonic() - began:7.1f} s] {text}", markup=False, highlight=False)
+
+    if os.getloadavg()[0] > BUSY:
+        say(f"WARNING: the load average is {os.getloadavg()[0]:.2f}; wait until the machine is quiet.")
+    figures: list[Figure] = []
+    for name in NAMES:
+        if chosen.names and name not in chosen.names:
+            continue
+        say(f"--- {name}")
+        match name:
+            case "first_link":
+                figures += first_link(chosen.size, say, RESULTS / "profile.txt" if chosen.profile else None)
+            case "hint_latency":
+                figures += hint_latency(chosen.size, say)
+            case _:
+                figures += idle_cost(chosen.size, say)
+        save(figures, chosen.json)
+    show(figures, Console(width=max(console.width, 110)))
+    return 0 if all(figure.holds is not False for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
