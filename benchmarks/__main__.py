@@ -33,7 +33,7 @@ def main() -> int:
     began = time.monotonic()
 
     def say(text: str) -> None:
-        console.print(f"[{time.monotonic() - began:7.1f} s] {text}", markup=False, highlight=False)
+        console.print(f"[{time.monotonic() - began:7.1f} s] {text}", markup=False, highlight=False, soft_wrap=True)
 
     if os.getloadavg()[0] > BUSY:
         say(f"WARNING: the load average is {os.getloadavg()[0]:.2f}; wait until the machine is quiet.")

@@ -97,7 +97,7 @@ def show(figures: Sequence[Figure], console: Console) -> None:
         )
     console.print(table)
     for line in dict.fromkeys(figure.machine for figure in figures):
-        console.print(f"Machine: {line}", markup=False, highlight=False)
+        console.print(f"Machine: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 def save(figures: Sequence[Figure], path: Path) -> None:

@@ -44,6 +44,7 @@ class _Run:
         self.linked = Linked()
         self.seconds = self.cpu = self.postgres = 0.0
         self.start = self.end = 0.0
+        self.profile = ""
 
 
 def first_link(size: str, say: Callable[[str], None], profile: Path | None) -> list[Figure]:
@@ -52,7 +53,10 @@ def first_link(size: str, say: Callable[[str], None], profile: Path | None) -> l
     where = machine()
     with stage(size, say) as place:
         say("first link by the hub")
-        run = asyncio.run(_hub(place.folder, profile))
+        run = asyncio.run(_hub(place.folder, profiled=profile is not None))
+        if profile is not None:
+            profile.parent.mkdir(parents=True, exist_ok=True)
+            profile.write_text(run.profile, encoding="utf-8")
         if run.linked.problems:
             raise RuntimeError(f"The first link did not run through: {run.linked.problems}")
         say(f"hub: {run.seconds:.2f} s, {len(run.tape.calls)} calls; seeding the systems again")
@@ -67,7 +71,7 @@ def first_link(size: str, say: Callable[[str], None], profile: Path | None) -> l
     return figures
 
 
-async def _hub(folder: Path, profile: Path | None) -> _Run:
+async def _hub(folder: Path, *, profiled: bool) -> _Run:
     run = _Run()
     with metering(run.phases):
         async with open_hub(folder, prepare=True) as hub:
@@ -78,15 +82,13 @@ async def _hub(folder: Path, profile: Path | None) -> _Run:
             postgres = _postgres(folder)
             cpu, database = time.process_time(), cpu_seconds(postgres, children=True)
             run.start = time.perf_counter()
-            with cProfile.Profile() if profile else nullcontext() as measured:
+            with cProfile.Profile() if profiled else nullcontext() as measured:
                 run.linked = await catch_up(hub)
             run.end = time.perf_counter()
             run.seconds = run.end - run.start
             run.cpu = time.process_time() - cpu
             run.postgres = cpu_seconds(postgres, children=True) - database
-    if profile is not None and measured is not None:
-        profile.parent.mkdir(parents=True, exist_ok=True)
-        profile.write_text(_top(measured), encoding="utf-8")
+    run.profile = _top(measured) if measured is not None else ""
     return run
 
 
@@ -140,28 +142,31 @@ def _figures(run: _Run, bare: Replayed, where: str, size: str) -> list[Figure]:
     named: dict[str, Any] = {"machine": where, "size": size}
     written = sum(call.records for call in run.tape.calls if call.method == "write")
     read = sum(call.records for call in run.tape.calls if call.method in ("scan", "changes", "fetch"))
-    again = _repeated(bare.tape)
-    own = run.cpu - bare.cpu_seconds
-    return [
-        Figure(
-            name="first_link",
-            value=run.seconds,
-            unit="s",
-            floor=bare.seconds,
-            target=TARGET,
-            of_ratio=True,
-            detail=_detail(run, bare, read, written),
-            **named,
-        ),
-        Figure(name="first_link_without_second_looks", value=run.seconds, unit="s", floor=bare.seconds - again, **named),
-        Figure(name="first_link_calls", value=len(run.tape.calls), unit="calls", floor=len(bare.tape.calls), **named),
-        Figure(name="first_link_rate", value=(read + written) / run.seconds, unit="records/s",
-               floor=(read + written) / bare.seconds, **named),
-        Figure(name="first_link_cpu", value=run.cpu, unit="CPU s", floor=bare.cpu_seconds, **named),
-        Figure(name="first_link_cpu_own", value=own, unit="CPU s", **named),
-        Figure(name="first_link_postgresql", value=run.postgres, unit="CPU s", **named),
-        Figure(name="first_link_hub_alone", value=_alone(run), unit="s", **named),
-    ]  # fmt: skip
+    records = read + written
+    rows: list[tuple[str, float, str, float | None]] = [
+        ("without_second_looks", run.seconds, "s", bare.seconds - _repeated(bare.tape)),
+        ("calls", len(run.tape.calls), "calls", len(bare.tape.calls)),
+        ("rate", records / run.seconds, "records/s", records / bare.seconds),
+        ("cpu", run.cpu, "CPU s", bare.cpu_seconds),
+        ("cpu_own", run.cpu - bare.cpu_seconds, "CPU s", None),
+        ("postgresql", run.postgres, "CPU s", None),
+        ("hub_alone", _alone(run), "s", None),
+    ]
+    whole = Figure(
+        name="first_link",
+        value=run.seconds,
+        unit="s",
+        floor=bare.seconds,
+        target=TARGET,
+        of_ratio=True,
+        detail=_detail(run, bare, read, written),
+        **named,
+    )
+    parts = [
+        Figure(name=f"first_link_{name}", value=value, unit=unit, floor=floor, **named)
+        for name, value, unit, floor in rows
+    ]
+    return [whole, *parts]
 
 
 def _repeated(tape: Tape) -> float:
@@ -184,13 +189,13 @@ def _alone(run: _Run) -> float:
 
 
 def _detail(run: _Run, bare: Replayed, read: int, written: int) -> dict[str, Any]:
-    rounded = {name: round(seconds, 3) for name, seconds in run.phases.wall.most_common()}
+    rounded = {name: round(seconds, 3) for name, seconds in _longest(run.phases.wall)}
     client = sum(seconds for name, seconds in run.phases.cpu.items() if name.startswith("client "))
     return {
         "records_read": read,
         "records_written": written,
         "approvals": run.linked.approvals,
-        "calls": run.tape.counts(),
+        "calls": [_kind(name, run.tape, bare.tape) for name in run.tape.counts()],
         "call_seconds": {
             name: {
                 "hub": round(sum(call.seconds for call in run.tape.of(name)), 3),
@@ -199,7 +204,7 @@ def _detail(run: _Run, bare: Replayed, read: int, written: int) -> dict[str, Any
             for name in run.tape.systems()
         },
         "cpu_by_phase": {
-            **{name: round(seconds, 3) for name, seconds in run.phases.cpu.most_common() if seconds >= 0.0005},
+            **{name: round(seconds, 3) for name, seconds in _longest(run.phases.cpu) if seconds >= 0.0005},
             "outside of phases": round(run.cpu - sum(run.phases.cpu.values()), 3),
         },
         "cpu_of_clients": round(client, 3),
@@ -213,9 +218,30 @@ def _detail(run: _Run, bare: Replayed, read: int, written: int) -> dict[str, Any
     }
 
 
+def _kind(name: str, hub: Tape, bare: Tape) -> dict[str, Any]:
+    """One kind of call, e.g. ``crm account.write``: how many, about how many records, how long in both runs."""
+    mine, theirs = ([call for call in tape.calls if call.kind == name] for tape in (hub, bare))
+    return {
+        "kind": name,
+        "calls": len(mine),
+        "records": sum(call.records for call in mine),
+        "hub_seconds": round(sum(call.seconds for call in mine), 3),
+        "bare_seconds": round(sum(call.seconds for call in theirs), 3),
+    }
+
+
+def _longest(seconds: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(seconds.items(), key=lambda row: -row[1])
+
+
 def _explain(detail: Mapping[str, Any], say: Callable[[str], None]) -> None:
-    for title in ("call_seconds", "calls"):
-        say(f"{title}: {detail[title]}")
+    say("far calls: seconds in the hub's run, seconds bare, calls, records:")
+    for row in sorted(detail["calls"], key=lambda row: -row["hub_seconds"])[:15]:
+        say(
+            f"  {row['hub_seconds']:8.3f} {row['bare_seconds']:8.3f} {row['calls']:6} {row['records']:6}  {row['kind']}"
+        )
+    for name, both in detail["call_seconds"].items():
+        say(f"  {both['hub']:8.3f} {both['bare']:8.3f}  all of {name}")
     say("processor seconds of the hub by phase (exclusive), elapsed seconds (inclusive), times:")
     for name, seconds in list(detail["cpu_by_phase"].items())[:25]:
         wall, times = detail["wall_by_phase"].get(name, 0.0), detail["times_by_phase"].get(name, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from inspect import iscoroutinefunction
@@ -26,8 +26,8 @@ class Phases:
     overlaps where phases nest or run side by side."""
 
     def __init__(self) -> None:
-        self.cpu: Counter[str] = Counter()
-        self.wall: Counter[str] = Counter()
+        self.cpu: defaultdict[str, float] = defaultdict(float)
+        self.wall: defaultdict[str, float] = defaultdict(float)
         self.times: Counter[str] = Counter()
         self._stack: list[str] = []
         self._since = 0.0
@@ -110,8 +110,7 @@ def metering(phases: Phases) -> Iterator[None]:
     for name, member in vars(PostgresTransaction).items():
         if iscoroutinefunction(member) and not name.startswith("_"):
             places.append((PostgresTransaction, name, f"store {name}"))
-    for name in ("try_lock", "unlock", "wake_ready"):
-        places.append((PostgresStore, name, f"store {name}"))
+    places += [(PostgresStore, name, f"store {name}") for name in ("try_lock", "unlock", "wake_ready")]
     with ExitStack() as stack:
         for owner, name, phase in places:
             stack.enter_context(patch.object(owner, name, phases.metered(phase, getattr(owner, name))))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -35,6 +36,11 @@ class Call(msgspec.Struct, kw_only=True):
     """What came back; the exception when it raised."""
 
     @property
+    def kind(self) -> str:
+        """Which call of which resource: ``system resource.method``."""
+        return f"{self.system} {self.resource}.{self.method}"
+
+    @property
     def seconds(self) -> float:
         """How long it took."""
         return self.end - self.start
@@ -62,7 +68,7 @@ class Tape:
 
     def counts(self) -> Mapping[str, int]:
         """How often each method of each resource was called."""
-        return dict(Counter(f"{call.system} {call.resource}.{call.method}" for call in self.calls).most_common())
+        return dict(Counter(call.kind for call in self.calls).most_common())
 
 
 def recorded_system(name: str, system: System, tape: Tape, phases: Phases) -> System:
@@ -140,7 +146,7 @@ def gaps(tape: Tape) -> list[tuple[str, int, float, float]]:
     for system in tape.systems():
         own = sorted(tape.of(system), key=lambda call: call.start)
         others = union([call for call in tape.calls if call.system != system])
-        for before, after in zip(own, own[1:], strict=False):
+        for before, after in itertools.pairwise(own):
             if after.start <= before.end:
                 continue
             span = (before.end, after.start)

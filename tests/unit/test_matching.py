@@ -3,7 +3,7 @@
 import pytest
 
 from isthmus.model.state import Item, Link
-from isthmus.sync.evidence import block_of, evidence_of, normal_name, values_of
+from isthmus.sync.evidence import blocks_of, evidence_of, normal_name, values_of
 from isthmus.sync.matching import Pool, judge, settle_rivals
 from isthmus.sync.world import rule_name
 from tests.engine.flows import rule_of
@@ -44,9 +44,9 @@ def test_names_are_compared_without_their_spelling(a, b):
 
 
 def test_an_empty_field_is_no_evidence():
-    assert block_of(TAX, {"tax_id": None}) is None
-    assert block_of(NAME, {"name": "A", "address": None}) is None
-    assert values_of({"name": "A", "tax_id": ""}, dict(RULES)) == {}
+    assert blocks_of(TAX, {"tax_id": None}) == []
+    assert blocks_of(NAME, {"name": "A", "address": None}) == []
+    assert values_of({"name": "A", "tax_id": ""}, dict(RULES)) == []
     assert normal_name("  ") is None
 
 

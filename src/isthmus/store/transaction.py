@@ -85,7 +85,7 @@ class PostgresTransaction:
         return {(system, resource, item): key for system, resource, item, key in rows}
 
     async def find_evidence(self, entity: str, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
-        """(rule, value) -> items that carry it, by id, at most 50 each; those without any are left out."""
+        """(rule, value) -> items that carry it, by id, at most 200 each; those without any are left out."""
         if not wanted:
             return {}
         found: dict[tuple[str, str], list[str]] = {}

@@ -60,7 +60,7 @@ async def _meet(
     if sent:
         fresh = [link for link in fresh if link.seen_at is not None and link.seen_at < min(sent)]
     rules = [(rule_name(rule), rule) for rule in flow.match]
-    wanted = {pair for link in fresh for pair in values_of(link.far, dict(rules)).items()}
+    wanted = {pair for link in fresh for pair in values_of(link.far, dict(rules))}
     found = await tx.find_evidence(flow.entity.name, wanted)
     ids = {id for hits in found.values() for id in hits}
     items = await tx.items(ids)

@@ -125,19 +125,21 @@ class Engine:
 
     # -- deciding and writing ------------------------------------------------------------------------------------
 
+    async def meet(self, flow: str) -> int:
+        """First contact of the new readings of one flow; 0 when somebody else is at it."""
+        if not await self.store.try_lock(f"meet/{flow}"):
+            return 0
+        try:
+            met = await meet(self.store, self.world, self.world.flows[flow], self._clock, self._new_id)
+        finally:
+            await self.store.unlock(f"meet/{flow}")
+        if met:
+            events.emit(events.ITEM_LINKED, flow=flow, readings=met)
+        return met
+
     async def meet_all(self) -> int:
         """First contact of all new readings, parents first."""
-        met = 0
-        for name in self.world.order:
-            if not await self.store.try_lock(f"meet/{name}"):
-                continue
-            try:
-                met += await meet(self.store, self.world, self.world.flows[name], self._clock, self._new_id)
-            finally:
-                await self.store.unlock(f"meet/{name}")
-        if met:
-            events.emit(events.ITEM_LINKED, readings=met)
-        return met
+        return sum([await self.meet(name) for name in self.world.order])
 
     async def apply(self, flow: str, system: str) -> int:
         """One round of due writes of one flow to one system; 0 when somebody else is at it or the brake holds."""
@@ -196,23 +198,27 @@ class Engine:
     # -- catching up ---------------------------------------------------------------------------------------------
 
     async def observe_all(self, report: Callable[[str, str, int], None] | None = None) -> Round:
-        """Look at every resource of every system once; systems side by side."""
+        """Look at every resource of every system once; systems side by side. Flow by flow, parents first, and what is
+        new meets its item before its children are read: a child read before its parent must be read twice."""
         done = Round()
+        looked: set[tuple[str, str]] = set()
 
-        async def one(system: str) -> None:
-            for resource in self.world.resources(system):
+        async def one(system: str, resource: str) -> None:
+            def progress(count: int) -> None:
+                if report is not None:
+                    report(system, resource, count)
 
-                def progress(count: int, name: str = resource) -> None:
-                    if report is not None:
-                        report(system, name, count)
+            try:
+                done.read += await self.poll(system, resource, progress)
+            except IsthmusError as error:
+                done.problems[system] = str(error)
 
-                try:
-                    done.read += await self.poll(system, resource, progress)
-                except IsthmusError as error:
-                    done.problems[system] = str(error)
-                    return
-
-        await asyncio.gather(*(one(system) for system in self.world.systems() if system in self.systems))
+        for name in self.world.order:
+            sides = self.world.flows[name].sides.values()
+            places = {(s.system, s.resource) for s in sides if s.system in self.systems} - looked
+            looked |= places
+            await asyncio.gather(*(one(*place) for place in sorted(places) if place[0] not in done.problems))
+            done.met += await self.meet(name)
         return done
 
     async def catch_up(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from isthmus.model.fields import Canonical
@@ -13,11 +14,16 @@ from isthmus.model.flow import MatchRule
 from isthmus.model.state import Item, Link
 from isthmus.sync.ports import Evidence
 
-__all__ = ["block_of", "evidence_of", "field_value", "known_of", "normal_name", "values_of"]
+__all__ = ["blocks_of", "evidence_of", "field_value", "known_of", "normal_name", "values_of"]
 
 _FOLD = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "æ": "ae", "å": "a", "&": " "})
-_BLOCK = 4
-"""Letters of the similar field that candidates must share when a rule has no exact part."""
+_LETTERS = 5
+"""Letters at the beginning of a word that similar names must share in one word."""
+_WORDS = 8
+_LEGAL_FORMS = frozenset(
+    "ab ag as bv co company corp corporation gmbh inc incorporated kg kgaa limited llc llp ltd nv oy plc pte pty sa "
+    "sarl sas se sl snc sp spa sprl srl und and et the".split()
+)
 
 
 def field_value(fields: Mapping[str, Any], name: str) -> Canonical:
@@ -37,32 +43,47 @@ def normal(value: Canonical) -> str | None:
     return " ".join(unicodedata.normalize("NFKC", str(value)).casefold().split())
 
 
-def normal_name(value: Canonical) -> str | None:
-    """A name for similarity: also umlauts, accents and punctuation do not matter."""
-    text = normal(value)
-    if text is None:
-        return None
+@lru_cache(maxsize=100_000)
+def _folded(text: str) -> str | None:
     text = unicodedata.normalize("NFKD", text.translate(_FOLD))
     return " ".join(re.sub(r"[^\w]+", " ", "".join(c for c in text if not unicodedata.combining(c))).split()) or None
 
 
-def block_of(rule: MatchRule, fields: Mapping[str, Any]) -> str | None:
-    """The value under which candidates for this rule are found: all exact parts, or the first letters of the similar
-    part. None when a part is empty: an empty field is no evidence."""
-    values = [normal(field_value(fields, name)) for name in rule.exact]
-    if any(value is None for value in values):
-        return None
+def normal_name(value: Canonical) -> str | None:
+    """A name for similarity: also umlauts, accents and punctuation do not matter."""
+    text = normal(value)
+    return None if text is None else _folded(text)
+
+
+def blocks_of(rule: MatchRule, fields: Mapping[str, Any]) -> list[str]:
+    """The values under which candidates for this rule are found: all exact parts, and of a similar part each word that
+    tells something (two similar names share at least one). None when a part is empty: an empty field is no evidence."""
+    exact = [normal(field_value(fields, name)) for name in rule.exact]
     similar = [normal_name(field_value(fields, p.field)) for p in rule.parts if p.similar is not None]
-    if any(value is None for value in similar):
-        return None
-    if not values:
-        values = [str(value)[:_BLOCK] for value in similar]
-    return "\x1f".join(str(value) for value in values)[:500]
+    if any(value is None for value in [*exact, *similar]):
+        return []
+    joined = "\x1f".join(str(value) for value in exact)[:500]
+    if not similar:
+        return [joined]
+    words = dict.fromkeys(word for name in similar for word in _telling(str(name)))
+    return [f"{joined}\x1f~{word}" for word in list(words)[:_WORDS]]
 
 
-def values_of(fields: Mapping[str, Any], rules: Mapping[str, MatchRule]) -> dict[str, str]:
-    """Rule name -> value, for the rules that these fields have evidence for."""
-    return {name: value for name, rule in rules.items() if (value := block_of(rule, fields)) is not None}
+def _telling(name: str) -> list[str]:
+    """What of a name candidates are looked up by: the beginnings of its words without legal forms; of scripts without
+    spaces between words, pairs of signs."""
+    found: list[str] = []
+    for word in name.split():
+        if word.isascii():
+            found += [word[:_LETTERS]] if word not in _LEGAL_FORMS else []
+        else:
+            found += [word[at : at + 2] for at in range(max(1, min(len(word), _WORDS) - 1))]
+    return found or [name[:_LETTERS]]
+
+
+def values_of(fields: Mapping[str, Any], rules: Mapping[str, MatchRule]) -> list[tuple[str, str]]:
+    """(rule name, value), for the rules that these fields have evidence for."""
+    return [(name, value) for name, rule in rules.items() for value in blocks_of(rule, fields)]
 
 
 def known_of(item: Item, links: Iterable[Link]) -> dict[str, Canonical]:
@@ -78,5 +99,5 @@ def evidence_of(item: Item, links: Iterable[Link], rules: Mapping[str, MatchRule
     """All evidence rows of an item with these links."""
     return [
         Evidence(entity=item.entity, rule=name, value=value, item=item.id)
-        for name, value in values_of(known_of(item, links), rules).items()
+        for name, value in values_of(known_of(item, links), rules)
     ]

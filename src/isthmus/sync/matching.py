@@ -16,7 +16,7 @@ from rapidfuzz import fuzz
 
 from isthmus.model.flow import MatchRule
 from isthmus.model.state import Link
-from isthmus.sync.evidence import block_of, field_value, normal, normal_name, values_of
+from isthmus.sync.evidence import blocks_of, field_value, normal, normal_name, values_of
 
 __all__ = ["Candidate", "Judgement", "Pool", "judge", "settle_rivals"]
 
@@ -65,7 +65,7 @@ class Pool:
         self.taken[item] = key
         if item not in self.known:
             self.known[item] = fields
-            for pair in values_of(fields, dict(self.rules)).items():
+            for pair in values_of(fields, dict(self.rules)):
                 self.found.setdefault(pair, []).append(item)
 
 
@@ -74,12 +74,11 @@ def judge(link: Link, pool: Pool, *, unique: bool = True) -> Judgement:
     duplicate; otherwise items that have such a record are simply other things."""
     doubts: dict[str, Candidate] = {}
     for position, (name, rule) in enumerate(pool.rules):
-        value = block_of(rule, link.far)
-        if value is None:
-            continue
+        places = [(name, value) for value in blocks_of(rule, link.far)]
+        ids = dict.fromkeys(id for place in places for id in pool.found.get(place, ()))
         hits = [
             candidate
-            for id in pool.found.get((name, value), ())
+            for id in ids
             if id in pool.known
             and (unique or id not in pool.taken)
             and (candidate := _score(name, rule, link.far, id, pool, pool.rules[:position])) is not None
@@ -113,8 +112,13 @@ def _score(
         ours, theirs = normal_name(field_value(fields, part.field)), normal_name(field_value(known, part.field))
         if ours is None or theirs is None:
             return None
-        ratio = max(fuzz.token_sort_ratio(ours, theirs), fuzz.partial_ratio(ours, theirs) * 0.93) / 100
-        if ratio < part.similar - NEAR:
+        least = (part.similar - NEAR) * 100
+        ratio = max(
+            fuzz.token_sort_ratio(ours, theirs, score_cutoff=least),
+            fuzz.partial_ratio(ours, theirs, score_cutoff=least / 0.93) * 0.93,
+        )
+        ratio /= 100
+        if ratio * 100 < least:
             return None
         sure = sure and ratio >= part.similar
         score = min(score, ratio)

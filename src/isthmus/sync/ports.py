@@ -119,7 +119,7 @@ class Transaction(Protocol):
         """(system, resource, item) -> key of the linked record; those without are left out."""
 
     async def find_evidence(self, entity: str, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
-        """(rule, value) -> items (not deleted, not aliases) that carry it, at most 50 each."""
+        """(rule, value) -> items (not deleted, not aliases) that carry it, at most 200 each."""
 
     async def feed(self, system: str, resource: str) -> FeedState | None:
         """How far this resource was read."""

@@ -107,7 +107,7 @@ from unnest(%(rules)s::text[], %(values)s::text[]) as wanted (rule, value)
             and evidence.value = wanted.value
             and item.deleted_at is null and item.alias_of is null
         order by evidence.item
-        limit 50
+        limit 200
     ) as found;
 
 -- name: feed
