@@ -33,6 +33,11 @@ async def test_a_near_miss_is_asked_about_and_made_nowhere_until_decided(office)
     entry = await o.question(InboxKind.MATCH)
     assert entry.choices == ("link", "separate", "ignore")
     assert entry.detail["candidates"][0]["score"] < 0.9
+    # A guess would have made a duplicate in the ERP.
+    assert (len(o.table("crm", "accounts")), len(o.table("erp", "parties"))) == (1, 1)
+    await o.decide(entry, "separate")
+    await o.settle()
+    assert (len(o.table("crm", "accounts")), len(o.table("erp", "parties"))) == (2, 2)
 
 
 @pytest.mark.spec(3)

@@ -204,6 +204,12 @@ def _waiting(link: Link, there: str) -> tuple[str, str, str]:
     assert link.waits_for is not None
     if link.waits_for == "read":
         return "waiting", f"{there} {link.key} is about to be read again", "Nothing to do."
+    if link.waits_for.startswith("doubt/"):
+        return (
+            "waiting",
+            f"it is not created in {link.system} because a record there may be the same thing",
+            "Decide the doubtful match in the inbox.",
+        )
     if link.waits_for.count("/") == 1:
         item, system = link.waits_for.split("/")
         return (

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from isthmus.model.flow import Flow
 from isthmus.model.state import Cause, InboxKind, Link, LinkState
 from isthmus.sync.evidence import known_of, values_of
-from isthmus.sync.join import attach
+from isthmus.sync.join import attach, doubt_about
 from isthmus.sync.matching import Judgement, Pool, judge, settle_rivals
 from isthmus.sync.ports import Store, Transaction
 from isthmus.sync.working import Working
@@ -101,12 +101,13 @@ def _sent(link: Link) -> bool:
 
 def _settle(work: Working, flow: Flow, link: Link, judgement: Judgement, pool: Pool) -> str | None:
     """Link, or ask, or make a new item; the item, when there is one now."""
+    if judgement.candidates and judgement.item is None:
+        _doubt(work, link, judgement, pool)
+        return None
+    work.batch.wake.append(doubt_about(link))
     if judgement.item is not None:
         attach(work, link, judgement.item)
         return judgement.item
-    if judgement.candidates:
-        _doubt(work, link, judgement, pool)
-        return None
     item = work.new_item(flow.entity.name)
     born = f"{link.system}/{link.resource}/{link.key}"
     work.note(item.id, "@born", None, born, Cause("system", link.system, link.key or ""))
@@ -114,8 +115,18 @@ def _settle(work: Working, flow: Flow, link: Link, judgement: Judgement, pool: P
     return item.id
 
 
+def _hold_creates(work: Working, doubtful: Link, item: str) -> None:
+    """What may be this very record must not be created beside it: the create waits for the decision."""
+    for other in work.links_of(item):
+        same_place = (other.system, other.resource) == (doubtful.system, doubtful.resource)
+        if same_place and other.state is LinkState.CREATING and not _sent(other):
+            work.put_link(replace(other, waits_for=doubt_about(doubtful), due_at=None))
+
+
 def _doubt(work: Working, link: Link, judgement: Judgement, pool: Pool) -> None:
     work.put_link(replace(link, state=LinkState.DOUBTFUL, due_at=None))
+    for candidate in judgement.candidates:
+        _hold_creates(work, link, candidate.item)
     name = link.far.get("name") or link.far.get("number") or link.key
     candidates = [
         {

@@ -14,7 +14,7 @@ from isthmus.model.fields import canonical
 from isthmus.model.flow import DeletePolicy
 from isthmus.model.state import Cause, InboxEntry, InboxKind, Intent, Link, LinkState
 from isthmus.sync.absorb import apply_delete_policy
-from isthmus.sync.join import attach
+from isthmus.sync.join import attach, doubt_about
 from isthmus.sync.ports import Batch, Store, Transaction
 from isthmus.sync.working import Working
 from isthmus.sync.world import World
@@ -142,6 +142,7 @@ def _resolve_conflict(work: Working, link: Link, choice: str, fields: Mapping[st
 
 
 def _resolve_match(work: Working, link: Link, entry: InboxEntry, choice: str, item: str | None, cause: Cause) -> None:
+    work.batch.wake.append(doubt_about(link))
     if choice == "ignore":
         work.put_link(replace(link, state=LinkState.UNLINKED, due_at=None, waits_for=None))
         return
