@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
@@ -14,6 +15,8 @@ from benchmarks.figures import BUSY, Figure, save, show
 from benchmarks.first_link import first_link
 from benchmarks.hint_latency import hint_latency
 from benchmarks.idle_cost import idle_cost
+from benchmarks.place import linked_stage
+from isthmus.cli.demo import Stage
 
 RESULTS = Path(__file__).with_name("results")
 NAMES = ("first_link", "hint_latency", "idle_cost")
@@ -37,19 +40,19 @@ def main() -> int:
 
     if os.getloadavg()[0] > BUSY:
         say(f"WARNING: the load average is {os.getloadavg()[0]:.2f}; wait until the machine is quiet.")
+    names = [name for name in NAMES if not chosen.names or name in chosen.names]
     figures: list[Figure] = []
-    for name in NAMES:
-        if chosen.names and name not in chosen.names:
-            continue
-        say(f"--- {name}")
-        match name:
-            case "first_link":
+    with ExitStack() as stack:
+        # A first link takes long: the benchmarks that need linked systems share one.
+        linked: Stage | None = None
+        for name in names:
+            say(f"--- {name}")
+            if name == "first_link":
                 figures += first_link(chosen.size, say, RESULTS / "profile.txt" if chosen.profile else None)
-            case "hint_latency":
-                figures += hint_latency(chosen.size, say)
-            case _:
-                figures += idle_cost(chosen.size, say)
-        save(figures, chosen.json)
+            else:
+                linked = linked or stack.enter_context(linked_stage(chosen.size, say))
+                figures += {"hint_latency": hint_latency, "idle_cost": idle_cost}[name](linked, chosen.size, say)
+            save(figures, chosen.json)
     show(figures, Console(width=max(console.width, 110)))
     return 0 if all(figure.holds is not False for figure in figures) else 1
 

@@ -7,14 +7,14 @@ import random
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from benchmarks.figures import Figure, machine, percentile
-from benchmarks.linking import link, until_calm
-from benchmarks.place import stage
+from benchmarks.linking import until_calm
 from isthmus.app.bootstrap import clock, open_store, open_system, read_project
 from isthmus.cli.demo import Stage
 from isthmus.connector import Record, System, Update, Writable
@@ -49,7 +49,7 @@ class _People:
     def __init__(self, place: Stage, customers: list[_Pair], products: list[_Pair]) -> None:
         self.crm: CrmUser = place.crm_user()
         self.erp: ErpUser = place.erp_user()
-        self.customers = [pair for pair in customers if self._one_phone(pair)][:RECORDS]
+        self.customers = list(islice((pair for pair in customers if self._one_phone(pair)), RECORDS))
         self.products = products[:RECORDS]
         rows = self.erp.read("product.product", [["id", "in", [int(p.erp) for p in self.products]]], ["template"])
         self._templates = {str(row["id"]): int(row["template"]) for row in rows}
@@ -89,23 +89,21 @@ class _People:
         return Decimal("100.00") + Decimal(self._count) / 100
 
 
-def hint_latency(size: str, say: Callable[[str], None]) -> list[Figure]:
-    """Make single changes with the hub running, and wait for each."""
+def hint_latency(place: Stage, size: str, say: Callable[[str], None]) -> list[Figure]:
+    """Make single changes on a linked stage with the hub running, and wait for each."""
     where = machine()
-    with stage(size, say) as place:
-        asyncio.run(link(place.folder, say))
-        customers, products = asyncio.run(_pairs(place.folder))
-        people = _People(place, customers, products)
-        if not people.customers or not people.products:
-            raise RuntimeError("There are no linked customers with one phone, or no linked products.")
-        floors = asyncio.run(_floors(place.folder, people, FLOORS[size]))
-        say("starting the hub")
-        since = clock()
-        place.start_hub()
-        asyncio.run(until_calm(place.folder, since))
-        say(f"{CHANGES[size]} changes, one after the other")
-        phones, prices = _changes(people, CHANGES[size], say)
-        place.stop_hub()
+    customers, products = asyncio.run(_pairs(place.folder))
+    people = _People(place, customers, products)
+    if not people.customers or not people.products:
+        raise RuntimeError("There are no linked customers with one phone, or no linked products.")
+    floors = asyncio.run(_floors(place.folder, people, FLOORS[size]))
+    say("starting the hub")
+    since = clock()
+    place.start_hub()
+    asyncio.run(until_calm(place.folder, since))
+    say(f"{CHANGES[size]} changes, one after the other")
+    phones, prices = _changes(people, CHANGES[size], say)
+    place.stop_hub()
     return _figures(phones, prices, floors, where, size)
 
 

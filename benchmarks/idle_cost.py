@@ -13,8 +13,7 @@ import psutil
 
 from benchmarks.counting_proxy import CountingProxy, proxy
 from benchmarks.figures import Figure, machine
-from benchmarks.linking import link, until_calm
-from benchmarks.place import stage
+from benchmarks.linking import until_calm
 from benchmarks.processes import cpu_seconds
 from isthmus.app.bootstrap import STATE_FOLDER, clock, open_system, read_project
 from isthmus.cli.demo import Stage
@@ -35,11 +34,10 @@ CALLS = (0.9, 1.1)
 """Target: far calls to what the poll intervals say."""
 
 
-def idle_cost(size: str, say: Callable[[str], None]) -> list[Figure]:
-    """Watch a hub that has nothing to do."""
+def idle_cost(place: Stage, size: str, say: Callable[[str], None]) -> list[Figure]:
+    """Watch a hub that has nothing to do, on a linked stage."""
     where = machine()
-    with stage(size, say) as place, ExitStack() as stack:
-        asyncio.run(link(place.folder, say))
+    with ExitStack() as stack:
         proxies = _between(place, stack)
         looks = asyncio.run(_looks(place.folder, proxies))
         say("starting the hub")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.linking import link
 from isthmus.cli.demo import Stage
 
-__all__ = ["stage"]
+__all__ = ["linked_stage", "stage"]
 
 
 @contextmanager
@@ -26,3 +28,11 @@ def stage(size: str, say: Callable[[str], None]) -> Iterator[Stage]:
     finally:
         found.tear_down()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def linked_stage(size: str, say: Callable[[str], None]) -> Iterator[Stage]:
+    """The same, after a first link."""
+    with stage(size, say) as place:
+        asyncio.run(link(place.folder, say))
+        yield place

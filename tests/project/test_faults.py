@@ -358,8 +358,8 @@ def test_two_converters_of_one_name(tmp_path: Path) -> None:
         (
             "Customer: {resource: a, fields: {name: {path: b, as: integer}}}\n",
             "1:54: Converter 'integer' cannot give a "
-            "field of type text. Possible: text, lowercase, uppercase, digits, compact, phone, country, language, currency, "
-            "choice.",
+            "field of type text. Possible: text, lowercase, uppercase, digits, compact, phone, country, language, "
+            "currency, choice.",
         ),
         ("Customer: {resorce: a, fields: {}}\n", "1:12: Unknown key of 'Customer' 'resorce'. Did you mean 'resource'?"),
     ],

@@ -189,9 +189,13 @@ class Engine:
 
     async def settle_system(self, system: str) -> int:
         """Everything due in one system, parents first, one round; also records whose parent appeared."""
-        handled = await self.observers[system].reread_woken() if not self.health.is_down(system) else 0
+        now = self._clock()
+        due = {flow for (flow, name), at in (await self.store.due_at()).items() if name == system and at <= now}
+        if not due or self.health.is_down(system):
+            return 0
+        handled = await self.observers[system].reread_woken()
         for flow in self.world.order:
-            if system in self.world.flows[flow].sides:
+            if flow in due and system in self.world.flows[flow].sides:
                 handled += await self.apply(flow, system)
         return handled
 

@@ -37,6 +37,7 @@ class Stage:
         self.lab = Lab(self.folder / LAB_FOLDER, report=lambda message: say(f"  {message}"))
         self._pid_file = self.folder / STATE_FOLDER / "hub.pid"
         self._log = self.folder / STATE_FOLDER / "hub.log"
+        self._hub: subprocess.Popen[bytes] | None = None
 
     def set_up(self, size: str) -> None:
         """Systems installed, seeded afresh and running; a project for them; an empty hub. Raises ``LabError``."""
@@ -63,7 +64,7 @@ class Stage:
         """``isthmus run`` as a process of its own, ready to take webhooks. Raises ``LabError`` with its log."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("ab") as log:
-            process = subprocess.Popen(
+            process = self._hub = subprocess.Popen(
                 [sys.executable, "-m", "isthmus", "run", "-C", str(self.folder)],
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -126,7 +127,9 @@ class Stage:
             if time.monotonic() > limit:
                 os.kill(pid, signal.SIGKILL)
             time.sleep(0.05)
-            _reap(pid)
+        if self._hub is not None:
+            self._hub.wait(STOP_SECONDS)
+            self._hub = None
         self._pid_file.unlink(missing_ok=True)
 
     def tear_down(self) -> None:
@@ -148,11 +151,3 @@ def _answers(url: str) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def _reap(pid: int) -> None:
-    """A child of ours stays in the process table until it is waited for."""
-    try:
-        os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return

@@ -11,7 +11,8 @@ _MORE = frozenset(
     {"at_uid", "ch_uid", "us_ein", "us_tin", "ca_bn", "cn_uscc", "jp_cn", "in_gstin", "au_abn", "br_cnpj"}
 )
 """Types besides ``*_vat`` that stand for a company towards the tax office."""
-_BY_COUNTRY = {"GB": "gb_vat", "CH": "ch_uid", "US": "us_ein", "CN": "cn_uscc", "JP": "jp_cn"}
+_BY_COUNTRY = {"GB": "gb_vat", "CH": "ch_uid", "US": "us_ein", "CN": "cn_vat", "JP": "jp_vat"}
+"""As Tryton's selection names them: a number that serves as its country's VAT number is called ``*_vat`` there."""
 _EU = frozenset("AT BE BG CY CZ DE DK EE EL ES FI FR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK XI".split())
 """What European VAT numbers begin with."""
 

@@ -1,0 +1,1 @@
+"""The hub between the real systems, seen from outside: flows, bad days, every command."""
