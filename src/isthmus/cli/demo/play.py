@@ -20,9 +20,12 @@ from isthmus.cli.demo.day import Day, StepResult
 from isthmus.cli.demo.stage import Stage
 from isthmus.cli.syncing import show_plan
 from isthmus.store import Reads
+from isthmus.sync.engine import Round
 from isthmus.sync.world import World
 
 __all__ = ["play"]
+
+PROGRESS_SECONDS = 10.0
 
 
 def play(folder: Path, size: str, console: Console, *, stop_after: bool) -> list[StepResult]:
@@ -70,9 +73,10 @@ async def _first_link(stage: Stage, say: Callable[[str], None]) -> None:
     async with open_hub(stage.folder, prepare=True) as hub:
         say("Approved. Linking both systems:")
         start, began = clock(), time.monotonic()
-        done = await hub.engine.catch_up()
+        progress = _told_now_and_then(say)
+        done = await hub.engine.catch_up(after_round=progress)
         while await approve_brakes(hub, by="demo"):
-            done = await hub.engine.catch_up()
+            done = await hub.engine.catch_up(after_round=progress)
             if not done.handled:
                 break
         summary = await summarise(hub, done, start)
@@ -80,6 +84,19 @@ async def _first_link(stage: Stage, say: Callable[[str], None]) -> None:
             f"{summary.written} writes in {time.monotonic() - began:.1f} s; "
             f"{summary.inbox} questions wait in the inbox, {summary.waiting} writes still wait."
         )
+
+
+def _told_now_and_then(say: Callable[[str], None]) -> Callable[[Round], None]:
+    """Says how far a long catch-up is, every ten seconds."""
+    last = time.monotonic()
+
+    def tell(done: Round) -> None:
+        nonlocal last
+        if time.monotonic() - last > PROGRESS_SECONDS:
+            last = time.monotonic()
+            say(f"  {done.read} records read, {done.handled} written or looked at …")
+
+    return tell
 
 
 async def _closing(stage: Stage, order: str) -> None:
