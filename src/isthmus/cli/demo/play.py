@@ -64,19 +64,23 @@ def play(folder: Path, size: str, console: Console, *, stop_after: bool) -> list
 
 
 async def _first_link(stage: Stage, say: Callable[[str], None]) -> None:
+    tell = _now_and_then(say)
     async with open_hub(stage.folder) as hub:
         say("First contact, as a dry run: what would be linked, created and changed, and what is doubtful.")
         began = time.monotonic()
-        report = await make_plan(hub)
+        report = await make_plan(hub, lambda system, name, count: tell(f"  reading {system} {name}: {count} …"))
         show_plan(report)
         say(f"Planned in {time.monotonic() - began:.1f} s; nothing was changed anywhere.\n")
     async with open_hub(stage.folder, prepare=True) as hub:
         say("Approved. Linking both systems:")
         start, began = clock(), time.monotonic()
-        progress = _told_now_and_then(say)
-        done = await hub.engine.catch_up(after_round=progress)
+
+        def written(done: Round) -> None:
+            tell(f"  {done.read} records read, {done.handled} written or looked at …")
+
+        done = await hub.engine.catch_up(after_round=written)
         while await approve_brakes(hub, by="demo"):
-            done = await hub.engine.catch_up(after_round=progress)
+            done = await hub.engine.catch_up(after_round=written)
             if not done.handled:
                 break
         summary = await summarise(hub, done, start)
@@ -86,15 +90,15 @@ async def _first_link(stage: Stage, say: Callable[[str], None]) -> None:
         )
 
 
-def _told_now_and_then(say: Callable[[str], None]) -> Callable[[Round], None]:
-    """Says how far a long catch-up is, every ten seconds."""
+def _now_and_then(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Says it only when nothing was said for ten seconds."""
     last = time.monotonic()
 
-    def tell(done: Round) -> None:
+    def tell(text: str) -> None:
         nonlocal last
         if time.monotonic() - last > PROGRESS_SECONDS:
             last = time.monotonic()
-            say(f"  {done.read} records read, {done.handled} written or looked at …")
+            say(text)
 
     return tell
 
