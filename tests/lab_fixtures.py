@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,16 +15,19 @@ from isthmus.lab.people import CrmUser, ErpUser
 
 
 @pytest.fixture(scope="session")
-def lab_small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab_small() -> Iterator[Lab]:
     """Both systems with the small data. ``$ISTHMUS_TEST_LAB`` names a home to use and to leave running."""
     kept = os.environ.get("ISTHMUS_TEST_LAB")
-    lab = Lab(Path(kept) if kept else tmp_path_factory.mktemp("lab"))
+    # Not pytest's own folder: for root the database runs as another user, and every pytest closes its folder to others.
+    home = Path(kept) if kept else Path(tempfile.mkdtemp(prefix="isthmus-lab-"))
+    lab = Lab(home)
     try:
         lab.up(size="small")
         yield lab
     finally:
         if not kept:
             lab.down()
+            shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
