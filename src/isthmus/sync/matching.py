@@ -124,8 +124,9 @@ def _score(
         score = min(score, ratio)
     against = _contradiction(fields, known, stronger)
     fuzzy = any(part.similar is not None for part in rule.parts)
-    if against is not None and fuzzy and not sure:
-        # A different tax number and a name that is only near: two companies. The same name: somebody must look.
+    if against is not None and fuzzy and (not sure or "@" not in str(field_value(known, against))):
+        # A different tax number under a similar name is another company. A company has many e-mail addresses, though:
+        # there somebody must look.
         return None
     reason = f"same {' and '.join(rule.exact)}" if rule.exact else ""
     if fuzzy:
