@@ -68,10 +68,10 @@ async def _find(reads: Reads, text: str) -> list[Item]:
         items = await reads.items({link.item for link in links if link.item is not None})
         return [item for item in items.values() if item.entity in ORDER]
     for field in ("number", "reference", "deal"):
-        for entity in ORDER:
-            found = await reads.items_by_field(entity, field, text)
-            if found:
-                return found
+        # An order and an invoice may bear the same number: both are meant until somebody says which.
+        found = [item for entity in ORDER for item in await reads.items_by_field(entity, field, text)]
+        if found:
+            return found
     return [item for item in await reads.search(text) if item.entity in ORDER][:5]
 
 
