@@ -177,19 +177,19 @@ async def test_resolve_gives_live_items_of_linked_records_only(store: PostgresSt
         assert await transaction.far_keys([]) == {}
 
 
-async def test_evidence_skips_deleted_and_merged_items_and_stops_at_fifty(store: PostgresStore) -> None:
-    items = [an_item(f"i{number:02}") for number in range(60)]
-    items += [an_item("gone", deleted_at=NOW), an_item("alias", alias_of="i00")]
+async def test_evidence_skips_deleted_and_merged_items_and_stops_at_two_hundred(store: PostgresStore) -> None:
+    items = [an_item(f"i{number:03}") for number in range(210)]
+    items += [an_item("gone", deleted_at=NOW), an_item("alias", alias_of="i000")]
     evidence = [Evidence("Customer", "city", "Kyoto", item.id) for item in items]
-    evidence += [Evidence("Customer", "tax_id", "X" * 10_000, "i01"), Evidence("Contact", "tax_id", "Y", "i01")]
+    evidence += [Evidence("Customer", "tax_id", "X" * 10_000, "i001"), Evidence("Contact", "tax_id", "Y", "i001")]
     await save(store, items=items, evidence=evidence, evidence_of=[item.id for item in items])
     wanted = [("city", "Kyoto"), ("tax_id", "X" * 10_000), ("tax_id", "Y"), ("city", "kyoto")]
     async with store.transaction() as transaction:
         found = await transaction.find_evidence("Customer", wanted)
         assert await transaction.find_evidence("Customer", []) == {}
     assert found == {
-        ("city", "Kyoto"): [f"i{number:02}" for number in range(50)],
-        ("tax_id", "X" * 10_000): ["i01"],
+        ("city", "Kyoto"): [f"i{number:03}" for number in range(200)],
+        ("tax_id", "X" * 10_000): ["i001"],
     }
 
 

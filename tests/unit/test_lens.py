@@ -94,6 +94,15 @@ def test_elements_that_read_as_wanted_keep_their_identity():
     assert flow.put({"ordered": wanted[:1]}, {"lines": before["lines"][:1]}, refs).fields == {}
 
 
+def test_elements_that_say_nothing_of_what_is_mapped_stay():
+    flow, refs = lens("SalesOrder", "erp"), Refs(keys={("goods", "p1"): "g1"}, items={("goods", "g1"): "p1"})
+    note = {"comment": "a line of text"}
+    before = {"lines": [note, {"product": "g1", "quantity": Decimal(2)}]}
+    got = flow.get("1", before, refs)
+    assert flow.put(got.fields, before, refs).fields == {}
+    assert flow.put({"ordered": []}, before, refs).fields == {"lines": [note]}
+
+
 def _lines(convert):
     parts = {"product": p("product", "ref(Product)"), "quantity": p("quantity"), "description": p("text", convert)}
     return Each(p("lines"), parts)

@@ -331,11 +331,15 @@ class Lens:
     def _put_each(
         self, expr: Each, kind: FieldType, value: Canonical, record: dict[str, Any], resolve: Callable[[str, str], str]
     ) -> dict[str, Any]:
-        """Elements that already read as wanted keep their identity; the rest are new or gone."""
+        """Elements that already read as wanted keep their identity; the rest are new or gone. Those that say nothing
+        of what is mapped are not ours: they stay."""
         assert kind.of is not None
         inner = Struct(expr.parts)
         before = read(record, expr.path.segments) or []
-        old = [element for element in before if isinstance(element, Mapping)] if isinstance(before, list) else []
+        elements = before if isinstance(before, list) else []
+        silent = [element for element in elements if self._says_nothing(inner, kind.of, element)]
+        shown = [element for element in elements if element not in silent]
+        old = [element for element in shown if isinstance(element, Mapping)]
         kept: list[Any] = []
         for element in value or []:
             wanted = {**dict.fromkeys(expr.parts), **element}
@@ -343,9 +347,15 @@ class Lens:
             if match is not None:
                 old.remove(match)
             kept.append(match if match is not None else self._put(inner, kind.of, wanted, {}, resolve))
-        if kept == before:
+        if kept == shown and elements == before:
             return record
-        return write(record, expr.path.segments, kept)
+        return write(record, expr.path.segments, kept + silent)
+
+    def _says_nothing(self, inner: Struct, kind: FieldType, element: Any) -> bool:
+        try:
+            return isinstance(element, Mapping) and self._get(inner, kind, element, _no_refs) is ABSENT
+        except (Unmappable, _MissingRefError):
+            return False
 
     def _converter(self, convert: Any) -> Converter:
         found = self._converters.get(convert)
