@@ -10,6 +10,7 @@ from typing import Any, Final
 
 __all__ = [
     "BRAKE_STOPPED",
+    "EDIT_UNDONE",
     "FEED_READ",
     "HINT_RECEIVED",
     "HINT_REFUSED",
@@ -45,6 +46,8 @@ WRITE_UNSURE: Final = "write.unsure"
 """A write was sent and its outcome is unknown; it is looked up."""
 WRITE_PARKED: Final = "write.parked"
 """A write was refused; it waits in the inbox."""
+EDIT_UNDONE: Final = "edit.undone"
+"""A write of ours undid somebody's edit of the same moment inside the far system; where possible it is written back."""
 BRAKE_STOPPED: Final = "brake.stopped"
 """A mass change was stopped and waits for approval."""
 SYSTEM_DOWN: Final = "system.down"

@@ -72,6 +72,13 @@ def test_the_same_name_in_another_town_is_another_company():
     assert (result.item, list(result.candidates)) == (None, [])
 
 
+def test_names_that_differ_in_a_number_are_others():
+    branch = customer("i", "Nordwind Filiale 1 GmbH")
+    assert judged(reading("Nordwind Filiale 2 GmbH"), branch).candidates == ()
+    assert judged(reading("Filiale 1, Nordwind GmbH"), branch).item == "i"
+    assert judged(reading("Nordwind Filiale GmbH"), branch).item == "i"
+
+
 def test_a_near_miss_is_doubtful():
     result = judged(reading("Nordwind Handel AG"), customer("i", "Nordwind Handels GmbH"))
     assert result.item is None

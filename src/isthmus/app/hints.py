@@ -7,6 +7,7 @@ from datetime import datetime
 
 from isthmus.connector import System, Webhook
 from isthmus.errors import IsthmusError
+from isthmus.model.state import Sighting
 from isthmus.store import PostgresStore
 
 __all__ = ["HintDesk"]
@@ -37,5 +38,11 @@ class HintDesk:
             raise LookupError(system)
         hints = sender.verify(headers, body, now)
         places = [(system, hint.resource, key) for hint in hints for key in (hint.keys or ("",))]
-        await self._store.add_hints(places)
+        sightings = [
+            Sighting(system=system, resource=hint.resource, key=key, at=now, fields=hint.shown)
+            for hint in hints
+            if hint.shown
+            for key in hint.keys
+        ]
+        await self._store.add_hints(places, sightings)
         return len(places)

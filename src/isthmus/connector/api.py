@@ -113,6 +113,9 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """An update whose ``before.version`` is not the current one answers ``Stale`` and changes nothing."""
     idempotent_create: bool = False
     """The same token twice makes one record; both calls answer it."""
+    whole_saves: bool = False
+    """No promise but a warning: an update saves the whole record, so of two at the same moment the later one undoes
+    what the earlier one changed. Hints of such a resource should carry ``shown``."""
     settle: timedelta = timedelta(0)
     """How long after a write a read may still show the old state (replicas, caches)."""
     write_batch: int = 1
@@ -199,11 +202,15 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Hint(msgspec.Struct, frozen=True, kw_only=True):
-    """ "Look now": these records of this resource may have changed. Carries no data on purpose: a webhook's body is
-    never trusted. ``keys`` empty means: look at the resource's feed or scan."""
+    """ "Look now": these records of this resource may have changed. What they are is read, never taken from a webhook's
+    body. ``keys`` empty means: look at the resource's feed or scan."""
 
     resource: str
     keys: Sequence[Key] = ()
+    shown: Mapping[str, Any] = {}
+    """For one key of a resource with ``whole_saves``: the fields that a verified call told, in the terms of a record.
+    Only of a call made at once, never of a repeated or late one. The hub uses it for one thing: to notice that its own
+    write has undone somebody's edit inside the far system."""
 
 
 @runtime_checkable

@@ -26,6 +26,7 @@ __all__ = [
     "NotHeld",
     "Problem",
     "Provenance",
+    "Sighting",
 ]
 
 
@@ -199,6 +200,18 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     at: datetime
     seconds: float = 0.0
+
+
+class Sighting(msgspec.Struct, frozen=True, kw_only=True):
+    """What a system told of a record when it was saved there (see ``Hint.shown``)."""
+
+    system: str
+    resource: str
+    key: str
+    at: datetime
+    """When the call came, by the hub's clock."""
+    fields: Mapping[str, Any]
+    """Far fields, not all of them."""
 
 
 class FeedState(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from isthmus.errors import Unavailable
+from isthmus.model.state import Sighting
 from isthmus.store.codec import payload, register
 from isthmus.store.faults import check_version, parsed, place, translated
 from isthmus.store.migrate import migrate
@@ -191,13 +192,16 @@ class PostgresStore:
         async with self.transaction() as transaction:
             return await transaction.wake_ready()
 
-    async def add_hints(self, hints: Collection[tuple[str, str, str]]) -> None:
-        """Hand (system, resource, key) to whichever process runs the hub; key "" means the whole resource."""
+    async def add_hints(self, hints: Collection[tuple[str, str, str]], sightings: Collection[Sighting] = ()) -> None:
+        """Hand (system, resource, key) to whichever process runs the hub; key "" means the whole resource.
+        ``sightings`` are kept for a minute, or until they are taken."""
         if not hints:
             return
         systems, resources, keys = (list(column) for column in zip(*hints, strict=True))
         async with self._connection() as connection, connection.transaction():
             await connection.execute(query("add_hints"), {"systems": systems, "resources": resources, "keys": keys})
+            if sightings:
+                await connection.execute(query("add_sightings"), {"rows": payload(sightings)})
             await connection.execute(query("notify"), {"places": sorted({f"/{system}" for system in systems})})
 
     async def take_hints(self, system: str) -> list[tuple[str, str]]:

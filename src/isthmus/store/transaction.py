@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from psycopg import AsyncConnection
 
-from isthmus.model.state import FeedState, InboxEntry, Item, Link
+from isthmus.model.state import Effect, FeedState, InboxEntry, Item, Link, Sighting
 from isthmus.store.codec import from_row, payload
 from isthmus.store.queries import query
 from isthmus.sync.ports import Batch, DueCount, FarKey
@@ -119,6 +119,16 @@ class PostgresTransaction:
         """The entry of this kind and subject that a person decided last."""
         found = await self._structs(InboxEntry, "last_decided", {"kind": kind, "subject": subject})
         return found[0] if found else None
+
+    async def take_sightings(self, system: str, resource: str, keys: Collection[str]) -> list[Sighting]:
+        """What was told of these records, oldest first; forgotten when this transaction commits."""
+        parameters = {"system": system, "resource": resource, "keys": list(keys)}
+        return await self._structs(Sighting, "take_sightings", parameters) if keys else []
+
+    async def last_writes(self, links: Collection[str]) -> dict[str, Effect]:
+        """Link -> its last write that was done. Not locked."""
+        found = await self._structs(Effect, "last_writes", {"links": list(links)}) if links else []
+        return {effect.link: effect for effect in found}
 
     async def linked_keys(self, flow: str, system: str) -> dict[str, str]:
         """Key -> item of every linked record of this flow and system."""

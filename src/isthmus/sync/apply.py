@@ -188,6 +188,8 @@ class Applier:
             new_id=self._new_id,
             jitter=self._jitter,
         )
+        updated = [o.answer.key for o in outcomes if isinstance(o.answer, Record) and o.step.kind is StepKind.UPDATE]
+        await self._observer.regain(self._resource.name, updated)
         done = sum(isinstance(outcome.answer, Record | Gone) for outcome in outcomes)
         if done:
             events.emit(events.WRITE_DONE, system=self._system, flow=self._flow.name, writes=done)

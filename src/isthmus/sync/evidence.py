@@ -14,12 +14,13 @@ from isthmus.model.flow import MatchRule
 from isthmus.model.state import Item, Link
 from isthmus.sync.ports import Evidence
 
-__all__ = ["blocks_of", "evidence_of", "field_value", "known_of", "normal_name", "values_of"]
+__all__ = ["blocks_of", "evidence_of", "field_value", "known_of", "normal_name", "told_apart", "values_of"]
 
 _FOLD = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "ø": "o", "æ": "ae", "å": "a", "&": " "})
 _LETTERS = 5
 """Letters at the beginning of a word that similar names must share in one word."""
 _WORDS = 8
+_NUMBER = re.compile(r"\d+")
 _LEGAL_FORMS = frozenset(
     "ab ag as bv co company corp corporation gmbh inc incorporated kg kgaa limited llc llp ltd nv oy plc pte pty sa "
     "sarl sas se sl snc sp spa sprl srl und and et the".split()
@@ -53,6 +54,13 @@ def normal_name(value: Canonical) -> str | None:
     """A name for similarity: also umlauts, accents and punctuation do not matter."""
     text = normal(value)
     return None if text is None else _folded(text)
+
+
+def told_apart(one: str, other: str) -> bool:
+    """Whether two names bear different numbers: "Branch 1" and "Branch 2" are alike in all but what matters. A name
+    with a number and one without may still be the same."""
+    ours, theirs = (sorted(_NUMBER.findall(name)) for name in (one, other))
+    return bool(ours and theirs) and ours != theirs
 
 
 def blocks_of(rule: MatchRule, fields: Mapping[str, Any]) -> list[str]:

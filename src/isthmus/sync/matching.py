@@ -16,7 +16,7 @@ from rapidfuzz import fuzz
 
 from isthmus.model.flow import MatchRule
 from isthmus.model.state import Link
-from isthmus.sync.evidence import blocks_of, field_value, normal, normal_name, values_of
+from isthmus.sync.evidence import blocks_of, field_value, normal, normal_name, told_apart, values_of
 
 __all__ = ["Candidate", "Judgement", "Pool", "judge", "settle_rivals"]
 
@@ -110,7 +110,7 @@ def _score(
         if part.similar is None:
             continue
         ours, theirs = normal_name(field_value(fields, part.field)), normal_name(field_value(known, part.field))
-        if ours is None or theirs is None:
+        if ours is None or theirs is None or told_apart(ours, theirs):
             return None
         least = (part.similar - NEAR) * 100
         ratio = max(

@@ -19,10 +19,12 @@ from isthmus.model.state import FeedState, Link, LinkState
 from isthmus.sync.absorb import Seen, absorb, absorb_gone, is_stale
 from isthmus.sync.join import join_items
 from isthmus.sync.ports import Batch, FarKey, Store, Transaction
+from isthmus.sync.regain import regain
+from isthmus.sync.seeing import see
 from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
-__all__ = ["Observer", "load_refs", "see"]
+__all__ = ["Observer"]
 
 _EMPTY = Got({})
 KEPT = 200_000
@@ -162,7 +164,14 @@ class Observer:
         for start in range(0, len(ordered), size):
             began = self._clock()
             await self.ingest(name, await resource.fetch(ordered[start : start + size]), began)
+        await self.regain(name, ordered)
         return len(ordered)
+
+    async def regain(self, name: str, keys: Collection[str]) -> None:
+        """Take up edits of these records, just read, that a write of ours has undone in a system which saves whole
+        records."""
+        if self._resources[name].traits.whole_saves:
+            await regain(self._store, self._world, self._system, name, keys, clock=self._clock, new_id=self._new_id)
 
     async def reread_woken(self, limit: int = 500) -> int:
         """Read again the records whose parent appeared; how many."""
@@ -345,29 +354,6 @@ def _unsettled(link: Link, read_at: datetime, settle: timedelta) -> bool:
         and link.written_at <= read_at < link.written_at + settle
         and not _older(link, read_at)
     )
-
-
-def see(world: World, link: Link, record: Record, refs: Refs, read_at: datetime) -> Seen:
-    """A far record in the link's terms."""
-    lens = world.lenses[(link.flow, link.system)]
-    contact = link.state in (LinkState.NEW, LinkState.DOUBTFUL)
-    return Seen(
-        key=record.key,
-        got=lens.get(record.key, record.fields, refs, created=not contact),
-        version=record.version,
-        digest=lens.digest(record.fields),
-        read_at=read_at,
-    )
-
-
-async def load_refs(tx: Transaction, world: World, records: Sequence[tuple[Link, Record]]) -> Refs:
-    """Items of all parents that these records refer to."""
-    wanted: set[FarKey] = set()
-    for link, record in records:
-        lens = world.lenses[(link.flow, link.system)]
-        wanted |= {(link.system, r, k) for r, k in lens.refs_in(record.key, record.fields)}
-    found = await tx.resolve(wanted) if wanted else {}
-    return Refs(items={(r, k): item for (_, r, k), item in found.items()})
 
 
 def batch_of(state: FeedState) -> Batch:

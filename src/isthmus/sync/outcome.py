@@ -19,9 +19,9 @@ from isthmus.errors import Ambiguous, IsthmusError, NeedsPerson, Retryable, Stal
 from isthmus.model.fields import Canonical
 from isthmus.model.state import Effect, InboxKind, Item, Link, LinkState, NotHeld
 from isthmus.sync.absorb import Seen, absorb_gone, absorb_written
-from isthmus.sync.observe import load_refs, see
 from isthmus.sync.plan import Step, StepKind
 from isthmus.sync.ports import Store, Transaction
+from isthmus.sync.seeing import load_refs, see
 from isthmus.sync.working import Working, problem_of
 from isthmus.sync.world import World
 

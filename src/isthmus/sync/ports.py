@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link
+from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, Sighting
 
 __all__ = ["Batch", "DueCount", "Evidence", "FarKey", "Store", "Transaction"]
 
@@ -129,6 +129,12 @@ class Transaction(Protocol):
 
     async def scan_missing(self, system: str, resource: str, started: datetime) -> list[str]:
         """Keys linked before ``started`` that the finished scan did not show."""
+
+    async def take_sightings(self, system: str, resource: str, keys: Collection[str]) -> list[Sighting]:
+        """What was told lately of these records, oldest first; forgotten when this transaction commits."""
+
+    async def last_writes(self, links: Collection[str]) -> dict[str, Effect]:
+        """Link -> the last write to its record that was done, for those that have one."""
 
     async def linked_keys(self, flow: str, system: str) -> dict[str, str]:
         """Key -> item of every linked record of this flow and system (for a complete comparison)."""

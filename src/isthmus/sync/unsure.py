@@ -18,9 +18,9 @@ from isthmus.errors import Ambiguous
 from isthmus.mapping import Refs
 from isthmus.model.state import InboxKind, Item, Link
 from isthmus.sync.absorb import absorb_written
-from isthmus.sync.observe import load_refs, see
 from isthmus.sync.plan import StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Store
+from isthmus.sync.seeing import load_refs, see
 from isthmus.sync.working import ACTIVE, Working, problem_of
 from isthmus.sync.world import World
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -199,6 +198,8 @@ class MemoryWorld:
         self.hook_url: str | None = None
         self.outbox: list[tuple[dict[str, str], bytes]] = []
         """Webhook calls (headers, body) made since somebody subscribed; a test delivers them as it likes."""
+        self.in_between: list[Callable[[], object]] = []
+        """What people do while the next update is under way, after the system has loaded the record."""
         self._new_id = new_id or self._count
         self._seq = 0
         self._ids = 0
@@ -286,7 +287,10 @@ class MemoryWorld:
     def _happened(self, table: _Table, key: Key) -> None:
         table.log.append((self._seq, key))
         if self.hook_url is not None:
-            body = json.dumps({"resource": table.spec.name, "key": key, "seq": self._seq}).encode()
+            row = table.rows.get(key)
+            shown = row.fields if row is not None and table.spec.traits.whole_saves else {}
+            told = {"resource": table.spec.name, "key": key, "seq": self._seq, "shown": shown}
+            body = msgspec.json.encode(told)
             self.outbox.append((self.sign(body, self.now()), body))
 
     def sign(self, body: bytes, at: datetime) -> dict[str, str]:

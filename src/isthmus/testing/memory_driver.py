@@ -38,6 +38,7 @@ from isthmus.testing.memory import Call, MemoryWorld, Trouble
 __all__ = ["MemoryConfig", "MemoryConnector", "MemorySystem"]
 
 _OLDEST_CALL = timedelta(minutes=5)
+_AT_ONCE = timedelta(seconds=2)
 
 
 class MemoryConfig(SystemConfig, frozen=True, kw_only=True):
@@ -108,7 +109,8 @@ class _Hooked:
             raise Unauthorized("A webhook call with a bad or old signature.")
         try:
             told = json.loads(body)
-            return [Hint(resource=str(told["resource"]), keys=[str(told["key"])])]
+            shown = told["shown"] if "shown" in told and abs(now - at) < _AT_ONCE else {}
+            return [Hint(resource=str(told["resource"]), keys=[str(told["key"])], shown=shown)]
         except (ValueError, KeyError, TypeError) as error:
             raise Rejected("A webhook call that cannot be read.") from error
 
@@ -227,7 +229,11 @@ class _Writing(_Reading):
             return now
         if self.traits.guarded_writes and now.version != update.before.version:
             raise Stale(f"{self.name} {update.key} was changed since it was read.")
-        self._world.update(self.name, update.key, update.fields)
+        loaded = now.fields if self.traits.whole_saves else {}
+        for deed in self._world.in_between:
+            deed()
+        self._world.in_between.clear()
+        self._world.update(self.name, update.key, {**loaded, **update.fields})
         return self._world.record(self.name, update.key)
 
     def _delete(self, delete: Delete) -> WriteAnswer:

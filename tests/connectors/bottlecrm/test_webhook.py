@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -184,3 +185,17 @@ async def test_a_change_calls_the_hub(
         headers, body = await asyncio.wait_for(calls.get(), 5)
         assert crm.verify(headers, body, datetime.now(UTC)) == [Hint(resource="account", keys=[made.key])]
     assert twin.hooks.delivered == [("account.created", 204), ("account.deleted", 204)]
+
+
+@pytest.mark.parametrize(("seconds", "shown"), [(1, True), (9, False), (-9, False)])
+def test_a_call_made_at_once_shows_the_record(seconds: int, shown: bool) -> None:
+    data = {"id": "k", "website": "", "phone": "+49", "annual_revenue": "1.5", "assigned_to": [], "created_at": "x"}
+    event = {"event": "account.updated", "created_at": NOW.isoformat(), "data": data}
+    (hint,) = hints(json.dumps(event).encode(), NOW + timedelta(seconds=seconds))
+    assert hint.shown == ({"website": None, "phone": "+49", "annual_revenue": Decimal("1.5")} if shown else {})
+
+
+@pytest.mark.parametrize("when", [None, "yesterday", "2026-11-22T06:00:00"])
+def test_a_call_of_unknown_age_shows_nothing(when: str | None) -> None:
+    event = {"event": "account.updated", "created_at": when, "data": {"id": "k", "phone": "+49"}}
+    assert hints(json.dumps(event).encode(), NOW)[0].shown == {}

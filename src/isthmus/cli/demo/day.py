@@ -189,6 +189,7 @@ class Day:
             lambda: self._deal("erp_invoice_state") == "paid",
         )
         self.see("the ERP has booked the CRM's payment once", lambda: self._payments_in_erp(int(first["id"])) == 2)
+        self.see("the CRM shows the customer's credit in use as the ERP does", self._same_credit)
 
     def outage(self) -> None:
         """16:00  The ERP goes down; Carl works on; it comes back"""
@@ -226,6 +227,11 @@ class Day:
     def _terms(self) -> str:
         terms, limit = self._custom("erp_payment_terms"), self._custom("erp_credit_limit")
         return f"{terms}, {limit}" if terms == "30 days" and limit and Decimal(limit) == 50000 else ""
+
+    def _same_credit(self) -> bool:
+        party = self.erp.party(self.party)
+        assert party is not None
+        return Decimal(self._custom("erp_credit_used") or 0) == Decimal(str(party["credit_amount"] or 0))
 
     def _crm_price(self) -> Decimal:
         product = self.crm.product(self.sku)

@@ -113,7 +113,7 @@ class Contacts(CrmResource):
         "created_at": Field("datetime", "Created", readonly=True),
         "custom_fields": Field("object", "Custom fields"),
     }
-    traits = Traits(versioned=True, write_batch=20, fetch_batch=50, concurrency=4)
+    traits = Traits(versioned=True, whole_saves=True, write_batch=20, fetch_batch=50, concurrency=4)
 
     def special(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The names, without the stand-in for one that is lacking."""

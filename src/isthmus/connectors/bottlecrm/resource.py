@@ -51,7 +51,7 @@ class CrmResource:
     parts: ClassVar[Sequence[Mapping[str, str]]] = ({},)
     page_size: ClassVar[int] = 200
     update_method: ClassVar[str] = "PATCH"
-    traits: Traits = Traits(write_batch=20, fetch_batch=50, concurrency=4)
+    traits: Traits = Traits(whole_saves=True, write_batch=20, fetch_batch=50, concurrency=4)
 
     def __init__(self, client: Client, custom: CustomFields) -> None:
         self.client = client

@@ -19,6 +19,10 @@ from isthmus.connectors.bottlecrm.twin_rules import Refused
 __all__ = ["TwinHooks", "signature"]
 
 _MOST = 10
+_TOLD = (
+    *("id", "name", "status", "first_name", "last_name", "title", "organization", "email", "phone", "website"),
+    *("industry", "annual_revenue", "stage", "amount", "probability", "closed_on", "currency", "updated_at"),
+)
 
 
 def signature(secret: str, body: bytes, sent: int) -> str:
@@ -46,7 +50,7 @@ class TwinHooks:
 
     def note(self, event: str, row: dict[str, Any]) -> None:
         """Something happened to a row; told at the end of the request."""
-        self._waiting.append((event, {name: row.get(name) for name in ("id", "name", "status", "updated_at")}))
+        self._waiting.append((event, {name: row[name] for name in _TOLD if name in row}))
 
     async def flush(self) -> None:
         """Call everybody who asked for what happened."""

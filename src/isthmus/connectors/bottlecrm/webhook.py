@@ -6,12 +6,15 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from isthmus.connector import Hint
 from isthmus.connectors.bottlecrm.client import Client
+from isthmus.connectors.bottlecrm.deals import Opportunities
+from isthmus.connectors.bottlecrm.fields import Field, values_of
+from isthmus.connectors.bottlecrm.people import Accounts, Contacts
 from isthmus.errors import Misconfigured, Rejected, Unauthorized, Unavailable
 
 __all__ = ["EVENTS", "Webhooks", "hints"]
@@ -42,8 +45,11 @@ _RESOURCES = {
     "ticket": "case",
     "invoice": "invoice",
 }
+_SHOWN: Mapping[str, Mapping[str, Field]] = {each.name: each.fields_of for each in (Accounts, Contacts, Opportunities)}
 _DESCRIPTION = "Isthmus"
 _OLDEST = timedelta(minutes=5)
+_AT_ONCE = timedelta(seconds=2)
+"""A call made later than this after its event (both by BottleCRM's clock) was repeated or held up."""
 
 
 class Webhooks:
@@ -107,7 +113,7 @@ class Webhooks:
             raise Unauthorized("The signature of this call is not BottleCRM's.")
         if not sent.isdecimal() or abs(now.timestamp() - int(sent)) > _OLDEST.total_seconds():
             raise Unauthorized("This call of BottleCRM is too old, or one of the clocks is wrong.")
-        return hints(body)
+        return hints(body, sent=datetime.fromtimestamp(int(sent), UTC))
 
 
 def _ours(endpoint: Mapping[str, Any], url: str) -> bool:
@@ -115,11 +121,12 @@ def _ours(endpoint: Mapping[str, Any], url: str) -> bool:
     return endpoint.get("description") == _DESCRIPTION and (old.hostname, old.path) == (new.hostname, new.path)
 
 
-def hints(body: bytes) -> Sequence[Hint]:
-    """Where to look for what a (verified) call tells. Raises ``Rejected`` on a body of another shape.
+def hints(body: bytes, sent: datetime | None = None) -> Sequence[Hint]:
+    """Where to look for what a (verified) call tells, that was made at ``sent``. Raises ``Rejected`` on a body of
+    another shape.
 
-    Whether there are payments to look for is all that is taken from the data; nothing is lost when it is wrong, since
-    scans see them.
+    Of the data two things are used: whether there are payments to look for (nothing is lost when that is wrong, since
+    scans see them), and what the record showed, when the call was made at once.
     """
     try:
         told = json.loads(body)
@@ -131,7 +138,22 @@ def hints(body: bytes) -> Sequence[Hint]:
     resource = _RESOURCES.get(kind)
     if resource is None or action == "comment_added":
         return []
-    found = [Hint(resource=resource, keys=[key] if key else [])]
+    shown = _shown(resource, action, told, sent) if key else {}
+    found = [Hint(resource=resource, keys=[key] if key else [], shown=shown)]
     if resource == "invoice" and (action == "paid" or data.get("status") in ("Paid", "Partially_Paid")):
         found.append(Hint(resource="payment"))
     return found
+
+
+def _shown(resource: str, action: str, told: Mapping[str, Any], sent: datetime | None) -> dict[str, Any]:
+    """The plain fields of a record that was just saved."""
+    if sent is None or action != "updated" or resource not in _SHOWN:
+        return {}
+    try:
+        happened = datetime.fromisoformat(str(told.get("created_at")))
+        if happened.tzinfo is None or not -_AT_ONCE < sent - happened < _AT_ONCE:
+            return {}
+        plain = {name: field for name, field in _SHOWN[resource].items() if not field.readonly and field.type != "key"}
+        return values_of(told["data"], plain)
+    except (ValueError, Unavailable):
+        return {}

@@ -181,6 +181,19 @@ create table hint (
 );
 comment on table hint is '"Look now", from webhook receivers in any process; key "" means the whole resource.';
 
+create table sighting (
+    seq bigint primary key generated always as identity,
+    system text not null,
+    resource text not null,
+    key text not null,
+    at timestamptz not null,
+    fields jsonb not null
+);
+comment on table sighting is
+    'What systems told of records when they were saved, for a minute: shows edits that our own writes have undone.';
+create index sighting_key on sighting (system, resource, key);
+create index sighting_at on sighting (at);
+
 create table meta (
     name text primary key,
     value jsonb not null

@@ -110,6 +110,20 @@ from unnest(%(rules)s::text[], %(values)s::text[]) as wanted (rule, value)
         limit 200
     ) as found;
 
+-- name: take_sightings
+with taken as (
+    delete from sighting where system = %(system)s and resource = %(resource)s and key = any(%(keys)s)
+    returning seq, system, resource, key, at, fields
+)
+select system, resource, key, at, fields from taken order by seq;
+
+-- name: last_writes
+select {effect_columns}
+from unnest(%(links)s::text[]) as wanted (link)
+    cross join lateral (
+        select * from effect where effect.link = wanted.link and effect.outcome = 'done' order by effect.seq desc limit 1
+    ) as effect;
+
 -- name: feed
 select {feed_columns}
 from feed

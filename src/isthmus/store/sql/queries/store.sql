@@ -19,6 +19,12 @@ select system, resource, key from unnest(%(systems)s::text[], %(resources)s::tex
 order by system, resource, key
 on conflict do nothing;
 
+-- name: add_sightings
+with forgotten as (delete from sighting where at < now() - interval '1 minute')
+insert into sighting (system, resource, key, at, fields)
+select system, resource, key, at, fields
+from jsonb_to_recordset(%(rows)s) as given (system text, resource text, key text, at timestamptz, fields jsonb);
+
 -- name: take_hints
 -- In a fixed order first: two takers, or a taker and a giver, never wait for each other.
 with taken as (
@@ -51,6 +57,7 @@ create temp table feed (like isthmus.feed including all);
 create temp table scan_seen (like isthmus.scan_seen including all);
 create temp table approval (like isthmus.approval including all);
 create temp table hint (like isthmus.hint including all);
+create temp table sighting (like isthmus.sighting including all);
 create temp table meta (like isthmus.meta including all);
 create temp table journal (like isthmus.journal including all);
 create temp table effect (like isthmus.effect including all);
