@@ -57,7 +57,10 @@ async def test_an_open_store_works_again_when_the_server_is_back(folder: Path) -
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(Unavailable):
-            await save(store, links=[a_link("l2")])
+            async with asyncio.timeout(20):
+                while True:  # the server's other processes notice a moment later
+                    await save(store, links=[a_link("l2")])
+                    await asyncio.sleep(0.01)
         assert not await store.holds("lane")
         await asyncio.to_thread(server.start)
         for _ in range(100):
@@ -70,7 +73,7 @@ async def test_an_open_store_works_again_when_the_server_is_back(folder: Path) -
         async with asyncio.timeout(20):
             assert (await anext(notices)).system is None
         async with store.transaction() as transaction:
-            assert [link.id for link in await transaction.links(["l1", "l2", "l3"])] == ["l1", "l3"]
+            assert [link.id for link in await transaction.links(["l1", "l3"])] == ["l1", "l3"]
 
 
 def test_the_server_is_shared_and_stops_only_when_told(folder: Path) -> None:
