@@ -61,7 +61,7 @@ class GatedStore:
         self._gate.alive()
         saved = []
         async with self._store.transaction() as tx:
-            for name in ("save", "scan_seen", "use_approval", "approve"):
+            for name in ("save", "scan_seen", "use_approval", "end_approval", "note_traffic", "approve"):
                 setattr(tx, name, _noting(getattr(tx, name), saved))
             yield tx
             self._gate.alive()
@@ -75,6 +75,17 @@ class GatedStore:
     async def unlock(self, name: str) -> None:
         # The database frees the locks of a dead process.
         await self._store.unlock(name)
+
+    async def take_lanes(self, place: str, lanes: Any, enough: int) -> set[int]:
+        self._gate.alive()
+        return await self._store.take_lanes(place, lanes, enough)
+
+    async def give_lanes(self, place: str, lanes: Any) -> None:
+        await self._store.give_lanes(place, lanes)
+
+    async def workers(self) -> int:
+        self._gate.alive()
+        return await self._store.workers()
 
     async def wake_ready(self) -> int:
         self._gate.alive()

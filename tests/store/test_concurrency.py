@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -12,8 +13,8 @@ import psycopg
 import pytest
 
 from isthmus.errors import StoreUnavailable, Unavailable
-from isthmus.store import Notice, PostgresStore
-from isthmus.sync.ports import Batch
+from isthmus.store import Notice, PostgresStore, Reads, Worker
+from isthmus.sync.ports import Batch, LaneDue
 from tests.store.examples import HOUR, NOW, a_link, an_item, save
 
 
@@ -107,6 +108,57 @@ async def test_a_lock_has_one_holder_anywhere(store: PostgresStore, other: Postg
     assert await other.try_lock("customer/crm")
     await other.close()
     assert await store.try_lock("customer/crm")
+
+
+@pytest.mark.spec(6)
+async def test_a_lane_has_one_holder_anywhere(store: PostgresStore, other: PostgresStore) -> None:
+    lanes = [LaneDue(number, 10, NOW) for number in (5, 3, 9, 1)]
+    assert await store.take_lanes("apply/customer/crm", lanes, 15) == {5, 3}, "in the order given, until it is enough"
+    assert await other.take_lanes("apply/customer/erp", lanes, 15) == {5, 3}, "another place has lanes of its own"
+    assert await store.take_lanes("apply/customer/crm", lanes[:2], 15) == set(), "nor a second time in one process"
+    assert await other.take_lanes("apply/customer/crm", lanes, 1000) == {9, 1}
+    await other.give_lanes("apply/customer/crm", {5, 9})
+    assert await store.take_lanes("apply/customer/crm", lanes, 1000) == {9}, "only a holder can give back"
+    await other.close()
+    for _ in range(500):
+        if await store.take_lanes("apply/customer/crm", lanes, 1000) == {1}:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the lane of a closed session stays taken")
+
+
+async def test_workers_are_seen_while_they_live(store: PostgresStore, other: PostgresStore) -> None:
+    assert await store.workers() == 1, "whoever asks counts"
+    await store.join(Worker(kind="run", host="one.example", pid=11))
+    await other.join(Worker(kind="worker", host="x" * 80, pid=12))
+    assert await store.workers() == 2
+    first, second = await Reads(store).workers()
+    assert (first.kind, first.host, first.pid) == ("run", "one.example", 11)
+    assert (second.kind, second.pid, set(second.host)) == ("worker", 12, {"x"})
+    assert second.since is not None
+    await other.close()
+    for _ in range(500):
+        if await store.workers() == 1:
+            break
+        await asyncio.sleep(0.01)
+    assert [worker.pid for worker in await Reads(store).workers()] == [11]
+
+
+async def test_a_worker_that_lost_its_session_is_counted_again(store: PostgresStore, other: PostgresStore) -> None:
+    await store.join(Worker(kind="run", host="one.example", pid=11))
+    end_sessions(store.url)
+    with contextlib.suppress(StoreUnavailable):
+        await other.workers()
+    assert await Reads(other).workers() == []
+    await store.rejoin()
+    assert [worker.pid for worker in await Reads(other).workers()] == [11]
+
+
+async def test_workers_are_told_to_stop(store: PostgresStore, other: PostgresStore) -> None:
+    notices = other.notifications()
+    assert await next_notice(notices) == Notice(None, None)
+    await store.tell_stop()
+    assert (await next_notice(notices)).stop
 
 
 HOLDER = """

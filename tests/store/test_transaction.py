@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import msgspec
 import pytest
 
 from isthmus.model.state import InboxKind, Intent, LinkState, Problem
 from isthmus.store import PostgresStore, Reads
-from isthmus.sync.ports import Batch, DueCount, Evidence
+from isthmus.sync.ports import LANES, Approval, Batch, DueCount, Evidence
 from tests.store.examples import (
     HOUR,
     NOW,
@@ -278,16 +280,75 @@ async def test_a_decided_or_withdrawn_question_can_be_asked_again(database_url: 
             assert await transaction.open_entries("conflict", ["l1"]) == []
 
 
+BRAKE = "customer/crm/updates"
+
+
 async def test_an_approval_is_used_up(store: PostgresStore) -> None:
     async with store.transaction() as transaction:
-        assert await transaction.brake_approved("customer/crm/update") == 0
-        await transaction.use_approval("customer/crm/update", 5)
-        await transaction.approve("customer/crm/update", 10)
-        await transaction.approve("customer/crm/update", 7)
-        await transaction.use_approval("customer/crm/update", 3)
-        assert await transaction.brake_approved("customer/crm/update") == 4
-        await transaction.use_approval("customer/crm/update", 9)
-        assert await transaction.brake_approved("customer/crm/update") == 0
+        await transaction.save(Batch(links=[a_link(id, due_at=NOW) for id in "abcdefg"]))
+        assert await transaction.approval(BRAKE, NOW) == Approval(0)
+        await transaction.use_approval(BRAKE, ["a"])
+        await transaction.approve(BRAKE, 10)
+        await transaction.approve(BRAKE, 3)
+        await transaction.use_approval(BRAKE, ["a", "b"])
+        assert await transaction.approval(BRAKE, NOW) == Approval(1, frozenset("ab"))
+        await transaction.use_approval(BRAKE, ["b", "c", "d"])
+        assert await transaction.approval(BRAKE, NOW) == Approval(0, frozenset("abcd"))
+        await transaction.end_approval(BRAKE, ["a", "b", "c", "d"])
+        assert await transaction.approval(BRAKE, NOW) == Approval(0)
+
+
+@pytest.mark.spec(8)
+async def test_what_was_granted_and_not_finished_costs_nothing_when_it_is_taken_up_again(store: PostgresStore) -> None:
+    async with store.transaction() as transaction:
+        await transaction.save(Batch(links=[a_link(id, due_at=NOW) for id in "abc"]))
+        await transaction.approve(BRAKE, 2)
+        await transaction.use_approval(BRAKE, ["a", "b"])
+    # The worker died here; another one starts.
+    async with store.transaction() as transaction:
+        assert await transaction.approval(BRAKE, NOW) == Approval(0, frozenset("ab"))
+        await transaction.use_approval(BRAKE, ["a", "b"])
+        # One of them was written all the same; what is not due any more needs nothing.
+        await transaction.save(Batch(links=[a_link("b")]))
+        assert await transaction.approval(BRAKE, NOW) == Approval(0, frozenset("a"))
+        await transaction.end_approval(BRAKE, ["a", "b"])
+        assert await transaction.approval(BRAKE, NOW) == Approval(0)
+
+
+async def test_traffic_counts_different_links_of_the_last_minute_that_are_not_due_again(store: PostgresStore) -> None:
+    def minutes(count: float) -> datetime:
+        return NOW + timedelta(minutes=count)
+
+    async with store.transaction() as transaction:
+        await transaction.save(Batch(links=[a_link("due", due_at=NOW), a_link("a"), a_link("b"), a_link("c")]))
+        await transaction.note_traffic(BRAKE, ["a", "due"], NOW, minutes(-1))
+        await transaction.note_traffic(BRAKE, ["a", "b"], minutes(0.5), minutes(-0.5))
+        await transaction.note_traffic("other", ["c"], NOW, minutes(-1))
+        assert await transaction.recent_traffic(BRAKE, minutes(-0.5), minutes(0.5), 0) == 2
+        assert await transaction.recent_traffic(BRAKE, minutes(-0.5), minutes(0.5), 4) == 4, "cheap where it may be"
+        assert await transaction.recent_traffic(BRAKE, minutes(0.2), minutes(1.2), 0) == 2
+        await transaction.note_traffic(BRAKE, ["c"], minutes(1.2), minutes(0.2))
+        assert await transaction.recent_traffic(BRAKE, minutes(-1), minutes(1.2), 0) == 3, "the first row is forgotten"
+        assert await transaction.recent_traffic("nothing", NOW, NOW, 0) == 0
+
+
+async def test_due_work_is_split_into_lanes_without_loss(store: PostgresStore) -> None:
+    ids = [f"l{number}" for number in range(300)]
+    await save(store, links=[a_link(id, due_at=NOW + timedelta(seconds=n)) for n, id in enumerate(ids)])
+    late = NOW + HOUR
+    async with store.transaction() as transaction:
+        lanes = await transaction.due_lanes("customer", "crm", late)
+        assert sum(lane.due for lane in lanes) == 300
+        assert [lane.oldest for lane in lanes] == sorted(lane.oldest for lane in lanes)
+        assert {lane.lane for lane in lanes} <= set(range(LANES))
+        assert len(lanes) > LANES * 3 // 4, "well spread"
+        found = []
+        for lane in lanes:
+            due = await transaction.due_links("customer", "crm", late, 300, lanes={lane.lane})
+            assert len(due) == lane.due
+            found += [link.id for link in due]
+        assert sorted(found) == sorted(ids)
+        assert await transaction.due_lanes("customer", "erp", late) == []
 
 
 async def test_waking_follows_the_form_of_what_was_waited_for(database_url: str) -> None:

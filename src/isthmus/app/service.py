@@ -53,9 +53,10 @@ class Service:
         self.rounds = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until ``stop`` is set. A fault in one of the tasks ends the service (and is raised)."""
+        """Until ``stop`` is set, by the caller or by a notice in the store. A fault in one of the tasks ends the
+        service (and is raised)."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._listen()), group.create_task(self._meeting())]
+            tasks = [group.create_task(self._listen(stop)), group.create_task(self._meeting())]
             tasks.append(group.create_task(self._housekeeping()))
             for system in self._engine.world.systems():
                 if system in self._engine.systems:
@@ -101,17 +102,19 @@ class Service:
         every = self._engine.world.every(system, resource)
         # Spread the first looks a little, so that not everything asks at the same moment for ever after.
         await asyncio.sleep(random.random() * min(1.0, every / 10))  # noqa: S311
+        # Whoever starts looks at once: hints may have been lost while nobody was there.
+        wait = 0.0
         while True:
-            began = self._clock()
-            if not self._engine.health.is_down(system, resource) and await self._attempt(
-                self._engine.poll(system, resource)
-            ):
-                self._meet.set()
-            spent = (self._clock() - began).total_seconds()
-            await asyncio.sleep(max(0.05, min(every - spent, self._down_for(system, resource) or every)))
+            if not wait and not self._engine.health.is_down(system, resource):
+                if await self._attempt(self._engine.poll(system, resource)):
+                    self._meet.set()
+                wait = await self._attempt(self._engine.seconds_until_look(system, resource))
+            # Due and yet not looked at: it failed, or another worker is at it.
+            await asyncio.sleep(max(0.05, wait or min(every, self._down_for(system, resource) or TAKEN * 5)))
+            wait = await self._attempt(self._engine.seconds_until_look(system, resource))
 
-    async def _attempt(self, work: Awaitable[int]) -> int:
-        """What the work gives; 0 when it failed."""
+    async def _attempt[N: (int, float)](self, work: Awaitable[N]) -> N | int:
+        """The number that the work gives; 0 when it failed."""
         try:
             return await work
         except IsthmusError as error:
@@ -139,11 +142,15 @@ class Service:
         back = self._engine.health.back_at(system, resource)
         return 0.0 if back is None else max(0.0, (back - self._clock()).total_seconds())
 
-    async def _listen(self) -> None:
+    async def _listen(self, stop: asyncio.Event) -> None:
         async for notice in self._store.notifications():
-            if notice.flow is None and notice.system is not None:
+            if notice.stop:
+                stop.set()
+            elif notice.flow is None and notice.system is not None:
                 await self._follow_hints(notice.system)
             elif notice.system is None:
+                async with self._patience():
+                    await self._store.rejoin()
                 for system in self._engine.systems:
                     await self._follow_hints(system)
                 self._meet.set()
@@ -174,9 +181,14 @@ class Service:
         while True:
             await self._meet.wait()
             self._meet.clear()
-            if await self._attempt(self._engine.meet_all()):
+            met: int | None = 0
+            async with self._patience():
+                met = await self._engine.meet_all()
+            if met != 0:
                 self._meet.set()
             self.kick()
+            if met is None:
+                await asyncio.sleep(TAKEN)
 
     async def _drive(self, system: str) -> None:
         kick = self._kicks[system]
