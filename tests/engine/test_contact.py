@@ -40,6 +40,22 @@ async def test_a_near_miss_is_asked_about_and_made_nowhere_until_decided(office)
     assert (len(o.table("crm", "accounts")), len(o.table("erp", "parties"))) == (2, 2)
 
 
+@pytest.mark.spec(5)
+async def test_what_waits_for_its_parent_is_not_made_a_second_time_beside_it(office):
+    o = office(names=("Customer", "Contact"), sides={("Customer", "erp"): {"adopt": False}})
+    stranger = o.erp.people.create("parties", {"name": "Not ours", "active": True})
+    anna = o.erp.people.create("people", {"party": stranger, "last_name": "Lee", "email": "anna@acme.example"})
+    acme = o.crm.people.create("accounts", ACME)
+    o.crm.people.create("contacts", {"account": acme, "full_name": "Anna Lee", "email": "anna@acme.example"})
+    await o.settle()
+    assert list(o.erp.records("people")) == [anna]
+    assert (await o.link("state = 'creating'")).waits_for == f"doubt/{(await o.link("state = 'new'")).id}"
+    o.erp.people.delete("people", anna)
+    await o.settle(2)
+    assert [x["email"] for x in o.table("erp", "people")] == ["anna@acme.example"]
+    assert await o.links("waits_for is not null") == []
+
+
 @pytest.mark.spec(3)
 @pytest.mark.parametrize("choice", ["link", "separate", "ignore"])
 async def test_a_doubtful_pair_is_treated_as_decided(office, choice):

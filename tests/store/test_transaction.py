@@ -133,6 +133,15 @@ async def test_new_links_come_in_pages(either: Store) -> None:
         assert [link.id for link in await transaction.new_links("customer", 3, after="n2")] == ["n3", "n4"]
 
 
+async def test_unmet_are_all_readings_without_an_item_yet(either: Store) -> None:
+    new = a_link("n1", state=LinkState.NEW)
+    waiting = a_link("n2", state=LinkState.NEW, waits_for="erp/party/1")
+    await save(either, links=[new, waiting, a_link("n3", state=LinkState.NEW, system="erp"), a_link("done")])
+    async with either.transaction() as transaction:
+        assert await transaction.unmet("customer", "crm") == [new, waiting]
+        assert await transaction.unmet("customer", "shop") == []
+
+
 async def test_unsure_are_the_creates_that_were_sent(either: Store) -> None:
     sent = a_link("sent", key=None, state=LinkState.CREATING, intent=Intent(token="t", sent_at=NOW))
     planned = a_link("planned", key=None, state=LinkState.CREATING, intent=Intent(token="u"))
@@ -318,13 +327,15 @@ async def test_lost_wake_ups_are_made_good(sessions: Sessions) -> None:
         a_link("unknown", state=LinkState.NEW, waits_for="erp/party/4"),
         a_link("writable", key=None, state=LinkState.CREATING, waits_for="i1/erp"),
         a_link("not there", key=None, state=LinkState.CREATING, waits_for="i1/shop"),
+        a_link("in doubt", key=None, state=LinkState.CREATING, waits_for="doubt/p2"),
+        a_link("certain", key=None, state=LinkState.CREATING, waits_for="doubt/nobody"),
     ]
     await save(store, items=[an_item("i1")], links=parents + children)
-    assert await store.wake_ready() == 2
+    assert await store.wake_ready() == 3
     assert await store.wake_ready() == 0
     async with store.transaction() as transaction:
         assert [link.id for link in await transaction.due_reads("crm", NOW, 9)] == ["ready"]
-        assert [link.id for link in await transaction.due_links("customer", "crm", NOW, 9)] == ["writable"]
+        assert [link.id for link in await transaction.due_links("customer", "crm", NOW, 9)] == ["certain", "writable"]
 
 
 async def test_journal_and_effects_only_grow(store: PostgresStore) -> None:

@@ -222,7 +222,6 @@ def absorb_gone(work: Working, link: Link, *, merged_into: str | None = None) ->
     """The record vanished in its system; the flow's policy says what that means elsewhere (SPEC 7)."""
     if link.state in (LinkState.NEW, LinkState.DOUBTFUL) and link.item is None:
         work.drop_link(link)
-        work.batch.wake.append(f"doubt/{link.id}")
         return
     if link.state in (LinkState.GONE, LinkState.UNLINKED) or link.item is None:
         return

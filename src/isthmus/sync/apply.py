@@ -19,11 +19,13 @@ from isthmus.errors import IsthmusError, NeedsPerson, UnknownOutcome
 from isthmus.mapping import Refs
 from isthmus.model.flow import Flow
 from isthmus.model.state import Link, LinkState
+from isthmus.sync.contact import claims
 from isthmus.sync.observe import Observer
 from isthmus.sync.outcome import Outcome, record_outcomes
 from isthmus.sync.plan import Step, StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Batch, Store
 from isthmus.sync.unsure import resolve_unsure
+from isthmus.sync.working import doubt_about
 from isthmus.sync.world import World
 
 __all__ = ["Applier"]
@@ -146,7 +148,8 @@ class Applier:
 
     async def _send_intents(self, steps: Sequence[Step]) -> list[Step]:
         """Creates become *unsure* before they are sent: from here on only a look-up may decide their outcome. What was
-        sent is kept, for the look-up. The steps that may be sent: a create whose record was found meanwhile is not."""
+        sent is kept, for the look-up. The steps that may be sent: a create whose record was found meanwhile is not, and
+        one whose record may have been read already waits until that reading has met its item."""
         now = self._clock()
         values = {step.link.id: step.values for step in steps if step.kind is StepKind.CREATE}
         if not values:
@@ -154,12 +157,20 @@ class Applier:
         async with self._store.transaction() as tx:
             await tx.lock([self._flow.entity.name])
             links = [link for link in await tx.links(values) if link.state is LinkState.CREATING and link.doom is None]
-            batch = Batch()
+            claimed: dict[str, Link] = {}
+            if readings := await tx.unmet(self._flow.name, self._system):
+                items = await tx.items({link.item for link in links if link.item is not None})
+                claimed = claims(self._flow, readings, items)
+            batch, free = Batch(), set()
             for link in links:
                 assert link.intent is not None
+                reading = claimed.get(link.item or "")
+                if reading is not None:
+                    batch.links.append(replace(link, waits_for=doubt_about(reading), due_at=None))
+                    continue
+                free.add(link.id)
                 batch.links.append(replace(link, intent=replace(link.intent, sent_at=now, fields=values[link.id])))
             await tx.save(batch)
-        free = {link.id for link in links}
         return [step for step in steps if step.kind is not StepKind.CREATE or step.link.id in free]
 
     async def _withdraw(self, steps: Sequence[Step]) -> None:

@@ -115,6 +115,12 @@ class MemoryTransaction:
 
         return await self._owned(fits, limit=limit)
 
+    async def unmet(self, flow: str, system: str) -> list[Link]:
+        """New links, waiting or not, by id."""
+        return await self._owned(
+            lambda link: link.state is LinkState.NEW and (link.flow, link.system) == (flow, system)
+        )
+
     async def unsure(self, flow: str, system: str) -> list[Link]:
         """Creating links whose intent was sent."""
         creating = await self.creating(flow, system)
@@ -316,11 +322,14 @@ class MemoryTransaction:
         linked = [link for link in self._all_links() if link.state is LinkState.LINKED and link.key is not None]
         records = {f"{x.system}/{x.resource}/{x.key}" for x in linked if self._alive(x.item)}
         places = {f"{link.item}/{link.system}" for link in linked}
+        doubts = {f"doubt/{x.id}" for x in self._all_links() if x.state in (LinkState.NEW, LinkState.DOUBTFUL)}
 
         def fits(link: Link) -> bool:
             wanted = link.waits_for
             if wanted is None or wanted == "read":
                 return False
+            if wanted.startswith("doubt/"):
+                return wanted not in doubts
             return wanted in (records if wanted.count("/") >= 2 else places)
 
         return await self._wake(fits)
