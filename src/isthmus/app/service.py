@@ -161,7 +161,8 @@ class Service:
             if notice.flow is None and notice.system is not None:
                 await self._follow_hints(notice.system)
             elif notice.system is None:
-                for system in self._engine.systems:
+                # A copy: a system that was down may be opened meanwhile.
+                for system in list(self._engine.systems):
                     await self._follow_hints(system)
                 self._meet.set()
                 self.kick()
