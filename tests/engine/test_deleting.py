@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from isthmus.connector import Deletes, Gone
+from isthmus.errors import UnknownOutcome
 from isthmus.model.flow import Brake, CreatePolicy, DeletePolicy, MergePolicy
 from isthmus.model.state import InboxKind
 from isthmus.testing import Trouble
@@ -205,6 +206,26 @@ async def test_a_record_restored_before_its_counterpart_was_deleted_keeps_it(off
     o.erp.faults.heal()
     await o.settle(2)
     assert len(o.table("erp", "parties")) == len(o.table("crm", "accounts")) == 1
+
+
+@pytest.mark.spec(7)
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_delete_that_is_seen_before_its_answer_is_over(office, lost):
+    o = await linked(office, **policy(DeletePolicy.PROPAGATE))
+    key = o.one("erp", "parties")[0]
+    parties = o.engine.systems["erp"].resources()["parties"]
+    write = parties.write
+
+    async def crossed(writes):
+        answers = await write(writes)
+        await o.engine.look("erp", "parties", [key])
+        return [UnknownOutcome("No answer.") for _ in answers] if lost else answers
+
+    parties.write = crossed
+    o.crm.people.delete("accounts", o.one("crm", "accounts")[0])
+    await o.settle()
+    assert o.table("erp", "parties") == []
+    assert await o.links("due_at is not null or problem is not null") == []
 
 
 async def merged(office, which, *, overlap=0, **more):
