@@ -158,11 +158,16 @@ class Engine:
             await self.store.unlock(lock)
 
     async def _apply(self, flow: str, system: str) -> int:
+        resource = self.world.flows[flow].sides[system].resource
         async with self.store.transaction() as tx:
             allowed = await check_brake(tx, self.world.flows[flow], system, self._clock(), self._new_id, self._traffic)
+            feed = await tx.feed(system, resource)
+        if feed is None or feed.scanned_at is None:
+            # What is to be created may stand on a page that nobody has read yet.
+            allowed = {**allowed, "creates": 0}
         handled = await self.applier(flow, system).apply_due(allowed)
         if handled:
-            self.note_up(system, self.world.flows[flow].sides[system].resource)
+            self.note_up(system, resource)
         spent = {kind: len(links) for kind, links in handled.items() if allowed.get(kind)}
         for kind in handled.keys() - spent.keys():
             self._traffic.note(f"{flow}/{system}/{kind}", handled[kind], self._clock())
