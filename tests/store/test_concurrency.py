@@ -7,6 +7,7 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import psycopg
@@ -15,7 +16,14 @@ import pytest
 from isthmus.errors import StoreUnavailable, Unavailable
 from isthmus.store import Notice, PostgresStore, Reads, Worker
 from isthmus.sync.ports import Batch, LaneDue
+from tests.store.conftest import Sessions
 from tests.store.examples import HOUR, NOW, a_link, an_item, save
+
+
+@pytest.fixture
+async def two(sessions: Sessions) -> tuple[Any, Any]:
+    """Two processes on one memory: on PostgreSQL, then on the store of the simulator."""
+    return await sessions(), await sessions()
 
 
 @pytest.fixture
@@ -35,9 +43,8 @@ async def count_up(store: PostgresStore, ids: list[str], times: int) -> None:
             await transaction.save(Batch(links=more, items=newer))
 
 
-async def test_writers_of_the_same_rows_neither_block_for_good_nor_lose_updates(
-    store: PostgresStore, other: PostgresStore
-) -> None:
+async def test_writers_of_the_same_rows_neither_block_for_good_nor_lose_updates(two: tuple[Any, Any]) -> None:
+    store, other = two
     ids = [f"l{number:02}" for number in range(30)]
     await save(store, items=[an_item(f"i{id}") for id in ids], links=[a_link(id) for id in ids])
     orders = [ids, ids[::-1], ids[10:] + ids[:10], ids[5:25]]
@@ -50,9 +57,8 @@ async def test_writers_of_the_same_rows_neither_block_for_good_nor_lose_updates(
     assert versions == {f"i{id}": count + 1 for id, count in expected.items()}
 
 
-async def test_a_link_that_another_worker_took_care_of_is_not_due_any_more(
-    store: PostgresStore, other: PostgresStore
-) -> None:
+async def test_a_link_that_another_worker_took_care_of_is_not_due_any_more(two: tuple[Any, Any]) -> None:
+    store, other = two
     await save(store, links=[a_link("l1", due_at=NOW), a_link("l2", due_at=NOW)])
 
     async def look() -> list[str]:
@@ -68,9 +74,8 @@ async def test_a_link_that_another_worker_took_care_of_is_not_due_any_more(
     assert await late == ["l2"]
 
 
-async def test_the_second_to_store_the_same_record_is_told_to_look_again(
-    store: PostgresStore, other: PostgresStore
-) -> None:
+async def test_the_second_to_store_the_same_record_is_told_to_look_again(two: tuple[Any, Any]) -> None:
+    store, other = two
     await save(store, links=[a_link("mine", key="1")])
     with pytest.raises(StoreUnavailable):
         await save(other, links=[a_link("yours", key="1")])
@@ -78,7 +83,8 @@ async def test_the_second_to_store_the_same_record_is_told_to_look_again(
         assert [link.id for link in await transaction.links_by_key("crm", "account", ["1"])] == ["mine"]
 
 
-async def test_a_deadlock_is_reported_as_try_again(store: PostgresStore, other: PostgresStore) -> None:
+async def test_a_deadlock_is_reported_as_try_again(two: tuple[Any, Any]) -> None:
+    store, other = two
     await save(store, links=[a_link("a"), a_link("b")])
     ready = asyncio.Barrier(2)
 
@@ -95,7 +101,8 @@ async def test_a_deadlock_is_reported_as_try_again(store: PostgresStore, other: 
     assert sorted(await asyncio.gather(grab(store, "a", "b"), grab(other, "b", "a"))) == ["again in 0.05 s", "done"]
 
 
-async def test_a_lock_has_one_holder_anywhere(store: PostgresStore, other: PostgresStore) -> None:
+async def test_a_lock_has_one_holder_anywhere(two: tuple[Any, Any]) -> None:
+    store, other = two
     assert await store.try_lock("customer/crm")
     assert not await store.try_lock("customer/crm"), "nor a second time in the same process"
     assert not await other.try_lock("customer/crm")
@@ -236,9 +243,8 @@ async def next_notice(notices: AsyncIterator[Notice]) -> Notice:
         return await anext(notices)
 
 
-async def test_due_links_and_hints_wake_other_processes_when_they_are_committed(
-    store: PostgresStore, other: PostgresStore
-) -> None:
+async def test_due_links_and_hints_wake_other_processes_when_they_are_committed(two: tuple[Any, Any]) -> None:
+    store, other = two
     notices = other.notifications()
     assert await next_notice(notices) == Notice(None, None)
     await save(store, links=[a_link("quiet"), a_link("l1", due_at=NOW), a_link("l2", due_at=NOW)])
@@ -248,11 +254,19 @@ async def test_due_links_and_hints_wake_other_processes_when_they_are_committed(
     assert await next_notice(notices) == Notice("customer", "erp")
     await store.add_hints([("crm", "account", "1")])
     assert await next_notice(notices) == Notice(None, "crm")
+
+
+async def test_a_listener_that_lost_its_connection_is_told_to_look_everywhere(
+    store: PostgresStore, other: PostgresStore
+) -> None:
+    notices = other.notifications()
+    assert await next_notice(notices) == Notice(None, None)
     end_sessions(store.url)
-    assert await next_notice(notices) == Notice(None, None), "after a new connection: look everywhere"
+    assert await next_notice(notices) == Notice(None, None)
 
 
-async def test_hints_are_taken_once(store: PostgresStore, other: PostgresStore) -> None:
+async def test_hints_are_taken_once(two: tuple[Any, Any]) -> None:
+    store, other = two
     hints = [("crm", "account", str(number)) for number in range(50)]
     await store.add_hints([*hints, ("crm", "contact", ""), ("erp", "party", "1")])
     await other.add_hints(hints[:10])

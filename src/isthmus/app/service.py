@@ -12,15 +12,17 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from typing import Protocol
 
 from isthmus import events
 from isthmus.connector import System
 from isthmus.errors import IsthmusError, StoreUnavailable
-from isthmus.store import PostgresStore
+from isthmus.store import Notice
 from isthmus.sync.engine import Engine
 from isthmus.sync.outcome import pause
+from isthmus.sync.ports import Store
 
-__all__ = ["Service"]
+__all__ = ["HubStore", "Service"]
 
 HOUSEKEEPING = 60.0
 """Seconds between checks for lost wake-ups and coming partitions."""
@@ -30,23 +32,41 @@ TAKEN = 0.2
 """Seconds before something is looked at again that another process is working on."""
 
 
+class HubStore(Store, Protocol):
+    """A store that also tells what happens in other processes."""
+
+    def notifications(self) -> AsyncIterator[Notice]:
+        """Where to look, as it is committed; first of all, and after a lost connection: everywhere."""
+
+    async def take_hints(self, system: str) -> list[tuple[str, str]]:
+        """Take the (resource, key) hints of a system; key "" means the whole resource."""
+
+    async def rejoin(self) -> None:
+        """Be counted among the workers again after a lost connection."""
+
+    async def make_partitions(self) -> int:
+        """Make room for the coming months."""
+
+
 class Service:
     """Runs an engine until told to stop.
 
     ``reopen`` opens a system that could not be opened at the start (raising what it raises); ``revive`` starts the
-    hub's own database again when it runs embedded and has died.
+    hub's own database again when it runs embedded and has died; ``jitter`` gives numbers from 0 to 1 that spread what
+    would happen at one moment.
     """
 
     def __init__(
         self,
         engine: Engine,
-        store: PostgresStore,
+        store: HubStore,
         clock: Callable[[], datetime],
         *,
         reopen: Callable[[str], Awaitable[System]],
         revive: Callable[[], Awaitable[None]],
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._engine, self._store, self._clock = engine, store, clock
+        self._engine, self._store, self._clock, self._jitter = engine, store, clock, jitter
         self._reopen, self._revive = reopen, revive
         self._kicks: dict[str, asyncio.Event] = {}
         self._meet = asyncio.Event()
@@ -77,7 +97,7 @@ class Service:
         """Try to open a system again and again, each time after a longer pause."""
         tries = 0
         while True:
-            await asyncio.sleep(pause(tries, random.random()).total_seconds())  # noqa: S311
+            await asyncio.sleep(pause(tries, self._jitter()).total_seconds())
             tries += 1
             try:
                 opened = await self._reopen(system)
@@ -101,7 +121,7 @@ class Service:
     async def _poll(self, system: str, resource: str) -> None:
         every = self._engine.world.every(system, resource)
         # Spread the first looks a little, so that not everything asks at the same moment for ever after.
-        await asyncio.sleep(random.random() * min(1.0, every / 10))  # noqa: S311
+        await asyncio.sleep(self._jitter() * min(1.0, every / 10))
         # Whoever starts looks at once: hints may have been lost while nobody was there.
         wait = 0.0
         while True:
@@ -151,7 +171,8 @@ class Service:
             elif notice.system is None:
                 async with self._patience():
                     await self._store.rejoin()
-                for system in self._engine.systems:
+                # A copy: a system that was down may be opened meanwhile.
+                for system in list(self._engine.systems):
                     await self._follow_hints(system)
                 self._meet.set()
                 self.kick()

@@ -78,6 +78,10 @@ class PostgresTransaction:
         """New links that wait for nothing, by id."""
         return await self._structs(Link, "new_links", {"flow": flow, "limit": limit, "after": after})
 
+    async def unmet(self, flow: str, system: str) -> list[Link]:
+        """New links, waiting or not, by id."""
+        return await self._structs(Link, "unmet", {"flow": flow, "system": system})
+
     async def unsure(self, flow: str, system: str) -> list[Link]:
         """Creating links whose intent was sent."""
         return await self._structs(Link, "unsure", {"flow": flow, "system": system})

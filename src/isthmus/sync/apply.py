@@ -20,11 +20,13 @@ from isthmus.mapping import Refs
 from isthmus.model.flow import Flow
 from isthmus.model.state import Link, LinkState
 from isthmus.sync.brake import Allowed, check_brake
+from isthmus.sync.contact import claims
 from isthmus.sync.observe import Observer
 from isthmus.sync.outcome import Outcome, record_outcomes
 from isthmus.sync.plan import Step, StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Batch, Store
 from isthmus.sync.unsure import resolve_unsure
+from isthmus.sync.working import doubt_about
 from isthmus.sync.world import World
 
 __all__ = ["CLAIM", "Applier"]
@@ -78,7 +80,12 @@ class Applier:
             await tx.lock([self._flow.entity.name])
             now = self._clock()
             allowed = await check_brake(tx, self._flow, self._system, now, self._new_id)
-            due = await tx.due_links(self._flow.name, self._system, now, CLAIM, allowed.held, lanes)
+            held = list(allowed.held)
+            feed = await tx.feed(self._system, self._resource.name)
+            if feed is None or feed.scanned_at is None:
+                # What is to be created may stand on a page that nobody has read yet.
+                held.append("creates")
+            due = await tx.due_links(self._flow.name, self._system, now, CLAIM, held, lanes)
             due = allowed.within(due)
             await allowed.charge(tx, due, now)
         return due, allowed
@@ -150,7 +157,8 @@ class Applier:
 
     async def _send_intents(self, steps: Sequence[Step]) -> list[Step]:
         """Creates become *unsure* before they are sent: from here on only a look-up may decide their outcome. What was
-        sent is kept, for the look-up. The steps that may be sent: a create whose record was found meanwhile is not."""
+        sent is kept, for the look-up. The steps that may be sent: a create whose record was found meanwhile is not, and
+        one whose record may have been read already waits until that reading has met its item."""
         now = self._clock()
         values = {step.link.id: step.values for step in steps if step.kind is StepKind.CREATE}
         if not values:
@@ -158,12 +166,20 @@ class Applier:
         async with self._store.transaction() as tx:
             await tx.lock([self._flow.entity.name])
             links = [link for link in await tx.links(values) if link.state is LinkState.CREATING and link.doom is None]
-            batch = Batch()
+            claimed: dict[str, Link] = {}
+            if readings := await tx.unmet(self._flow.name, self._system):
+                items = await tx.items({link.item for link in links if link.item is not None})
+                claimed = claims(self._flow, readings, items)
+            batch, free = Batch(), set()
             for link in links:
                 assert link.intent is not None
+                reading = claimed.get(link.item or "")
+                if reading is not None:
+                    batch.links.append(replace(link, waits_for=doubt_about(reading), due_at=None))
+                    continue
+                free.add(link.id)
                 batch.links.append(replace(link, intent=replace(link.intent, sent_at=now, fields=values[link.id])))
             await tx.save(batch)
-        free = {link.id for link in links}
         return [step for step in steps if step.kind is not StepKind.CREATE or step.link.id in free]
 
     async def _withdraw(self, steps: Sequence[Step]) -> None:

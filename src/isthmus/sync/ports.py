@@ -130,6 +130,9 @@ class Transaction(Protocol):
     async def new_links(self, flow: str, limit: int, after: str = "") -> list[Link]:
         """Links in state ``new`` that wait for nothing, by id, after this id."""
 
+    async def unmet(self, flow: str, system: str) -> list[Link]:
+        """Links of this flow and system in state ``new``, those that wait included, by id."""
+
     async def unsure(self, flow: str, system: str) -> list[Link]:
         """Links in state ``creating`` whose intent was sent."""
 

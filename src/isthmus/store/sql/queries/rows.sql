@@ -68,6 +68,12 @@ where id in (
     and state = 'new' and waits_for is null
 order by id for no key update;
 
+-- name: unmet
+select {link_columns}
+from link
+where flow = %(flow)s and system = %(system)s and state = 'new'
+order by id for no key update;
+
 -- name: unsure
 select {link_columns}
 from link
