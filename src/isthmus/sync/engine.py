@@ -255,8 +255,12 @@ class Engine:
         report: Callable[[str, str, int], None] | None = None,
         after_round: Callable[[Round], None] | None = None,
     ) -> Round:
-        """Observe everything, then meet and apply until nothing is due now. Systems are written side by side."""
-        done = await self.observe_all(report)
+        """Observe everything, then settle what follows from it."""
+        return await self.settle(await self.observe_all(report), after_round)
+
+    async def settle(self, done: Round, after_round: Callable[[Round], None] | None = None) -> Round:
+        """Meet and apply until nothing is due now, without looking at whole resources; adds to ``done``. Systems are
+        written side by side."""
         for _ in range(ROUNDS):
             met = await self.meet_all() or 0
             handled = 0
