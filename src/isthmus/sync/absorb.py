@@ -189,10 +189,18 @@ def _restored(work: Working, link: Link) -> Link:
     return replace(link, state=LinkState.LINKED)
 
 
-def absorb_written(work: Working, link: Link, seen: Seen, written: Mapping[str, Canonical], *, created: bool) -> None:
-    """The record as it is after our write of ``written`` (hub values)."""
+def absorb_written(
+    work: Working,
+    link: Link,
+    seen: Seen,
+    written: Mapping[str, Canonical],
+    *,
+    created: bool = False,
+    found: bool = False,
+) -> None:
+    """The record as it is after our write of ``written`` (hub values); see :func:`agreed`."""
     link = replace(
-        agreed(work, link, seen.got.fields, written, created=created),
+        agreed(work, link, seen.got.fields, written, created=created, found=found),
         state=LinkState.LINKED,
         intent=None if created else link.intent,
         problem=None,
@@ -206,11 +214,21 @@ def absorb_written(work: Working, link: Link, seen: Seen, written: Mapping[str, 
 
 
 def agreed(
-    work: Working, link: Link, shown: Mapping[str, Canonical], written: Mapping[str, Canonical], *, created: bool
+    work: Working,
+    link: Link,
+    shown: Mapping[str, Canonical],
+    written: Mapping[str, Canonical],
+    *,
+    created: bool = False,
+    found: bool = False,
 ) -> Link:
     """The link with what was ``written`` (hub values) as base, as the answer ``shown`` has it. What the system kept
     otherwise than we asked is remembered as *not held*, so that the same value is never written again and nothing
-    ping-pongs. Does not store the link."""
+    ping-pongs. Does not store the link.
+
+    ``created``: fields that a create ignored get one update before they count. ``found``: the create was looked up
+    later; where it shows another value then, that may be somebody's edit, so only what is empty is written again.
+    """
     lens = work.lens(link)
     base, not_held = dict(link.base), dict(link.not_held)
     for field, value in written.items():
@@ -221,8 +239,8 @@ def agreed(
         elif field in shown:
             wanted = lens.view(field, value)
             base[field] = shown[field]
-            # A create may ignore fields that only an update can set; they get one update before they count.
-            if not covers(shown[field], wanted) and not created:
+            again = created and (not found or shown[field] in (None, []))
+            if not covers(shown[field], wanted) and not again:
                 not_held[field] = NotHeld(wanted=wanted, got=shown[field])
             else:
                 not_held.pop(field, None)
@@ -241,8 +259,8 @@ def absorb_gone(work: Working, link: Link, *, merged_into: str | None = None) ->
         if link.waits_for == "read":
             work.put_link(replace(link, waits_for=None, due_at=None))
         return
-    work.close(InboxKind.CONFLICT, link.id)
-    work.close(InboxKind.FAILURE, link.id)
+    for kind in InboxKind:
+        work.close(kind, link.id)
     gone = replace(
         link, state=LinkState.GONE, due_at=None, conflicts={}, not_held={}, problem=None, doom=None, waits_for=None
     )
@@ -280,8 +298,11 @@ def apply_delete_policy(work: Working, sibling: Link, policy: DeletePolicy, gone
         case DeletePolicy.UNLINK:
             work.put_link(replace(sibling, state=LinkState.UNLINKED, due_at=None, problem=None, waits_for=None))
         case DeletePolicy.RESTORE:
-            if gone.id in work.links:
+            if gone.state is LinkState.GONE and gone.id in work.links:
                 work.drop_link(gone)
+            for other in work.links_of(sibling.item):
+                # It is made again: what was asked about its other records does not matter any more.
+                work.close(InboxKind.DELETE, other.id)
             work.note(sibling.item, "@restore", gone.system, None, Cause("hub", "isthmus", gone.key or ""))
         case DeletePolicy.HOLD:
             name = work.items[sibling.item].fields.get("name") or sibling.key
