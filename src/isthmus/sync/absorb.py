@@ -90,6 +90,7 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
     assert link.item is not None
     flow, lens = work.flow(link), work.lens(link)
     base, conflicts, not_held = dict(link.base), dict(link.conflicts), dict(link.not_held)
+    sent = link.intent.fields if link.intent is not None and link.intent.sent_at is not None else {}
     for field, shown in far.items():
         held = not_held.get(field)
         if held is not None and held.got != shown:
@@ -102,6 +103,9 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
         known = base.get(field, ABSENT)
         shown = completed(shown, known, hub)
         known, hub = completed(known, shown), completed(hub, shown)
+        if field in sent and covers(shown, lens.view(field, sent[field])):
+            # Our own write, whose answer was lost, has arrived: no edit of this system.
+            known = base[field] = shown
         if held is not None and hub == held.wanted:
             # The system was asked to and could not hold it: the hub has not moved since.
             hub = known
@@ -129,7 +133,7 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
             case Verdict.PUSH:
                 pass
         conflicts.pop(field, None)
-    link = replace(link, base=base, conflicts=conflicts, not_held=not_held)
+    link = replace(link, base=base, conflicts=conflicts, not_held=not_held, intent=None)
     _ask_about_conflicts(work, link)
     return link
 
@@ -202,7 +206,7 @@ def absorb_written(
     link = replace(
         agreed(work, link, seen.got.fields, written, created=created, found=found),
         state=LinkState.LINKED,
-        intent=None if created else link.intent,
+        intent=None,
         problem=None,
         attempts=0,
         due_at=None,

@@ -69,7 +69,7 @@ class Applier:
             due = _within(due, allowed)
         if not due:
             return {}
-        unsure = [link for link in due if link.intent is not None and link.intent.sent_at is not None]
+        unsure = [link for link in due if is_unsure(link)]
         if unsure:
             await resolve_unsure(
                 self._store, self._world, self._resource, unsure, clock=self._clock, new_id=self._new_id
@@ -221,6 +221,11 @@ def _within(due: Sequence[Link], allowed: Mapping[str, int]) -> list[Link]:
             left[kind] = left.get(kind, CLAIM) - 1
             kept.append(link)
     return kept
+
+
+def is_unsure(link: Link) -> bool:
+    """Whether a create was sent whose outcome is not known."""
+    return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None
 
 
 def kind_of(link: Link) -> str:
