@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 
 from isthmus.model.state import FeedState, InboxEntry, Item, Link
 from isthmus.store.codec import from_row, payload
+from isthmus.store.processes import PostgresProcesses
 from isthmus.store.queries import query
 from isthmus.sync.ports import Approval, Batch, DueCount, FarKey, LaneDue
 
@@ -27,6 +28,11 @@ class PostgresTransaction:
         self._connection = connection
         self._clock = clock
         self._notify = notify
+
+    @property
+    def processes(self) -> PostgresProcesses:
+        """The rows of processes, in this transaction."""
+        return PostgresProcesses(self._connection)
 
     async def lock(self, entities: Collection[str]) -> None:
         """Wait until no other transaction holds one of these; given back at the end of this one."""
