@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from psycopg import AsyncConnection
 
-from isthmus.model.state import FeedState, InboxEntry, Item, Link
+from isthmus.model.state import FeedState, InboxEntry, Item, JournalEntry, Link
 from isthmus.store.codec import from_row, payload
 from isthmus.store.processes import PostgresProcesses
 from isthmus.store.queries import query
@@ -184,6 +184,10 @@ class PostgresTransaction:
     async def approve(self, subject: str, writes: int) -> None:
         """Allow this many writes, in place of what was allowed before."""
         await self._do("approve", {"subject": subject, "writes": writes})
+
+    async def journal_since(self, items: Collection[str], since: datetime) -> list[JournalEntry]:
+        """What changed in these items since then, in order. Not locked."""
+        return await self._structs(JournalEntry, "journal_since", {"items": list(items), "since": since})
 
     async def save(self, batch: Batch) -> None:
         """Write all of it. Of several rows with one identity the last one counts. An inbox entry with ``decided_at``

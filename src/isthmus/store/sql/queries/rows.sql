@@ -117,6 +117,9 @@ from unnest(%(rules)s::text[], %(values)s::text[]) as wanted (rule, value)
         limit 200
     ) as found;
 
+-- name: journal_since
+select {journal_columns} from journal where item = any(%(items)s) and at >= %(since)s order by seq;
+
 -- name: feed
 select {feed_columns}
 from feed
