@@ -15,6 +15,8 @@ __all__ = [
     "HINT_RECEIVED",
     "HINT_REFUSED",
     "ITEM_LINKED",
+    "PROCESS_ENDED",
+    "PROCESS_RECOVERED",
     "RECORD_SET_ASIDE",
     "SCAN_COMPLETE",
     "STALE_DROPPED",
@@ -60,6 +62,11 @@ HINT_RECEIVED: Final = "hint.received"
 """A webhook told us to look."""
 HINT_REFUSED: Final = "hint.refused"
 """A webhook with a bad signature or an unreadable body was refused."""
+
+PROCESS_ENDED: Final = "process.ended"
+"""A process is done, or failed."""
+PROCESS_RECOVERED: Final = "process.recovered"
+"""Turns that a dead worker left were handed to the others."""
 
 _LOG = logging.getLogger("isthmus")
 

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from psycopg import AsyncConnection
 
-from isthmus.model.state import Effect, FeedState, InboxEntry, Item, Link, Sighting
+from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, Sighting
 from isthmus.store.codec import as_array, decoded, from_row, payload
+from isthmus.store.processes import PostgresProcesses
 from isthmus.store.queries import query
 from isthmus.sync.ports import Approval, Batch, DueCount, FarKey, LaneDue
 
@@ -27,6 +28,11 @@ class PostgresTransaction:
         self._connection = connection
         self._clock = clock
         self._notify = notify
+
+    @property
+    def processes(self) -> PostgresProcesses:
+        """The rows of processes, in this transaction."""
+        return PostgresProcesses(self._connection)
 
     async def lock(self, entities: Collection[str]) -> None:
         """Wait until no other transaction holds one of these; given back at the end of this one."""
@@ -193,6 +199,10 @@ class PostgresTransaction:
     async def approve(self, subject: str, writes: int) -> None:
         """Allow this many writes, in place of what was allowed before."""
         await self._do("approve", {"subject": subject, "writes": writes})
+
+    async def journal_since(self, items: Collection[str], since: datetime) -> list[JournalEntry]:
+        """What changed in these items since then, in order. Not locked."""
+        return await self._structs(JournalEntry, "journal_since", {"items": list(items), "since": since})
 
     async def save(self, batch: Batch) -> None:
         """Write all of it. Of several rows with one identity the last one counts. An inbox entry with ``decided_at``

@@ -61,6 +61,9 @@ class Working:
                 self.by_item.setdefault(link.item, []).append(link.id)
         self._old_by_item = {item: tuple(ids) for item, ids in self.by_item.items()}
         self.batch = Batch()
+        self.given: dict[tuple[str, str], list[Canonical]] = {}
+        """(link, field) -> values the hub had since link and hub last agreed. A write whose answer was lost may have
+        carried any of them."""
         self._old_items = dict(items)
         self._old_links = dict(self.links)
         self._changes: dict[str, dict[str, tuple[Canonical, Canonical]]] = {}
