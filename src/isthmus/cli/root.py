@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from isthmus import __version__
-from isthmus.cli import answers, inbox, lab, project, syncing
+from isthmus.cli import answers, inbox, lab, project, simulating, syncing
 
 __all__ = ["app"]
 
@@ -48,3 +48,4 @@ app.add_typer(inbox.app, name="inbox", help="Where people decide.")
 app.add_typer(lab.app, name="lab", help="The real systems of the lab.")
 app.add_typer(project.new, name="new", help="Start something of your own.")
 app.command("demo")(lab.demo)
+app.command("simulate")(simulating.simulate_company)

@@ -231,8 +231,8 @@ def agreed(
     ping-pongs. Does not store the link.
 
     ``created``: fields that a create ignored get one update before they count. ``found``: the create was looked up
-    later; where it shows another value then, that may be somebody's edit: only what is empty is written again, and where
-    the hub has moved as well, it is merged like any edit.
+    later; where it shows another value then, that may be somebody's edit: only what is empty is written again, and
+    where the hub has moved as well, it is merged like any edit.
     """
     lens = work.lens(link)
     base, not_held = dict(link.base), dict(link.not_held)

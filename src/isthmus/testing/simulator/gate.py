@@ -155,6 +155,6 @@ def _gated(resource: Any, gate: Gate) -> Any:
         return call
 
     kind = type(resource)
-    made = object.__new__(type("Gated", (kind,), {name: wrapped(name) for name in CALLS if hasattr(kind, name)}))
+    made: Any = object.__new__(type("Gated", (kind,), {name: wrapped(name) for name in CALLS if hasattr(kind, name)}))
     made.__dict__.update(resource.__dict__)
     return made
