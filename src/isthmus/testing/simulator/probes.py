@@ -18,9 +18,13 @@ OUTAGE = 12
 LATEST = EVERY + 15
 """Seconds within which a change must be everywhere, whatever got lost: one interval, and the pauses after an outage."""
 
+SOON = 10
+"""Seconds within which a change that the hub was told of must be there, whatever happens at a third system."""
+
 
 async def probe(run: Simulation) -> None:
-    """Change one customer: in one system, in two at once, during an outage of the second; each must arrive in time."""
+    """Change one customer: in one system, in two at once, during an outage of the second, and beside a second that does
+    not answer; each must arrive in time."""
     keys = _everywhere(run)
     if keys is None:
         return
@@ -32,6 +36,15 @@ async def probe(run: Simulation) -> None:
     await asyncio.sleep(OUTAGE)
     run.worlds[second].faults.heal()
     run.facts["seconds to arrive, after an outage"] = max(0.0, await changing - OUTAGE)
+    run.worlds[second].faults.add(Trouble.HANG, on="read")
+    run.probes += 1
+    run.people.change("Customer", second, keys[second], "tax_id", 2_000_000 + run.probes)
+    await asyncio.sleep(1)
+    seconds = await _arrival(run, keys, [(first, "email")], among=(first, third))
+    run.facts["seconds to arrive, beside a system that hangs"] = seconds
+    run.worlds[second].faults.heal()
+    if run.setting.hints and seconds > SOON:
+        run.complain(f"late: told of at once, and there only in {seconds:.0f} s, as another system hangs")
 
 
 def _everywhere(run: Simulation) -> dict[str, str] | None:
@@ -45,8 +58,10 @@ def _everywhere(run: Simulation) -> dict[str, str] | None:
     return found[0] if found else None
 
 
-async def _arrival(run: Simulation, keys: dict[str, str], changes: list[tuple[str, str]]) -> float:
-    """Make the changes at this moment; seconds until all systems show the same."""
+async def _arrival(
+    run: Simulation, keys: dict[str, str], changes: list[tuple[str, str]], among: tuple[str, ...] = SYSTEMS
+) -> float:
+    """Make the changes at this moment; seconds until these systems show the same."""
     wanted = {}
     for system, name in changes:
         run.probes += 1
@@ -56,7 +71,7 @@ async def _arrival(run: Simulation, keys: dict[str, str], changes: list[tuple[st
     began = asyncio.get_running_loop().time()
     while True:
         waited = asyncio.get_running_loop().time() - began
-        shown = [run.people.shown("Customer", system, keys[system]) for system in SYSTEMS]
+        shown = [run.people.shown("Customer", system, keys[system]) for system in among]
         if all(each.get(name) == value for each in shown for name, value in wanted.items()):
             return waited
         if waited > LATEST + OUTAGE:

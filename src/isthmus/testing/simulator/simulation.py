@@ -64,7 +64,7 @@ class Simulation:
     def __init__(self, seed: int, steps: int, actions: Sequence[Action] | None = None) -> None:
         self.seed, self._wanted, self._given = seed, steps, actions
         self.setting = setting_of(Random(f"{seed} setting"))
-        self._dice = {name: Random(f"{seed} {name}") for name in ("pace", "jitter", "post", "clerk", "restart")}
+        self._dice = {name: Random(f"{seed} {name}") for name in ("pace", "jitter", "post", "clerk")}
         self._last = BEGIN
         self._ids = 0
         self._trace = xxhash.xxh3_128()
