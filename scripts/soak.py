@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 import os
 import platform
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=10_001, help="the first seed")
     parser.add_argument("--storm", type=int, default=600, help="steps of one storm")
     given = parser.parse_args()
+    logging.disable(logging.CRITICAL)
     each = sum(simulate(given.seed + number, given.storm).steps for number in range(10)) / 10
     seeds = math.ceil(given.steps / each)
     seen = [0, 0]

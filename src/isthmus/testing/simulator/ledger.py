@@ -83,8 +83,6 @@ class Ledger:
         """Tags of things that were merged, set apart or otherwise have no single truth."""
         self.made: dict[tuple[str, str, str], int] = {}
         """(system, resource, tag): how many records people entered."""
-        self.overwritten = 0
-        """Entries lost in the moment that a system without guarded writes leaves open between reading and writing."""
 
     def enter(
         self, tag: str, name: str, number: int, system: str, shown: Any, value: Any, *, blank: bool = False
@@ -128,7 +126,6 @@ class Ledger:
         if shown is None:
             numbers = [e.number for e in book.entries.values() if e.blank]
         book.superseded |= {number for number in numbers if number is not None}
-        self.overwritten += 1
 
     def faults(self, tag: str, name: str, rule: FieldRule, shown: Any, kept: Sequence[Any]) -> Iterable[str]:
         """What is wrong with the value that a field shows in the end; ``kept``: what systems show of it that could not

@@ -78,11 +78,8 @@ class People:
 
     def vital(self, entity: str, system: str) -> set[str]:
         """Far fields without which people could not enter or tell a record."""
-        return (
-            self.places(entity, system, TAGS[entity]) | self.places(entity, system, "name")
-            if entity != "SalesOrder"
-            else self.places(entity, system, TAGS[entity])
-        )
+        names = {TAGS[entity], "name"} & set(self.lens(entity, system).exprs)
+        return {place for name in names for place in self.places(entity, system, name)}
 
     def _picked(self, action: Action, pick: float) -> str | None:
         keys = self.keys(action.system, RESOURCES[action.entity][action.system])

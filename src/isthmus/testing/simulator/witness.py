@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from isthmus.connector import Gone, Update, Write
+from isthmus.connector import Delete, Gone, Update, Write
 from isthmus.errors import Rejected
 from isthmus.testing.memory import MemoryWorld
 from isthmus.testing.simulator.ledger import number_of
@@ -24,6 +24,10 @@ class Witness:
     def see(self, resource: str, write: Write) -> None:
         """A write is about to take effect."""
         self._run.facts["hub writes"] += 1
+        if isinstance(write, Delete) and write.key in self._world.tables[resource].rows:
+            # What was entered there goes with the record, as the policy says.
+            entity = next(flow.name for flow in self._run.world.flows_of(self._system, resource))
+            self._run.ledger.withdraw(self._run.people.tag(entity, self._system, write.key), self._system)
         if not isinstance(write, Update):
             return
         now = self._world.record(resource, write.key)
