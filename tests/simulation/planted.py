@@ -13,7 +13,7 @@ from isthmus.mapping import Lens
 from isthmus.mapping.lens import Got, PutResult
 from isthmus.merge import field as merge_field
 from isthmus.model.state import LinkState
-from isthmus.sync import absorb, apply, observe, outcome, working
+from isthmus.sync import absorb, apply, observe, outcome
 from isthmus.sync.apply import Applier
 from isthmus.sync.observe import Observer, batch_of
 from isthmus.sync.working import Working
@@ -167,20 +167,6 @@ def lost_wake_up(plant):
     plant(MemoryTransaction, "wake_ready", never)
 
 
-def forgotten_retry(plant):
-    """A write that failed in a way that passes is taken for one that was set aside."""
-
-    def aside(link):
-        return link.problem is not None and link.due_at is None
-
-    plant(working, "is_parked", aside)
-
-
-def made_beside_a_waiting_reading(plant):
-    """What was read but waits for its parent is made a second time."""
-    plant(apply, "claims", lambda *a: {})
-
-
 def refused_is_forgotten(plant):
     """A refused write is dropped, and nobody is told."""
     park = outcome.park
@@ -212,8 +198,6 @@ BUGS: Mapping[str, Callable[[Any], None]] = {
         rounding_drift,
         double_receipt,
         lost_wake_up,
-        forgotten_retry,
-        made_beside_a_waiting_reading,
         refused_is_forgotten,
     )
 }

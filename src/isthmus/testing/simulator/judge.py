@@ -156,8 +156,10 @@ class Judge:
 
     def _duplicates(self) -> Iterator[str]:
         made: dict[tuple[str, str, str], list[str]] = {}
+        # What was set apart is another thing from then on.
+        apart = {(x.system, x.key) for x in self._database.links.values() if x.state is LinkState.UNLINKED}
         for system, resource, tag, key, by_hub in self._rows():
-            if by_hub and tag not in self._run.ledger.tainted:
+            if by_hub and (system, key) not in apart and tag not in self._run.ledger.tainted:
                 made.setdefault((system, resource, tag), []).append(key)
         for (system, resource, tag), keys in made.items():
             if len(keys) > 1:
