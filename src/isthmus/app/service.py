@@ -69,6 +69,7 @@ class Service:
         self._engine, self._store, self._clock, self._jitter = engine, store, clock, jitter
         self._reopen, self._revive = reopen, revive
         self._kicks: dict[str, asyncio.Event] = {}
+        self._hinted: dict[str, asyncio.Event] = {}
         self._meet = asyncio.Event()
         self.rounds = 0
 
@@ -90,7 +91,12 @@ class Service:
     def _attend(self, group: asyncio.TaskGroup, system: str) -> list[asyncio.Task[None]]:
         """The tasks of one open system."""
         self._kicks[system] = asyncio.Event()
-        jobs = [self._drive(system), *(self._poll(system, name) for name in self._engine.world.resources(system))]
+        self._hinted[system] = asyncio.Event()
+        jobs = [
+            self._drive(system),
+            self._follow(system),
+            *(self._poll(system, name) for name in self._engine.world.resources(system)),
+        ]
         return [group.create_task(job) for job in jobs]
 
     async def _wait_for(self, group: asyncio.TaskGroup, tasks: list[asyncio.Task[None]], system: str) -> None:
@@ -167,21 +173,27 @@ class Service:
             if notice.stop:
                 stop.set()
             elif notice.flow is None and notice.system is not None:
-                await self._follow_hints(notice.system)
+                if notice.system in self._hinted:
+                    self._hinted[notice.system].set()
             elif notice.system is None:
                 async with self._patience():
                     await self._store.rejoin()
-                # A copy: a system that was down may be opened meanwhile.
-                for system in list(self._engine.systems):
-                    await self._follow_hints(system)
+                for event in self._hinted.values():
+                    event.set()
                 self._meet.set()
                 self.kick()
             else:
                 self.kick(notice.system)
 
+    async def _follow(self, system: str) -> None:
+        """Hints of one system, so that one that does not answer delays no other's. First what came before."""
+        event = self._hinted[system]
+        while True:
+            event.clear()
+            await self._follow_hints(system)
+            await event.wait()
+
     async def _follow_hints(self, system: str) -> None:
-        if system not in self._engine.systems:
-            return
         hints: dict[str, set[str]] = {}
         async with self._patience():
             for resource, key in await self._store.take_hints(system):

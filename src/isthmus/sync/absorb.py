@@ -241,7 +241,8 @@ def agreed(
     ping-pongs. Does not store the link.
 
     ``created``: fields that a create ignored get one update before they count. ``found``: the create was looked up
-    later; where it shows another value then, that may be somebody's edit, so only what is empty is written again.
+    later; where it shows another value then, that may be somebody's edit: only what is empty is written again, and
+    where the hub has moved as well, it is merged like any edit.
     """
     lens = work.lens(link)
     base, not_held = dict(link.base), dict(link.not_held)
@@ -254,6 +255,10 @@ def agreed(
             wanted = lens.view(field, value)
             base[field] = shown[field]
             again = created and (not found or shown[field] in (None, []))
+            if found and not again and not covers(shown[field], wanted) and _moved(work, link, field, wanted):
+                # Both sides may have changed since it was sent.
+                base[field] = wanted
+                continue
             if not covers(shown[field], wanted) and not again:
                 not_held[field] = NotHeld(wanted=wanted, got=shown[field])
             else:
@@ -262,6 +267,12 @@ def agreed(
             # Taken without a word: what the system does not show cannot be compared, and is not sent again.
             base[field] = lens.view(field, value)
     return replace(link, base=base, not_held=not_held)
+
+
+def _moved(work: Working, link: Link, field: str, wanted: Canonical) -> bool:
+    """Whether the hub's value is not the one any more that was sent as ``wanted``."""
+    now = work.items[link.item or ""].fields.get(field)
+    return bool(work.lens(link).view(field, now) != wanted)
 
 
 def absorb_gone(work: Working, link: Link, *, merged_into: str | None = None) -> None:

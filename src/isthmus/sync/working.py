@@ -272,6 +272,9 @@ class Working:
         if link.state is LinkState.CREATING:
             self._reckon_creating(link)
             return
+        if link.state in (LinkState.GONE, LinkState.UNLINKED) and link.due_at is not None:
+            # It vanished or was set apart while something was still to be done to it.
+            self.put_link(replace(link, due_at=None, waits_for=None))
         if link.state is not LinkState.LINKED or link.waits_for is not None:
             return
         assert link.item is not None
