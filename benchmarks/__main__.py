@@ -16,10 +16,11 @@ from benchmarks.first_link import first_link
 from benchmarks.hint_latency import hint_latency
 from benchmarks.idle_cost import idle_cost
 from benchmarks.place import linked_stage
+from benchmarks.workers import workers
 from isthmus.cli.demo import Stage
 
 RESULTS = Path(__file__).with_name("results")
-NAMES = ("first_link", "hint_latency", "idle_cost")
+NAMES = ("first_link", "hint_latency", "idle_cost", "workers")
 
 
 def main() -> int:
@@ -49,6 +50,8 @@ def main() -> int:
             say(f"--- {name}")
             if name == "first_link":
                 figures += first_link(chosen.size, say, RESULTS / "profile.txt" if chosen.profile else None)
+            elif name == "workers":
+                figures += workers(chosen.size, say)
             else:
                 linked = linked or stack.enter_context(linked_stage(chosen.size, say))
                 figures += {"hint_latency": hint_latency, "idle_cost": idle_cost}[name](linked, chosen.size, say)

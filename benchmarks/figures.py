@@ -33,7 +33,7 @@ class Figure(msgspec.Struct, kw_only=True):
     """What ``value`` (or, where ``of_ratio``, the ratio) may be at most."""
     of_ratio: bool = False
     at_least: float | None = None
-    """What it must be at least, for figures that may be too small as well."""
+    """What it must be at least, for figures that may be too small (as well)."""
     size: str = ""
     machine: str = ""
     at: str = ""
@@ -48,9 +48,10 @@ class Figure(msgspec.Struct, kw_only=True):
     def holds(self) -> bool | None:
         """Whether the target is kept."""
         judged = self.ratio if self.of_ratio else self.value
-        if self.target is None or judged is None:
+        if judged is None or (self.target is None and self.at_least is None):
             return None
-        return judged <= self.target and (self.at_least is None or judged >= self.at_least)
+        enough = self.at_least is None or judged >= self.at_least
+        return enough and (self.target is None or judged <= self.target)
 
 
 def machine() -> str:
@@ -116,7 +117,8 @@ def _now() -> str:
 
 def _target(figure: Figure) -> str:
     if figure.target is None:
-        return ""
+        least = "" if figure.at_least is None else f"≥ {_number(figure.at_least)}"
+        return f"× {least}" if least and figure.of_ratio else least
     least = "" if figure.at_least is None else f"{_number(figure.at_least)} – "
     return f"{'× ' if figure.of_ratio else ''}{least or '≤ '}{_number(figure.target)}"
 

@@ -99,7 +99,7 @@ def metering(phases: Phases) -> Iterator[None]:
         (Observer, "_ingest", "reading: merging what was read"),
         (observe.Observer, "reread_woken", "reading: records whose parent appeared"),
         (engine, "meet", "matching: first contact"),
-        (engine, "check_brake", "planning: the brake"),
+        (apply, "check_brake", "planning: the brake"),
         (Applier, "plan", "planning"),
         (Applier, "_send_intents", "storing intents"),
         (apply, "record_outcomes", "recording outcomes of writes"),
@@ -110,7 +110,10 @@ def metering(phases: Phases) -> Iterator[None]:
     for name, member in vars(PostgresTransaction).items():
         if iscoroutinefunction(member) and not name.startswith("_"):
             places.append((PostgresTransaction, name, f"store {name}"))
-    places += [(PostgresStore, name, f"store {name}") for name in ("try_lock", "unlock", "wake_ready")]
+    places += [
+        (PostgresStore, name, f"store {name}")
+        for name in ("try_lock", "unlock", "take_lanes", "give_lanes", "wake_ready")
+    ]
     with ExitStack() as stack:
         for owner, name, phase in places:
             stack.enter_context(patch.object(owner, name, phases.metered(phase, getattr(owner, name))))

@@ -4,13 +4,11 @@ at any far call and at any commit."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
-from isthmus.connector import System
 from isthmus.model.flow import Flow
 from isthmus.model.state import InboxEntry, InboxKind, Item, Link
 from isthmus.store import PostgresStore
@@ -19,108 +17,8 @@ from isthmus.sync.engine import Engine, Round
 from isthmus.sync.world import World
 from isthmus.testing import MemoryWorld
 from isthmus.testing.memory_driver import MemoryConfig, MemoryConnector
+from isthmus.testing.simulator.gate import Gate, GatedStore, Killed, gated
 from tests.engine.flows import make_flows, make_tables
-
-CALLS = ("fetch", "scan", "changes", "write", "find_created")
-LOOKED_AT = ("write", "find")
-
-
-class Killed(BaseException):
-    """The process is no more."""
-
-
-class Gate:
-    """Counts the places where a process can die: after each commit that changed something and after each write to a
-    system, as the world outside is the same until the next of them. Dies at ``at`` (from 1) and everywhere after."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self.at, self.passed, self.dead = at, 0, False
-        self.log: list[str] = []
-
-    def step(self, where: str) -> None:
-        self.alive()
-        self.passed += 1
-        self.log.append(where)
-        if self.passed == self.at:
-            self.dead = True
-            raise Killed(where)
-
-    def alive(self) -> None:
-        if self.dead:
-            raise Killed("dead")
-
-
-class GatedStore:
-    """The store as a process that may die sees it."""
-
-    def __init__(self, store: PostgresStore, gate: Gate) -> None:
-        self._store, self._gate = store, gate
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Any]:
-        self._gate.alive()
-        saved = []
-        async with self._store.transaction() as tx:
-            for name in ("save", "scan_seen", "use_approval", "approve"):
-                setattr(tx, name, _noting(getattr(tx, name), saved))
-            yield tx
-            self._gate.alive()
-        if saved:
-            self._gate.step("after commit")
-
-    async def try_lock(self, name: str) -> bool:
-        self._gate.alive()
-        return await self._store.try_lock(name)
-
-    async def unlock(self, name: str) -> None:
-        # The database frees the locks of a dead process.
-        await self._store.unlock(name)
-
-    async def wake_ready(self) -> int:
-        self._gate.alive()
-        return await self._store.wake_ready()
-
-    async def due_at(self) -> Mapping[tuple[str, str], datetime]:
-        return await self._store.due_at()
-
-    async def close(self) -> None:
-        pass
-
-
-def _noting(call: Callable[..., Any], notes: list[str]) -> Callable[..., Any]:
-    async def noted(*arguments: Any, **options: Any) -> Any:
-        notes.append(call.__name__)
-        return await call(*arguments, **options)
-
-    return noted
-
-
-def _gated(resource: Any, gate: Gate) -> Any:
-    def wrapped(name: str) -> Callable[..., Any]:
-        inner = getattr(type(resource), name)
-
-        async def call(self: Any, *arguments: Any) -> Any:
-            gate.alive()
-            answer = await inner(self, *arguments)
-            if name == "write":
-                gate.step(f"after {name} {resource.name}")
-            gate.alive()
-            return answer
-
-        return call
-
-    kind = type(resource)
-    made = object.__new__(type("Gated", (kind,), {name: wrapped(name) for name in CALLS if hasattr(kind, name)}))
-    made.__dict__.update(resource.__dict__)
-    return made
-
-
-class GatedSystem:
-    def __init__(self, system: System, gate: Gate) -> None:
-        self._resources = {name: _gated(resource, gate) for name, resource in system.resources().items()}
-
-    def resources(self) -> Mapping[str, Any]:
-        return self._resources
 
 
 class Clock:
@@ -159,12 +57,11 @@ class Office:
                 make_tables(system, {r: o for (s, r), o in (resources or {}).items() if s == system}),
                 now=clock,
                 webhook=True,
+                # Keys of different systems look different, so that nothing works by luck.
+                first_id=1000 * (number + 1) + 1,
             )
-            for system in systems
+            for number, system in enumerate(systems)
         }
-        # Keys of different systems look different, so that nothing works by luck.
-        for number, world in enumerate(self.worlds.values()):
-            world._ids = 1000 * (number + 1)
         self.engine: Engine = cast(Engine, None)
 
     @property
@@ -188,7 +85,7 @@ class Office:
         opened = {n: await connector.open(MemoryConfig(world=n)) for n in self.worlds}
         store: Any = self.store
         if gate is not None:
-            opened = {name: cast(System, GatedSystem(system, gate)) for name, system in opened.items()}
+            opened = {name: gated(system, gate) for name, system in opened.items()}
             store = GatedStore(self.store, gate)
         opened.update(systems or {})
         self.engine = Engine(

@@ -103,6 +103,27 @@ async def test_a_merge_rule_combines_both(office):
     assert await o.inbox() == []
 
 
+@pytest.mark.spec(2)
+async def test_an_edit_made_right_after_our_write_is_an_edit_of_it_and_no_conflict(office):
+    o = await linked(office)
+    key = o.one("erp", "parties")[0]
+    parties = o.engine.systems["erp"].resources()["parties"]
+    write = parties.write
+
+    async def crossed(writes):
+        answers = await write(writes)
+        if o.erp.records("parties")[key]["name"] == "Of the CRM":
+            o.erp.people.edit("parties", key, {"name": "Of the ERP, later"})
+            await o.engine.look("erp", "parties", [key])
+        return answers
+
+    parties.write = crossed
+    o.crm.people.edit("accounts", o.one("crm", "accounts")[0], {"name": "Of the CRM"})
+    await o.settle()
+    assert await o.inbox() == []
+    assert names(o) == ["Of the ERP, later"] * 2
+
+
 @pytest.mark.spec(3)
 async def test_equal_edits_on_both_sides_are_no_conflict(office):
     o = await linked(office)

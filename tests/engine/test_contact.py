@@ -8,6 +8,7 @@ import pytest
 
 from isthmus.model.flow import Condition, CreatePolicy
 from isthmus.model.state import InboxKind
+from isthmus.testing import Trouble
 from tests.engine.flows import rule_of
 from tests.engine.office import ACME, ACME_ERP
 
@@ -38,6 +39,38 @@ async def test_a_near_miss_is_asked_about_and_made_nowhere_until_decided(office)
     await o.decide(entry, "separate")
     await o.settle()
     assert (len(o.table("crm", "accounts")), len(o.table("erp", "parties"))) == (2, 2)
+
+
+@pytest.mark.spec(5)
+async def test_nothing_is_created_in_a_system_that_was_not_read_completely_yet(office):
+    o = office(**ONLY)
+    o.crm.people.create("accounts", ACME)
+    for n in range(5):
+        o.erp.people.create("parties", {**ACME_ERP, "name": f"N{n}", "tax_code": f"V{n}", "addresses": []})
+    o.erp.people.create("parties", ACME_ERP)
+    o.erp.faults.add(Trouble.DOWN, on="scan", skip=1, times=2)
+    await o.sync()
+    assert len(o.table("crm", "accounts")) == 1 + 3
+    assert len(o.table("erp", "parties")) == 6
+    await o.settle()
+    assert (len(o.table("crm", "accounts")), len(o.table("erp", "parties"))) == (6, 6)
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(5)
+async def test_what_waits_for_its_parent_is_not_made_a_second_time_beside_it(office):
+    o = office(names=("Customer", "Contact"), sides={("Customer", "erp"): {"adopt": False}})
+    stranger = o.erp.people.create("parties", {"name": "Not ours", "active": True})
+    anna = o.erp.people.create("people", {"party": stranger, "last_name": "Lee", "email": "anna@acme.example"})
+    acme = o.crm.people.create("accounts", ACME)
+    o.crm.people.create("contacts", {"account": acme, "full_name": "Anna Lee", "email": "anna@acme.example"})
+    await o.settle()
+    assert list(o.erp.records("people")) == [anna]
+    assert (await o.link("state = 'creating'")).waits_for == f"doubt/{(await o.link("state = 'new'")).id}"
+    o.erp.people.delete("people", anna)
+    await o.settle(2)
+    assert [x["email"] for x in o.table("erp", "people")] == ["anna@acme.example"]
+    assert await o.links("waits_for is not null") == []
 
 
 @pytest.mark.spec(3)

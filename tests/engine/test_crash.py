@@ -10,9 +10,10 @@ import pytest
 
 from isthmus.connector import Deletes
 from isthmus.testing import Trouble
+from isthmus.testing.simulator.gate import Gate
 from tests.engine.conftest import emptied
 from tests.engine.flows import p
-from tests.engine.office import ACME, ACME_ERP, Clock, Gate, Office
+from tests.engine.office import ACME, ACME_ERP, Clock, Office
 
 FLOWS = ("Customer", "Contact")
 OPTIONS = {"names": FLOWS, "resources": {("crm", "accounts"): {"deletes": Deletes.SILENT}}}

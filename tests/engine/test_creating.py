@@ -61,6 +61,23 @@ async def test_a_new_reading_waits_while_a_create_is_unsure(office):
 
 
 @pytest.mark.spec(5)
+async def test_a_request_that_outlives_its_sender_does_not_create_twice(office):
+    """A worker died; what it had sent is carried out only after the next worker has looked for it."""
+    o = office(**ONLY)
+    o.crm.people.create("accounts", ACME)
+    o.erp.faults.add(Trouble.BEFORE, on="write", times=1)
+    await o.sync()
+    sent = (await o.link("system = 'erp'")).intent
+    o.clock.advance(2)
+    await o.sync()
+    assert o.table("erp", "parties") == []
+    o.erp.insert("parties", {"name": "Acme GmbH", "tax_code": "DE811907980"}, token=sent.token)
+    await o.settle()
+    assert len(o.table("erp", "parties")) == 1
+    assert (await o.link("system = 'erp'")).state == "linked"
+
+
+@pytest.mark.spec(5)
 @pytest.mark.parametrize("there", [True, False])
 async def test_where_nobody_can_look_a_person_decides(office, there):
     o = office(**ONLY, resources={("erp", "parties"): {"findable": False}})

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from isthmus.connector import Deletes, Gone
+from isthmus.errors import UnknownOutcome
 from isthmus.model.flow import Brake, CreatePolicy, DeletePolicy, MergePolicy
 from isthmus.model.state import InboxKind
 from isthmus.testing import Trouble
@@ -207,11 +208,30 @@ async def test_a_record_restored_before_its_counterpart_was_deleted_keeps_it(off
     assert len(o.table("erp", "parties")) == len(o.table("crm", "accounts")) == 1
 
 
-async def merged(office, which, **more):
+@pytest.mark.spec(7)
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_delete_that_is_seen_before_its_answer_is_over(office, lost):
+    o = await linked(office, **policy(DeletePolicy.PROPAGATE))
+    key = o.one("erp", "parties")[0]
+    parties = o.engine.systems["erp"].resources()["parties"]
+    write = parties.write
+
+    async def crossed(writes):
+        answers = await write(writes)
+        await o.engine.look("erp", "parties", [key])
+        return [UnknownOutcome("No answer.") for _ in answers] if lost else answers
+
+    parties.write = crossed
+    o.crm.people.delete("accounts", o.one("crm", "accounts")[0])
+    await o.settle()
+    assert o.table("erp", "parties") == []
+    assert await o.links("due_at is not null or problem is not null") == []
+
+
+async def merged(office, which, *, overlap=0, **more):
     sides = {("Customer", "erp"): {"merge": which, "archive": {"active": False}, **more}}
-    o = office(
-        names=("Customer",), sides=sides, resources={("crm", "accounts"): {"feed": True, "deletes": Deletes.REPORTED}}
-    )
+    feed = {"feed": True, "deletes": Deletes.REPORTED, "overlap": overlap}
+    o = office(names=("Customer",), sides=sides, resources={("crm", "accounts"): feed})
     winner = o.crm.people.create("accounts", ACME)
     loser = o.crm.people.create("accounts", {**ACME, "name": "Acme Old", "vat": "ATU9", "city": "Wien"})
     await o.settle(2)
@@ -221,6 +241,16 @@ async def merged(office, which, **more):
     await o.settle()
     assert len(await o.items()) == 1
     return o
+
+
+@pytest.mark.spec(7)
+@pytest.mark.parametrize("which", [MergePolicy.KEEP, MergePolicy.HOLD])
+async def test_a_merge_told_on_the_same_page_as_its_unchanged_winner_is_carried_out(office, which):
+    o = await merged(office, which, overlap=5)
+    if which is MergePolicy.HOLD:
+        await o.decide(await o.question(InboxKind.MERGE), "keep")
+        await o.settle()
+    assert [x["name"] for x in o.table("erp", "parties")] == ["Acme GmbH", "Acme GmbH"]
 
 
 @pytest.mark.spec(7)

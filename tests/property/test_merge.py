@@ -76,6 +76,15 @@ def test_null_overwrites_nothing_at_first_contact(hub, far, writers, owner):
         assert new_far is not None
 
 
+@pytest.mark.spec(4)
+@pytest.mark.parametrize(("owner", "first"), list(itertools.product([None, "s", "other"], repeat=2)))
+def test_an_empty_list_overwrites_nothing_at_first_contact(owner, first):
+    rule = FieldRule(name="f", exprs={}, owner=owner)
+    for hub, far in (([], ["a"]), (["a"], [])):
+        decision = decide(ABSENT, hub, far, rule=rule, system="s", first=first)
+        assert applied(decision, ABSENT, hub, far)[1:] == (["a"], ["a"])
+
+
 @pytest.mark.spec(3)
 @pytest.mark.parametrize(("base", "hub", "far"), list(itertools.product(VALUES, repeat=3)))
 @pytest.mark.parametrize("first", [None, "s", "t"])

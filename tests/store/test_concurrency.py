@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import psycopg
 import pytest
 
 from isthmus.errors import StoreUnavailable, Unavailable
-from isthmus.store import Notice, PostgresStore
-from isthmus.sync.ports import Batch
+from isthmus.store import Notice, PostgresStore, Reads, Worker
+from isthmus.sync.ports import Batch, LaneDue
+from tests.store.conftest import Sessions
 from tests.store.examples import HOUR, NOW, a_link, an_item, save
+
+
+@pytest.fixture
+async def two(sessions: Sessions) -> tuple[Any, Any]:
+    """Two processes on one memory: on PostgreSQL, then on the store of the simulator."""
+    return await sessions(), await sessions()
 
 
 @pytest.fixture
@@ -34,9 +43,8 @@ async def count_up(store: PostgresStore, ids: list[str], times: int) -> None:
             await transaction.save(Batch(links=more, items=newer))
 
 
-async def test_writers_of_the_same_rows_neither_block_for_good_nor_lose_updates(
-    store: PostgresStore, other: PostgresStore
-) -> None:
+async def test_writers_of_the_same_rows_neither_block_for_good_nor_lose_updates(two: tuple[Any, Any]) -> None:
+    store, other = two
     ids = [f"l{number:02}" for number in range(30)]
     await save(store, items=[an_item(f"i{id}") for id in ids], links=[a_link(id) for id in ids])
     orders = [ids, ids[::-1], ids[10:] + ids[:10], ids[5:25]]
@@ -49,9 +57,8 @@ async def test_writers_of_the_same_rows_neither_block_for_good_nor_lose_updates(
     assert versions == {f"i{id}": count + 1 for id, count in expected.items()}
 
 
-async def test_a_link_that_another_worker_took_care_of_is_not_due_any_more(
-    store: PostgresStore, other: PostgresStore
-) -> None:
+async def test_a_link_that_another_worker_took_care_of_is_not_due_any_more(two: tuple[Any, Any]) -> None:
+    store, other = two
     await save(store, links=[a_link("l1", due_at=NOW), a_link("l2", due_at=NOW)])
 
     async def look() -> list[str]:
@@ -67,9 +74,8 @@ async def test_a_link_that_another_worker_took_care_of_is_not_due_any_more(
     assert await late == ["l2"]
 
 
-async def test_the_second_to_store_the_same_record_is_told_to_look_again(
-    store: PostgresStore, other: PostgresStore
-) -> None:
+async def test_the_second_to_store_the_same_record_is_told_to_look_again(two: tuple[Any, Any]) -> None:
+    store, other = two
     await save(store, links=[a_link("mine", key="1")])
     with pytest.raises(StoreUnavailable):
         await save(other, links=[a_link("yours", key="1")])
@@ -77,7 +83,8 @@ async def test_the_second_to_store_the_same_record_is_told_to_look_again(
         assert [link.id for link in await transaction.links_by_key("crm", "account", ["1"])] == ["mine"]
 
 
-async def test_a_deadlock_is_reported_as_try_again(store: PostgresStore, other: PostgresStore) -> None:
+async def test_a_deadlock_is_reported_as_try_again(two: tuple[Any, Any]) -> None:
+    store, other = two
     await save(store, links=[a_link("a"), a_link("b")])
     ready = asyncio.Barrier(2)
 
@@ -94,7 +101,8 @@ async def test_a_deadlock_is_reported_as_try_again(store: PostgresStore, other: 
     assert sorted(await asyncio.gather(grab(store, "a", "b"), grab(other, "b", "a"))) == ["again in 0.05 s", "done"]
 
 
-async def test_a_lock_has_one_holder_anywhere(store: PostgresStore, other: PostgresStore) -> None:
+async def test_a_lock_has_one_holder_anywhere(two: tuple[Any, Any]) -> None:
+    store, other = two
     assert await store.try_lock("customer/crm")
     assert not await store.try_lock("customer/crm"), "nor a second time in the same process"
     assert not await other.try_lock("customer/crm")
@@ -107,6 +115,57 @@ async def test_a_lock_has_one_holder_anywhere(store: PostgresStore, other: Postg
     assert await other.try_lock("customer/crm")
     await other.close()
     assert await store.try_lock("customer/crm")
+
+
+@pytest.mark.spec(6)
+async def test_a_lane_has_one_holder_anywhere(store: PostgresStore, other: PostgresStore) -> None:
+    lanes = [LaneDue(number, 10, NOW) for number in (5, 3, 9, 1)]
+    assert await store.take_lanes("apply/customer/crm", lanes, 15) == {5, 3}, "in the order given, until it is enough"
+    assert await other.take_lanes("apply/customer/erp", lanes, 15) == {5, 3}, "another place has lanes of its own"
+    assert await store.take_lanes("apply/customer/crm", lanes[:2], 15) == set(), "nor a second time in one process"
+    assert await other.take_lanes("apply/customer/crm", lanes, 1000) == {9, 1}
+    await other.give_lanes("apply/customer/crm", {5, 9})
+    assert await store.take_lanes("apply/customer/crm", lanes, 1000) == {9}, "only a holder can give back"
+    await other.close()
+    for _ in range(500):
+        if await store.take_lanes("apply/customer/crm", lanes, 1000) == {1}:
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the lane of a closed session stays taken")
+
+
+async def test_workers_are_seen_while_they_live(store: PostgresStore, other: PostgresStore) -> None:
+    assert await store.workers() == 1, "whoever asks counts"
+    await store.join(Worker(kind="run", host="one.example", pid=11))
+    await other.join(Worker(kind="worker", host="x" * 80, pid=12))
+    assert await store.workers() == 2
+    first, second = await Reads(store).workers()
+    assert (first.kind, first.host, first.pid) == ("run", "one.example", 11)
+    assert (second.kind, second.pid, set(second.host)) == ("worker", 12, {"x"})
+    assert second.since is not None
+    await other.close()
+    for _ in range(500):
+        if await store.workers() == 1:
+            break
+        await asyncio.sleep(0.01)
+    assert [worker.pid for worker in await Reads(store).workers()] == [11]
+
+
+async def test_a_worker_that_lost_its_session_is_counted_again(store: PostgresStore, other: PostgresStore) -> None:
+    await store.join(Worker(kind="run", host="one.example", pid=11))
+    end_sessions(store.url)
+    with contextlib.suppress(StoreUnavailable):
+        await other.workers()
+    assert await Reads(other).workers() == []
+    await store.rejoin()
+    assert [worker.pid for worker in await Reads(other).workers()] == [11]
+
+
+async def test_workers_are_told_to_stop(store: PostgresStore, other: PostgresStore) -> None:
+    notices = other.notifications()
+    assert await next_notice(notices) == Notice(None, None)
+    await store.tell_stop()
+    assert (await next_notice(notices)).stop
 
 
 HOLDER = """
@@ -184,9 +243,8 @@ async def next_notice(notices: AsyncIterator[Notice]) -> Notice:
         return await anext(notices)
 
 
-async def test_due_links_and_hints_wake_other_processes_when_they_are_committed(
-    store: PostgresStore, other: PostgresStore
-) -> None:
+async def test_due_links_and_hints_wake_other_processes_when_they_are_committed(two: tuple[Any, Any]) -> None:
+    store, other = two
     notices = other.notifications()
     assert await next_notice(notices) == Notice(None, None)
     await save(store, links=[a_link("quiet"), a_link("l1", due_at=NOW), a_link("l2", due_at=NOW)])
@@ -196,11 +254,19 @@ async def test_due_links_and_hints_wake_other_processes_when_they_are_committed(
     assert await next_notice(notices) == Notice("customer", "erp")
     await store.add_hints([("crm", "account", "1")])
     assert await next_notice(notices) == Notice(None, "crm")
+
+
+async def test_a_listener_that_lost_its_connection_is_told_to_look_everywhere(
+    store: PostgresStore, other: PostgresStore
+) -> None:
+    notices = other.notifications()
+    assert await next_notice(notices) == Notice(None, None)
     end_sessions(store.url)
-    assert await next_notice(notices) == Notice(None, None), "after a new connection: look everywhere"
+    assert await next_notice(notices) == Notice(None, None)
 
 
-async def test_hints_are_taken_once(store: PostgresStore, other: PostgresStore) -> None:
+async def test_hints_are_taken_once(two: tuple[Any, Any]) -> None:
+    store, other = two
     hints = [("crm", "account", str(number)) for number in range(50)]
     await store.add_hints([*hints, ("crm", "contact", ""), ("erp", "party", "1")])
     await other.add_hints(hints[:10])

@@ -46,6 +46,14 @@ async def test_what_was_committed_survives_kill_9(folder: Path) -> None:
     assert server.pid() not in (None, pid)
 
 
+async def save_until_it_fails(store: PostgresStore) -> None:
+    """The server's other processes notice a moment later that it is dead."""
+    async with asyncio.timeout(20):
+        while True:
+            await save(store, links=[a_link("l2")])
+            await asyncio.sleep(0.01)
+
+
 async def test_an_open_store_works_again_when_the_server_is_back(folder: Path) -> None:
     server = EmbeddedServer(folder)
     async with await PostgresStore.open(server.start()) as store:
@@ -57,10 +65,7 @@ async def test_an_open_store_works_again_when_the_server_is_back(folder: Path) -
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
         with pytest.raises(Unavailable):
-            async with asyncio.timeout(20):
-                while True:  # the server's other processes notice a moment later
-                    await save(store, links=[a_link("l2")])
-                    await asyncio.sleep(0.01)
+            await save_until_it_fails(store)
         assert not await store.holds("lane")
         await asyncio.to_thread(server.start)
         for _ in range(100):

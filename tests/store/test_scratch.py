@@ -9,7 +9,7 @@ import psycopg
 
 from isthmus.model.state import LinkState
 from isthmus.store import PostgresStore, Reads
-from isthmus.sync.ports import Evidence
+from isthmus.sync.ports import Approval, Evidence
 from tests.store.examples import (
     HOUR,
     NOW,
@@ -82,7 +82,9 @@ async def change_everything(store: Any) -> None:
         wake=["erp/party/1"],
     )
     async with store.transaction() as transaction:
-        await transaction.use_approval("customer/crm/update", 9)
+        await transaction.use_approval("customer/crm/update", ["l3"])
+        await transaction.end_approval("customer/crm/update", ["l3"])
+        await transaction.note_traffic("customer/crm/update", ["l3"], NOW, NOW)
         await transaction.scan_seen("crm", "account", ["2"], start=True)
 
 
@@ -95,7 +97,7 @@ async def test_a_scratch_copy_changes_nothing_real(store: PostgresStore) -> None
         await change_everything(scratch)
         async with scratch.transaction() as transaction:
             assert [link.id for link in await transaction.links(["full", "l2", "l3"])] == ["l2", "l3"]
-            assert await transaction.brake_approved("customer/crm/update") == 0
+            assert await transaction.approval("customer/crm/update", NOW) == Approval(8)
             assert await transaction.find_evidence("Customer", [("tax_id", "2")]) == {("tax_id", "2"): ["i2"]}
         assert (await Reads(scratch).history("i2")) == [a_change("i2", 2)]
         assert fingerprint(store.url) == before

@@ -28,6 +28,7 @@ from isthmus.sync.world import World
 __all__ = [
     "Hub",
     "clock",
+    "configured_database",
     "database_url",
     "new_id",
     "open_hub",
@@ -79,10 +80,15 @@ def read_project(folder: Path, environ: Mapping[str, str] | None = None) -> Proj
     return load_project(folder, os.environ if environ is None else environ, connector_info, connectors.kinds())
 
 
+def configured_database(project: Project) -> str | None:
+    """The server that the project or the environment names; None: the embedded one."""
+    return project.hub.database_url or os.environ.get("ISTHMUS_DATABASE_URL") or None
+
+
 async def database_url(project: Project) -> str:
     """The hub's database; starts the embedded server when the project names none."""
-    url = project.hub.database_url or os.environ.get("ISTHMUS_DATABASE_URL")
-    if url:
+    url = configured_database(project)
+    if url is not None:
         return url
     return await asyncio.to_thread(EmbeddedServer(project.folder / STATE_FOLDER / "pg").start)
 

@@ -12,15 +12,17 @@ import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
+from typing import Protocol
 
 from isthmus import events
 from isthmus.connector import System
 from isthmus.errors import IsthmusError, StoreUnavailable
-from isthmus.store import PostgresStore
+from isthmus.store import Notice
 from isthmus.sync.engine import Engine
 from isthmus.sync.outcome import pause
+from isthmus.sync.ports import Store
 
-__all__ = ["Service"]
+__all__ = ["HubStore", "Service"]
 
 HOUSEKEEPING = 60.0
 """Seconds between checks for lost wake-ups and coming partitions."""
@@ -30,32 +32,51 @@ TAKEN = 0.2
 """Seconds before something is looked at again that another process is working on."""
 
 
+class HubStore(Store, Protocol):
+    """A store that also tells what happens in other processes."""
+
+    def notifications(self) -> AsyncIterator[Notice]:
+        """Where to look, as it is committed; first of all, and after a lost connection: everywhere."""
+
+    async def take_hints(self, system: str) -> list[tuple[str, str]]:
+        """Take the (resource, key) hints of a system; key "" means the whole resource."""
+
+    async def rejoin(self) -> None:
+        """Be counted among the workers again after a lost connection."""
+
+    async def make_partitions(self) -> int:
+        """Make room for the coming months."""
+
+
 class Service:
     """Runs an engine until told to stop.
 
     ``reopen`` opens a system that could not be opened at the start (raising what it raises); ``revive`` starts the
-    hub's own database again when it runs embedded and has died.
+    hub's own database again when it runs embedded and has died; ``jitter`` gives numbers from 0 to 1 that spread what
+    would happen at one moment.
     """
 
     def __init__(
         self,
         engine: Engine,
-        store: PostgresStore,
+        store: HubStore,
         clock: Callable[[], datetime],
         *,
         reopen: Callable[[str], Awaitable[System]],
         revive: Callable[[], Awaitable[None]],
+        jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._engine, self._store, self._clock = engine, store, clock
+        self._engine, self._store, self._clock, self._jitter = engine, store, clock, jitter
         self._reopen, self._revive = reopen, revive
         self._kicks: dict[str, asyncio.Event] = {}
         self._meet = asyncio.Event()
         self.rounds = 0
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Until ``stop`` is set. A fault in one of the tasks ends the service (and is raised)."""
+        """Until ``stop`` is set, by the caller or by a notice in the store. A fault in one of the tasks ends the
+        service (and is raised)."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._listen()), group.create_task(self._meeting())]
+            tasks = [group.create_task(self._listen(stop)), group.create_task(self._meeting())]
             tasks.append(group.create_task(self._housekeeping()))
             for system in self._engine.world.systems():
                 if system in self._engine.systems:
@@ -76,7 +97,7 @@ class Service:
         """Try to open a system again and again, each time after a longer pause."""
         tries = 0
         while True:
-            await asyncio.sleep(pause(tries, random.random()).total_seconds())  # noqa: S311
+            await asyncio.sleep(pause(tries, self._jitter()).total_seconds())
             tries += 1
             try:
                 opened = await self._reopen(system)
@@ -100,18 +121,20 @@ class Service:
     async def _poll(self, system: str, resource: str) -> None:
         every = self._engine.world.every(system, resource)
         # Spread the first looks a little, so that not everything asks at the same moment for ever after.
-        await asyncio.sleep(random.random() * min(1.0, every / 10))  # noqa: S311
+        await asyncio.sleep(self._jitter() * min(1.0, every / 10))
+        # Whoever starts looks at once: hints may have been lost while nobody was there.
+        wait = 0.0
         while True:
-            began = self._clock()
-            if not self._engine.health.is_down(system, resource) and await self._attempt(
-                self._engine.poll(system, resource)
-            ):
-                self._meet.set()
-            spent = (self._clock() - began).total_seconds()
-            await asyncio.sleep(max(0.05, min(every - spent, self._down_for(system, resource) or every)))
+            if not wait and not self._engine.health.is_down(system, resource):
+                if await self._attempt(self._engine.poll(system, resource)):
+                    self._meet.set()
+                wait = await self._attempt(self._engine.seconds_until_look(system, resource))
+            # Due and yet not looked at: it failed, or another worker is at it.
+            await asyncio.sleep(max(0.05, wait or min(every, self._down_for(system, resource) or TAKEN * 5)))
+            wait = await self._attempt(self._engine.seconds_until_look(system, resource))
 
-    async def _attempt(self, work: Awaitable[int]) -> int:
-        """What the work gives; 0 when it failed."""
+    async def _attempt[N: (int, float)](self, work: Awaitable[N]) -> N | int:
+        """The number that the work gives; 0 when it failed."""
         try:
             return await work
         except IsthmusError as error:
@@ -139,12 +162,17 @@ class Service:
         back = self._engine.health.back_at(system, resource)
         return 0.0 if back is None else max(0.0, (back - self._clock()).total_seconds())
 
-    async def _listen(self) -> None:
+    async def _listen(self, stop: asyncio.Event) -> None:
         async for notice in self._store.notifications():
-            if notice.flow is None and notice.system is not None:
+            if notice.stop:
+                stop.set()
+            elif notice.flow is None and notice.system is not None:
                 await self._follow_hints(notice.system)
             elif notice.system is None:
-                for system in self._engine.systems:
+                async with self._patience():
+                    await self._store.rejoin()
+                # A copy: a system that was down may be opened meanwhile.
+                for system in list(self._engine.systems):
                     await self._follow_hints(system)
                 self._meet.set()
                 self.kick()
@@ -174,9 +202,14 @@ class Service:
         while True:
             await self._meet.wait()
             self._meet.clear()
-            if await self._attempt(self._engine.meet_all()):
+            met: int | None = 0
+            async with self._patience():
+                met = await self._engine.meet_all()
+            if met != 0:
                 self._meet.set()
             self.kick()
+            if met is None:
+                await asyncio.sleep(TAKEN)
 
     async def _drive(self, system: str) -> None:
         kick = self._kicks[system]

@@ -9,7 +9,7 @@ import msgspec
 
 from isthmus.app.bootstrap import Hub, clock
 from isthmus.model.state import FeedState, InboxKind
-from isthmus.store import Reads
+from isthmus.store import Reads, Worker
 from isthmus.store.reads import FlowStatus, Freshness, InboxCount
 from isthmus.sync.engine import Round
 from isthmus.sync.world import World
@@ -80,6 +80,8 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     inbox: Sequence[InboxCount]
     freshness: Sequence[Freshness]
     """Change to write, of the last day."""
+    workers: Sequence[Worker]
+    """Processes that keep things in step now; none when the hub does not run."""
 
     @property
     def healthy(self) -> bool:
@@ -97,7 +99,12 @@ async def status_report(reads: Reads, world: World, now: datetime, since: dateti
         for name in world.order
         for system in world.flows[name].sides
     ]
-    return StatusReport(lines=lines, inbox=await reads.inbox_counts(), freshness=await reads.freshness(since))
+    return StatusReport(
+        lines=lines,
+        inbox=await reads.inbox_counts(),
+        freshness=await reads.freshness(since),
+        workers=await reads.workers(),
+    )
 
 
 def _line(

@@ -65,6 +65,11 @@ def show_status(report: StatusReport) -> None:
         )
     columns = ("flow", "into", "linked", "waiting", "lag", "looked", "change→write p50/p95", "for people", "state")
     console.print(table("Status", columns, rows))
+    for one in report.workers:
+        since = age(one.since, clock())
+        console.print(f"{one.kind}: process {one.pid} on {one.host}, for {since}", markup=False, highlight=False)
+    if not report.workers:
+        console.print("No worker is alive: changes wait for 'isthmus run' or 'isthmus sync'.")
     for count in report.inbox:
         console.print(f"inbox: {count.entries} {count.kind} in {count.flow}, oldest {age(count.oldest, clock())}")
 

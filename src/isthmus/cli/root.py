@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from isthmus import __version__
-from isthmus.cli import answers, inbox, lab, project, syncing
+from isthmus.cli import answers, inbox, lab, project, running, syncing
 
 __all__ = ["app"]
 
@@ -37,8 +37,9 @@ app.command("init")(project.init)
 app.command("check")(project.check)
 app.command("plan")(syncing.plan)
 app.command("sync")(syncing.sync)
-app.command("run")(syncing.run_hub)
-app.command("stop")(syncing.stop)
+app.command("run")(running.run_hub)
+app.command("worker")(running.worker)
+app.command("stop")(running.stop)
 app.command("status")(answers.status)
 app.command("explain")(answers.explain)
 app.command("trace")(answers.trace)

@@ -1,28 +1,21 @@
-"""``plan``, ``sync`` and ``run``."""
+"""``plan`` and ``sync``."""
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from isthmus.api import serve
 from isthmus.app.approving import approve_brakes
-from isthmus.app.bootstrap import STATE_FOLDER, clock, open_hub, reopen_system, revive_database
-from isthmus.app.hints import HintDesk
+from isthmus.app.bootstrap import clock, open_hub
 from isthmus.app.planning import PlanLine, PlanReport, make_plan
-from isthmus.app.service import Service
 from isthmus.app.summary import SyncSummary, summarise
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run, table, value_text
-from isthmus.store import EmbeddedServer
 
-__all__ = ["plan", "run_hub", "show_plan", "stop", "sync"]
+__all__ = ["plan", "show_plan", "sync"]
 
 SHOWN = 20
 """Planned writes shown in full unless --all is given."""
@@ -134,52 +127,6 @@ def sync(
         raise typer.Exit(Exit.UNREACHABLE)
     if summary.inbox:
         raise typer.Exit(Exit.NEEDS_PERSON)
-
-
-def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
-    """Keep everything in step continuously, until stopped (Ctrl-C or SIGTERM)."""
-    run(_run(project, json))
-
-
-def stop(project: ProjectOption = Path(), json: JsonOption = False) -> None:
-    """Stop the project's own PostgreSQL, when nobody uses it any more. Nothing is lost; the next command starts it."""
-    stopped = EmbeddedServer(project / STATE_FOLDER / "pg").stop(only_unused=True)
-    if json:
-        print_json({"stopped": stopped})
-    else:
-        console.print("The project's database is stopped." if stopped else "Somebody still uses the database.")
-    raise typer.Exit(Exit.OK if stopped else Exit.DIFFERENT)
-
-
-async def _run(project: Path, json: bool) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    async with open_hub(project, prepare=True) as hub:
-        desk = HintDesk(hub.store, hub.engine.systems)
-        settings = hub.project.hub
-        async with serve(desk, settings.host, settings.port) as port:
-            if settings.public_url:
-                for system, problem in (await desk.subscribe(settings.public_url)).items():
-                    errors.print(f"{system}: no webhooks ({problem}); it is polled.", markup=False)
-            health = f"http://{settings.host}:{port}/health"
-            if json:
-                print_json({"health": health, "down": {name: str(error) for name, error in hub.down.items()}})
-            else:
-                console.print(f"isthmus runs; {health}. Stop with Ctrl-C.")
-            for system, error in hub.down.items():
-                errors.print(f"{system}: {error}", markup=False)
-            service = Service(
-                hub.engine,
-                hub.store,
-                clock,
-                reopen=partial(reopen_system, hub),
-                revive=partial(revive_database, hub.project),
-            )
-            await service.run(stop)
-        if not json:
-            console.print("Stopped.")
 
 
 def _progress(quiet: bool) -> Progress:

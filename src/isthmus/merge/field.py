@@ -95,15 +95,20 @@ def _first_contact(hub: Any, far: Any, *, rule: FieldRule, system: str, first: s
         return _TAKE if allowed else _NOTHING
     if hub == far:
         return _AGREE
-    if hub is None:
+    if _empty(hub):
         # Null never overwrites at first contact, not even from a side that alone may set the field.
         return _TAKE if allowed else _NOTHING
-    if not allowed or far is None:
+    if not allowed or _empty(far):
         return _KEEP
     decided = _both_changed(None, hub, far, rule=rule, system=system)
     if decided.verdict is Verdict.CONFLICT and first is not None:
         return _TAKE if first == system else _KEEP
     return decided
+
+
+def _empty(value: Any) -> bool:
+    """Null, or a list in which nobody has entered anything yet."""
+    return value is None or value == []
 
 
 def _both_changed(base: Any, hub: Any, far: Any, *, rule: FieldRule, system: str) -> Decision:

@@ -128,7 +128,7 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     problem: Problem | None = None
     waits_for: str | None = None
     """``system/resource/key`` of a parent not linked yet; ``item/system`` of a parent not yet created there;
-    ``doubt/link`` of a doubtful record that may be the one to be created; ``read``: to be read again."""
+    ``doubt/link`` of a record without an item that may be the one to be created; ``read``: to be read again."""
     seen_at: datetime | None = None
     """Start of the read that showed ``far``."""
     written_at: datetime | None = None

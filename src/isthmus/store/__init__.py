@@ -5,5 +5,6 @@ from isthmus.store.embedded import EmbeddedServer
 from isthmus.store.postgres import Notice, PostgresStore
 from isthmus.store.reads import Reads
 from isthmus.store.scratch import ScratchStore
+from isthmus.store.workers import Worker
 
-__all__ = ["EmbeddedServer", "Notice", "PostgresStore", "Reads", "ScratchStore"]
+__all__ = ["EmbeddedServer", "Notice", "PostgresStore", "Reads", "ScratchStore", "Worker"]

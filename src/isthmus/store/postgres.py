@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -18,10 +17,13 @@ from isthmus.errors import Unavailable
 from isthmus.model.state import Sighting
 from isthmus.store.codec import payload, register
 from isthmus.store.faults import check_version, parsed, place, translated
+from isthmus.store.locks import SessionLocks
 from isthmus.store.migrate import migrate
 from isthmus.store.queries import query
 from isthmus.store.scratch import ScratchStore
 from isthmus.store.transaction import PostgresTransaction
+from isthmus.store.workers import Worker
+from isthmus.sync.ports import LaneDue
 
 __all__ = ["Notice", "PostgresStore"]
 
@@ -46,10 +48,11 @@ SESSION = (
 
 class Notice(msgspec.Struct, frozen=True):
     """Look at this place now. ``flow`` None: hints wait for the system. Both None: look everywhere (the connection
-    was made anew, so notices may have been lost)."""
+    was made anew, so notices may have been lost). ``stop``: end."""
 
     flow: str | None
     system: str | None
+    stop: bool = False
 
 
 def utc_now() -> datetime:
@@ -88,9 +91,7 @@ class PostgresStore:
             configure=set_up,
             name="isthmus",
         )
-        self._lock_connection: AsyncConnection | None = None
-        self._lock_guard = asyncio.Lock()
-        self._held: set[str] = set()
+        self._locks = SessionLocks(url, connect)
 
     @classmethod
     async def open(
@@ -144,44 +145,39 @@ class PostgresStore:
 
     async def try_lock(self, name: str) -> bool:
         """Take a lock; False when anybody (in this process too) holds it."""
-        async with self._lock_guard:
-            if name in self._held and await self._lock_connection_lives():
-                return False
-            rows = await self._on_lock_connection("try_lock", name)
-            if rows[0][0]:
-                self._held.add(name)
-            return bool(rows[0][0])
+        return await self._locks.try_lock(name)
 
     async def unlock(self, name: str) -> None:
         """Give the lock back; nothing happens when it is not held."""
-        async with self._lock_guard:
-            if name in self._held and await self._lock_connection_lives():
-                await self._on_lock_connection("unlock", name)
-            self._held.discard(name)
+        await self._locks.unlock(name)
 
     async def holds(self, name: str) -> bool:
         """Whether this process still holds the lock: it is lost when its connection breaks."""
-        async with self._lock_guard:
-            return name in self._held and await self._lock_connection_lives()
+        return await self._locks.holds(name)
 
-    async def _lock_connection_lives(self) -> bool:
-        if self._lock_connection is not None:
-            try:
-                await self._lock_connection.execute(b"select")
-            except psycopg.OperationalError:
-                self._lock_connection = None
-        if self._lock_connection is None:
-            self._held.clear()
-        return self._lock_connection is not None
+    async def take_lanes(self, place: str, lanes: Sequence[LaneDue], enough: int) -> set[int]:
+        """Take lanes that nobody has, in this order, until ``enough`` links are due in them."""
+        return await self._locks.take_lanes(place, lanes, enough)
 
-    async def _on_lock_connection(self, name: str, lock: str) -> list[tuple[Any, ...]]:
-        try:
-            if not await self._lock_connection_lives():
-                self._lock_connection = await connect(self.url)
-            assert self._lock_connection is not None
-            return await (await self._lock_connection.execute(query(name), {"name": lock})).fetchall()
-        except psycopg.Error as error:
-            raise translated(error, self.url) from error
+    async def give_lanes(self, place: str, lanes: Collection[int]) -> None:
+        """Give lanes back."""
+        await self._locks.give_lanes(place, lanes)
+
+    async def join(self, worker: Worker) -> None:
+        """Be counted as a worker, for as long as this process lives."""
+        await self._locks.join(worker.title)
+
+    async def rejoin(self) -> None:
+        """Be counted again, when the connection was lost; call it now and then."""
+        await self._locks.rejoin()
+
+    async def workers(self) -> int:
+        """How many workers share this store now; at least one, whoever asks."""
+        return max(1, len(await self.rows("workers", {})))
+
+    async def tell_stop(self) -> None:
+        """Ask all workers of this store to end."""
+        await self.rows("tell_stop", {})
 
     async def due_at(self) -> dict[tuple[str, str], datetime]:
         """Earliest ``due_at`` per (flow, system) of links that can be planned or read again."""
@@ -259,11 +255,7 @@ class PostgresStore:
     async def close(self) -> None:
         """Release connections, and with them the locks. A second call does nothing."""
         await self._pool.close()
-        if self._lock_connection is not None:
-            with contextlib.suppress(psycopg.Error):
-                await self._lock_connection.close()
-        self._lock_connection = None
-        self._held.clear()
+        await self._locks.close()
 
     def __repr__(self) -> str:
         return f"PostgresStore({place(self.url)})"
@@ -275,5 +267,7 @@ def _with_defaults(url: str) -> dict[str, Any]:
 
 
 def _notice(text: str) -> Notice:
-    flow, _, system = text.rpartition("/")
+    flow, slash, system = text.rpartition("/")
+    if not slash:
+        return Notice(None, None, stop=True)
     return Notice(flow or None, system)

@@ -14,6 +14,7 @@ import msgspec
 from isthmus.model.fields import Canonical
 from isthmus.model.state import Effect, FeedState, InboxEntry, InboxKind, Item, JournalEntry, Link
 from isthmus.store.codec import from_row, payload
+from isthmus.store.workers import Worker, seen_worker
 
 __all__ = ["Difference", "FlowStatus", "Freshness", "InboxCount", "ItemWithLinks", "Reads", "Rows", "Status"]
 
@@ -123,6 +124,10 @@ class Reads:
         return await self._all(
             InboxEntry, "inbox", open_only=open_only, kind=kind, flow=flow, limit=limit, offset=offset
         )
+
+    async def workers(self) -> list[Worker]:
+        """The workers that are alive, the one that joined first before the others."""
+        return [seen_worker(title, since) for title, since in await self._store.rows("workers", {})]
 
     async def inbox_counts(self) -> list[InboxCount]:
         """Open entries by kind and flow."""

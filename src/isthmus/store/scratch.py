@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from isthmus.store.faults import translated
 from isthmus.store.queries import query, statements
 from isthmus.store.transaction import PostgresTransaction
+from isthmus.sync.ports import LaneDue
 
 __all__ = ["ScratchStore"]
 
@@ -66,6 +67,20 @@ class ScratchStore:
     async def unlock(self, name: str) -> None:
         """Give the lock back."""
         self._held.discard(name)
+
+    async def take_lanes(self, place: str, lanes: Sequence[LaneDue], enough: int) -> set[int]:
+        """Take all lanes that are free: nobody shares this copy."""
+        taken = {lane.lane for lane in lanes if f"{place}/{lane.lane}" not in self._held}
+        self._held |= {f"{place}/{lane}" for lane in taken}
+        return taken
+
+    async def give_lanes(self, place: str, lanes: Collection[int]) -> None:
+        """Give lanes back."""
+        self._held -= {f"{place}/{lane}" for lane in lanes}
+
+    async def workers(self) -> int:
+        """One: nobody shares this copy."""
+        return 1
 
     async def due_at(self) -> dict[tuple[str, str], datetime]:
         """Earliest ``due_at`` per (flow, system)."""

@@ -12,7 +12,7 @@ from psycopg import AsyncConnection
 from isthmus.model.state import Effect, FeedState, InboxEntry, Item, Link, Sighting
 from isthmus.store.codec import from_row, payload
 from isthmus.store.queries import query
-from isthmus.sync.ports import Batch, DueCount, FarKey
+from isthmus.sync.ports import Approval, Batch, DueCount, FarKey, LaneDue
 
 __all__ = ["PostgresTransaction"]
 
@@ -52,11 +52,23 @@ class PostgresTransaction:
         return {item.id: item for item in found}
 
     async def due_links(
-        self, flow: str, system: str, now: datetime, limit: int, held: Collection[str] = ()
+        self,
+        flow: str,
+        system: str,
+        now: datetime,
+        limit: int,
+        held: Collection[str] = (),
+        lanes: Collection[int] | None = None,
     ) -> list[Link]:
-        """Links whose ``due_at`` has come, oldest first; neither new nor waiting ones, nor kinds that are held."""
+        """Links whose ``due_at`` has come, oldest first; neither new nor waiting ones, nor kinds that are held, nor
+        those of other lanes."""
         parameters = {"flow": flow, "system": system, "now": now, "limit": limit, "held": list(held)}
+        parameters["lanes"] = None if lanes is None else sorted(lanes)
         return _oldest_first(await self._structs(Link, "due_links", parameters))
+
+    async def due_lanes(self, flow: str, system: str, now: datetime) -> list[LaneDue]:
+        """The lanes in which links are due, the one with the oldest first. Not locked."""
+        return await self._structs(LaneDue, "due_lanes", {"flow": flow, "system": system, "now": now})
 
     async def due_reads(self, system: str, now: datetime, limit: int) -> list[Link]:
         """Links whose record must be read again, oldest first."""
@@ -65,6 +77,10 @@ class PostgresTransaction:
     async def new_links(self, flow: str, limit: int, after: str = "") -> list[Link]:
         """New links that wait for nothing, by id."""
         return await self._structs(Link, "new_links", {"flow": flow, "limit": limit, "after": after})
+
+    async def unmet(self, flow: str, system: str) -> list[Link]:
+        """New links, waiting or not, by id."""
+        return await self._structs(Link, "unmet", {"flow": flow, "system": system})
 
     async def unsure(self, flow: str, system: str) -> list[Link]:
         """Creating links whose intent was sent."""
@@ -149,15 +165,29 @@ class PostgresTransaction:
         """All open entries, oldest first."""
         return await self._structs(InboxEntry, "all_open_entries", {})
 
-    async def brake_approved(self, subject: str) -> int:
-        """Writes still allowed."""
-        rows = await self._rows("brake_approved", {"subject": subject})
-        return int(rows[0][0]) if rows else 0
+    async def approval(self, subject: str, now: datetime) -> Approval:
+        """What is still allowed, and which links that are due now were counted already."""
+        rows = await self._rows("approval", {"subject": subject, "now": now})
+        return Approval(rows[0][0], frozenset(rows[0][1])) if rows else Approval()
 
-    async def use_approval(self, subject: str, writes: int) -> None:
-        """Count writes; at zero the approval is forgotten."""
-        await self._do("use_approval", {"subject": subject, "writes": writes})
+    async def use_approval(self, subject: str, links: Collection[str]) -> None:
+        """Count links, each once until its end."""
+        await self._do("use_approval", {"subject": subject, "links": sorted(links)})
+
+    async def end_approval(self, subject: str, links: Collection[str]) -> None:
+        """Forget granted links, and the approval with the last of them when no write is left."""
+        await self._do("end_approval", {"subject": subject, "links": sorted(links)})
         await self._do("forget_approval", {"subject": subject})
+
+    async def note_traffic(self, subject: str, links: Collection[str], now: datetime, since: datetime) -> None:
+        """Remember links, forget those before ``since``."""
+        await self._do("forget_traffic", {"subject": subject, "since": since})
+        await self._do("note_traffic", {"subject": subject, "now": now, "links": sorted(links)})
+
+    async def recent_traffic(self, subject: str, since: datetime, now: datetime, room: int) -> int:
+        """Different links noted after ``since`` that are not due; or the sum of all notes, when that is in ``room``."""
+        parameters = {"subject": subject, "since": since, "now": now, "room": room}
+        return int((await self._rows("recent_traffic", parameters))[0][0])
 
     async def approve(self, subject: str, writes: int) -> None:
         """Allow this many writes, in place of what was allowed before."""

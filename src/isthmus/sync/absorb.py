@@ -21,7 +21,16 @@ from isthmus.model.flow import DeletePolicy
 from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, NotHeld, Problem
 from isthmus.sync.working import Working
 
-__all__ = ["Seen", "absorb", "absorb_gone", "absorb_written", "apply_delete_policy", "is_stale", "merge_into_item"]
+__all__ = [
+    "Seen",
+    "absorb",
+    "absorb_gone",
+    "absorb_written",
+    "agreed",
+    "apply_delete_policy",
+    "is_stale",
+    "merge_into_item",
+]
 
 CONFLICT_CHOICES = ("hub", "far", "value")
 DELETE_CHOICES = ("propagate", "archive", "restore", "unlink")
@@ -181,11 +190,29 @@ def _restored(work: Working, link: Link) -> Link:
 
 
 def absorb_written(work: Working, link: Link, seen: Seen, written: Mapping[str, Canonical], *, created: bool) -> None:
-    """The record as it is after our write of ``written`` (hub values). What the system kept otherwise than we asked is
-    remembered as *not held*, so that the same value is never written again and nothing ping-pongs."""
+    """The record as it is after our write of ``written`` (hub values)."""
+    link = replace(
+        agreed(work, link, seen.got.fields, written, created=created),
+        state=LinkState.LINKED,
+        intent=None if created else link.intent,
+        problem=None,
+        attempts=0,
+        due_at=None,
+        waits_for=None,
+        written_at=work.now,
+    )
+    work.close(InboxKind.FAILURE, link.id)
+    absorb(work, link, seen)
+
+
+def agreed(
+    work: Working, link: Link, shown: Mapping[str, Canonical], written: Mapping[str, Canonical], *, created: bool
+) -> Link:
+    """The link with what was ``written`` (hub values) as base, as the answer ``shown`` has it. What the system kept
+    otherwise than we asked is remembered as *not held*, so that the same value is never written again and nothing
+    ping-pongs. Does not store the link."""
     lens = work.lens(link)
     base, not_held = dict(link.base), dict(link.not_held)
-    shown = seen.got.fields
     for field, value in written.items():
         if field in lens.only_written:
             base[field] = value
@@ -202,29 +229,17 @@ def absorb_written(work: Working, link: Link, seen: Seen, written: Mapping[str, 
         else:
             # Taken without a word: what the system does not show cannot be compared, and is not sent again.
             base[field] = lens.view(field, value)
-    link = replace(
-        link,
-        state=LinkState.LINKED,
-        base=base,
-        not_held=not_held,
-        intent=None if created else link.intent,
-        problem=None,
-        attempts=0,
-        due_at=None,
-        waits_for=None,
-        written_at=work.now,
-    )
-    work.close(InboxKind.FAILURE, link.id)
-    absorb(work, link, seen)
+    return replace(link, base=base, not_held=not_held)
 
 
 def absorb_gone(work: Working, link: Link, *, merged_into: str | None = None) -> None:
     """The record vanished in its system; the flow's policy says what that means elsewhere (SPEC 7)."""
     if link.state in (LinkState.NEW, LinkState.DOUBTFUL) and link.item is None:
         work.drop_link(link)
-        work.batch.wake.append(f"doubt/{link.id}")
         return
     if link.state in (LinkState.GONE, LinkState.UNLINKED) or link.item is None:
+        if link.waits_for == "read":
+            work.put_link(replace(link, waits_for=None, due_at=None))
         return
     work.close(InboxKind.CONFLICT, link.id)
     work.close(InboxKind.FAILURE, link.id)

@@ -8,7 +8,7 @@ what the system shows (update, delete).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
@@ -19,21 +19,24 @@ from isthmus.errors import IsthmusError, NeedsPerson, UnknownOutcome
 from isthmus.mapping import Refs
 from isthmus.model.flow import Flow
 from isthmus.model.state import Link, LinkState
+from isthmus.sync.brake import Allowed, check_brake
+from isthmus.sync.contact import claims
 from isthmus.sync.observe import Observer
 from isthmus.sync.outcome import Outcome, record_outcomes
 from isthmus.sync.plan import Step, StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Batch, Store
 from isthmus.sync.unsure import resolve_unsure
+from isthmus.sync.working import doubt_about
 from isthmus.sync.world import World
 
-__all__ = ["Applier"]
+__all__ = ["CLAIM", "Applier"]
 
 CLAIM = 200
 """Most links handled between two commits."""
 
 
 class Applier:
-    """Brings one system in step for one flow. At most one at a time per flow and system (the caller holds its lock)."""
+    """Brings one system in step for one flow. At most one at a time per lane (the caller holds the lanes)."""
 
     def __init__(
         self,
@@ -52,21 +55,15 @@ class Applier:
         self._resource, self._observer = resource, observer
         self._clock, self._new_id, self._jitter = clock, new_id, jitter
 
-    async def apply_due(self, allowed: Mapping[str, int] | None = None) -> Mapping[str, list[str]]:
-        """One round over what is due now; which links of each kind were handled. ``allowed`` caps kinds (see the
-        brake).
+    async def apply_due(self, lanes: Collection[int] | None = None) -> int:
+        """One round over what is due now in these lanes (None: in all) and what the brake lets pass; how many links.
 
         Raises ``Unavailable``, ``RateLimited`` or ``Unauthorized`` when the system as a whole does not take writes;
         everything stays due.
         """
-        async with self._store.transaction() as tx:
-            await tx.lock([self._flow.entity.name])
-            held = [kind for kind, writes in (allowed or {}).items() if writes == 0]
-            due = await tx.due_links(self._flow.name, self._system, self._clock(), CLAIM, held)
-        if allowed is not None:
-            due = _within(due, allowed)
+        due, allowed = await self._claim(lanes)
         if not due:
-            return {}
+            return 0
         unsure = [link for link in due if link.intent is not None and link.intent.sent_at is not None]
         if unsure:
             await resolve_unsure(
@@ -74,10 +71,24 @@ class Applier:
             )
         steps = await self.plan([link for link in due if link not in unsure])
         await self._perform(steps)
-        handled: dict[str, list[str]] = {}
-        for link in due:
-            handled.setdefault(kind_of(link), []).append(link.id)
-        return handled
+        await allowed.finish(self._store, due)
+        return len(due)
+
+    async def _claim(self, lanes: Collection[int] | None) -> tuple[list[Link], Allowed]:
+        """What is handled now. Counted before it is written: a kill in between costs no allowance and hides nothing."""
+        async with self._store.transaction() as tx:
+            await tx.lock([self._flow.entity.name])
+            now = self._clock()
+            allowed = await check_brake(tx, self._flow, self._system, now, self._new_id)
+            held = list(allowed.held)
+            feed = await tx.feed(self._system, self._resource.name)
+            if feed is None or feed.scanned_at is None:
+                # What is to be created may stand on a page that nobody has read yet.
+                held.append("creates")
+            due = await tx.due_links(self._flow.name, self._system, now, CLAIM, held, lanes)
+            due = allowed.within(due)
+            await allowed.charge(tx, due, now)
+        return due, allowed
 
     async def plan(self, due: Sequence[Link]) -> list[Step]:
         """Read the records of due updates as they are now, then plan. Also takes in what was read."""
@@ -146,7 +157,8 @@ class Applier:
 
     async def _send_intents(self, steps: Sequence[Step]) -> list[Step]:
         """Creates become *unsure* before they are sent: from here on only a look-up may decide their outcome. What was
-        sent is kept, for the look-up. The steps that may be sent: a create whose record was found meanwhile is not."""
+        sent is kept, for the look-up. The steps that may be sent: a create whose record was found meanwhile is not, and
+        one whose record may have been read already waits until that reading has met its item."""
         now = self._clock()
         values = {step.link.id: step.values for step in steps if step.kind is StepKind.CREATE}
         if not values:
@@ -154,12 +166,20 @@ class Applier:
         async with self._store.transaction() as tx:
             await tx.lock([self._flow.entity.name])
             links = [link for link in await tx.links(values) if link.state is LinkState.CREATING and link.doom is None]
-            batch = Batch()
+            claimed: dict[str, Link] = {}
+            if readings := await tx.unmet(self._flow.name, self._system):
+                items = await tx.items({link.item for link in links if link.item is not None})
+                claimed = claims(self._flow, readings, items)
+            batch, free = Batch(), set()
             for link in links:
                 assert link.intent is not None
+                reading = claimed.get(link.item or "")
+                if reading is not None:
+                    batch.links.append(replace(link, waits_for=doubt_about(reading), due_at=None))
+                    continue
+                free.add(link.id)
                 batch.links.append(replace(link, intent=replace(link.intent, sent_at=now, fields=values[link.id])))
             await tx.save(batch)
-        free = {link.id for link in links}
         return [step for step in steps if step.kind is not StepKind.CREATE or step.link.id in free]
 
     async def _withdraw(self, steps: Sequence[Step]) -> None:
@@ -201,21 +221,3 @@ class Applier:
 def _write(step: Step) -> Write:
     assert step.write is not None
     return step.write
-
-
-def _within(due: Sequence[Link], allowed: Mapping[str, int]) -> list[Link]:
-    left = dict(allowed)
-    kept = []
-    for link in due:
-        kind = kind_of(link)
-        if left.get(kind, CLAIM) > 0:
-            left[kind] = left.get(kind, CLAIM) - 1
-            kept.append(link)
-    return kept
-
-
-def kind_of(link: Link) -> str:
-    """creates, updates or deletes: what the brake counts."""
-    if link.state is LinkState.CREATING:
-        return "creates"
-    return "deletes" if link.doom is not None else "updates"

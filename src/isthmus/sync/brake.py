@@ -4,15 +4,15 @@ asks (SPEC 7). An approval allows a number of writes, not "everything from now o
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from isthmus import events
 from isthmus.model.flow import Flow
-from isthmus.model.state import InboxEntry, InboxKind
-from isthmus.sync.ports import Batch, DueCount, Transaction
+from isthmus.model.state import InboxEntry, InboxKind, Link, LinkState
+from isthmus.sync.ports import Approval, Batch, DueCount, Store, Transaction
 
-__all__ = ["BRAKE_CHOICES", "Traffic", "check_brake", "limit_of"]
+__all__ = ["BRAKE_CHOICES", "Allowed", "check_brake", "kind_of", "limit_of"]
 
 BRAKE_CHOICES = ("approve", "hold")
 WINDOW = timedelta(seconds=60)
@@ -27,46 +27,73 @@ def limit_of(flow: Flow, kind: str, linked: int) -> int:
     return max(brake.at_least, int(brake.share * linked))
 
 
-class Traffic:
-    """Records written without approval within the last minute: a mass change that arrives in small pages is a mass
-    change all the same."""
+class Allowed:
+    """What may be written now. A kind that is not in ``limited`` may be written as it is due."""
 
-    def __init__(self) -> None:
-        self._written: dict[str, dict[str, datetime]] = {}
+    def __init__(self, flow: Flow, system: str, limited: Mapping[str, Approval]) -> None:
+        self._place = f"{flow.name}/{system}"
+        self._limited = dict(limited)
 
-    def note(self, subject: str, links: Sequence[str], now: datetime) -> None:
-        """These links were written."""
-        self._written.setdefault(subject, {}).update(dict.fromkeys(links, now))
+    @property
+    def held(self) -> list[str]:
+        """Kinds of which nothing may be written."""
+        return [kind for kind, approval in self._limited.items() if not approval.writes and not approval.granted]
 
-    def recent(self, subject: str, now: datetime) -> int:
-        """How many different links were written lately."""
-        kept = {link: at for link, at in self._written.get(subject, {}).items() if now - at < WINDOW}
-        self._written[subject] = kept
-        return len(kept)
+    def within(self, due: Sequence[Link]) -> list[Link]:
+        """The links that may be written, in their order."""
+        left = {kind: approval.writes for kind, approval in self._limited.items()}
+        kept = []
+        for link in due:
+            kind = kind_of(link)
+            if kind in left and link.id not in self._limited[kind].granted:
+                if not left[kind]:
+                    continue
+                left[kind] -= 1
+            kept.append(link)
+        return kept
+
+    async def charge(self, tx: Transaction, claimed: Sequence[Link], now: datetime) -> None:
+        """Count what is about to be written: against its approval, or else as traffic."""
+        for kind, links in by_kind(claimed).items():
+            if kind in self._limited:
+                await tx.use_approval(f"{self._place}/{kind}", links)
+            else:
+                await tx.note_traffic(f"{self._place}/{kind}", links, now, now - WINDOW)
+
+    async def finish(self, store: Store, handled: Sequence[Link]) -> None:
+        """What was counted against an approval is done; before this, whoever takes it up again pays nothing."""
+        ended = {kind: links for kind, links in by_kind(handled).items() if kind in self._limited}
+        if ended:
+            async with store.transaction() as tx:
+                for kind, links in ended.items():
+                    await tx.end_approval(f"{self._place}/{kind}", links)
 
 
-async def check_brake(
-    tx: Transaction, flow: Flow, system: str, now: datetime, new_id: Callable[[], str], traffic: Traffic
-) -> dict[str, int]:
-    """Kind -> writes allowed now, for the kinds that are limited. Opens an inbox entry for each kind that is stopped;
-    closes those that no longer apply. Stopped writes that a person put on hold are asked about again only when they
-    have become more."""
+async def check_brake(tx: Transaction, flow: Flow, system: str, now: datetime, new_id: Callable[[], str]) -> Allowed:
+    """What may be written now. Opens an inbox entry for each kind that is stopped; closes those that no longer apply.
+    Stopped writes that a person put on hold are asked about again only when they have become more.
+
+    A mass change that arrives in small pages, or through several workers, is a mass change all the same: what was
+    written without approval within the last minute counts too. The caller holds the entity's lock until it has charged
+    what it claims, so no two workers spend the same allowance.
+    """
     count: DueCount = await tx.count_due(flow.name, system, now)
-    allowed: dict[str, int] = {}
+    limited: dict[str, Approval] = {}
     batch = Batch()
     for kind in KINDS:
-        waiting = int(getattr(count, kind))
         subject = f"{flow.name}/{system}/{kind}"
         limit = limit_of(flow, kind, count.linked)
-        approved = await tx.brake_approved(subject)
-        if (not waiting or waiting + traffic.recent(subject, now) <= limit) and not approved:
+        approval = await tx.approval(subject, now)
+        waiting = int(getattr(count, kind)) - len(approval.granted)
+        if approval.writes or (approval.granted and waiting <= 0):
+            limited[kind] = approval
             batch.close_inbox.append((InboxKind.BRAKE, subject))
             continue
-        if approved:
+        room = limit - waiting
+        if waiting <= 0 or (room >= 0 and await tx.recent_traffic(subject, now - WINDOW, now, room) <= room):
             batch.close_inbox.append((InboxKind.BRAKE, subject))
-            allowed[kind] = approved
             continue
-        allowed[kind] = 0
+        limited[kind] = approval
         held = await tx.last_decided(InboxKind.BRAKE, subject)
         if held is not None and held.decision == "hold" and waiting <= int(held.detail["waiting"]):
             continue
@@ -87,4 +114,19 @@ async def check_brake(
             )
         )
     await tx.save(batch)
-    return allowed
+    return Allowed(flow, system, limited)
+
+
+def kind_of(link: Link) -> str:
+    """creates, updates or deletes: what the brake counts."""
+    if link.state is LinkState.CREATING:
+        return "creates"
+    return "deletes" if link.doom is not None else "updates"
+
+
+def by_kind(links: Sequence[Link]) -> dict[str, list[str]]:
+    """Ids of links by the kind of their write."""
+    found: dict[str, list[str]] = {}
+    for link in links:
+        found.setdefault(kind_of(link), []).append(link.id)
+    return found

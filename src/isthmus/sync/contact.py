@@ -7,21 +7,21 @@ taking it for a stranger would make a duplicate.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from msgspec.structs import replace
 
 from isthmus.model.flow import Flow
-from isthmus.model.state import Cause, InboxKind, Link, LinkState
+from isthmus.model.state import Cause, InboxKind, Item, Link, LinkState
 from isthmus.sync.evidence import known_of, values_of
-from isthmus.sync.join import attach, doubt_about
+from isthmus.sync.join import attach
 from isthmus.sync.matching import Judgement, Pool, judge, settle_rivals
 from isthmus.sync.ports import Store, Transaction
-from isthmus.sync.working import Working
+from isthmus.sync.working import Working, doubt_about
 from isthmus.sync.world import World, rule_name
 
-__all__ = ["meet"]
+__all__ = ["claims", "meet"]
 
 BATCH = 2000
 MATCH_CHOICES = ("link", "separate", "ignore")
@@ -93,6 +93,23 @@ def _judged(fresh: list[Link], pool: Pool, *, unique: bool) -> Iterator[tuple[Li
     for link, judgement in settle_rivals([(link, judge(link, pool)) for link in fresh]):
         settled = judgement.item is not None or judgement.candidates
         yield link, judgement if settled else judge(link, pool)
+
+
+def claims(flow: Flow, readings: Sequence[Link], items: Mapping[str, Item]) -> dict[str, Link]:
+    """Item -> a reading not met yet that may be its record. What was read in a system already must not be made there
+    beside it, also while the reading waits for its parent."""
+    rules = [(rule_name(rule), rule) for rule in flow.match]
+    found: dict[tuple[str, str], list[str]] = {}
+    for item in items.values():
+        for pair in values_of(item.fields, dict(rules)):
+            found.setdefault(pair, []).append(item.id)
+    pool = Pool(rules, found, {item.id: item.fields for item in items.values()}, {})
+    claimed: dict[str, Link] = {}
+    for reading in readings:
+        judgement = judge(reading, pool, unique=flow.unique)
+        ids = [c.item for c in judgement.candidates] if judgement.item is None else [judgement.item]
+        claimed |= dict.fromkeys(ids, reading)
+    return claimed
 
 
 def _sent(link: Link) -> bool:

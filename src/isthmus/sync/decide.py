@@ -14,9 +14,9 @@ from isthmus.model.fields import canonical
 from isthmus.model.flow import DeletePolicy
 from isthmus.model.state import Cause, InboxEntry, InboxKind, Intent, Link, LinkState
 from isthmus.sync.absorb import apply_delete_policy
-from isthmus.sync.join import attach, doubt_about
+from isthmus.sync.join import attach
 from isthmus.sync.ports import Batch, Store, Transaction
-from isthmus.sync.working import Working
+from isthmus.sync.working import Working, doubt_about
 from isthmus.sync.world import World
 
 __all__ = ["decide", "retry"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 
@@ -18,13 +19,12 @@ from isthmus import events
 from isthmus.connector import System
 from isthmus.errors import IsthmusError, Misconfigured, StoreUnavailable
 from isthmus.model.state import FeedState, Problem
-from isthmus.sync.apply import Applier
-from isthmus.sync.brake import Traffic, check_brake
+from isthmus.sync.apply import CLAIM, Applier
 from isthmus.sync.contact import meet
 from isthmus.sync.health import Health
 from isthmus.sync.observe import Observer
 from isthmus.sync.plan import Step
-from isthmus.sync.ports import Batch, Store
+from isthmus.sync.ports import LANES, Batch, LaneDue, Store
 from isthmus.sync.world import World
 
 __all__ = ["Engine", "Round"]
@@ -59,7 +59,6 @@ class Engine:
         self.store, self.world, self.systems = store, world, dict(systems)
         self._clock, self._new_id, self._jitter = clock, new_id, jitter
         self.health = Health(clock, jitter)
-        self._traffic = Traffic()
         self.observers: dict[str, Observer] = {}
         for name, system in systems.items():
             self.add_system(name, system)
@@ -69,6 +68,16 @@ class Engine:
     async def poll(self, system: str, resource: str, report: Callable[[int], None] | None = None) -> int:
         """Look at one resource. Raises what the system raises, after noting it."""
         return await self._reading(system, resource, lambda: self.observers[system].poll(resource, report))
+
+    async def seconds_until_look(self, system: str, resource: str) -> float:
+        """How long until the resource is to be looked at, by its interval and the last look of any worker. 0 when
+        it was never read whole as the flows want it now."""
+        async with self.store.transaction() as tx:
+            state = await tx.feed(system, resource)
+        if state is None or state.polled_at is None or state.scanned_for != self.world.signature(system, resource):
+            return 0.0
+        spent = (self._clock() - state.polled_at).total_seconds()
+        return max(0.0, self.world.every(system, resource) - spent)
 
     async def look(self, system: str, resource: str, keys: Collection[str]) -> int:
         """Look at some records (a hint); without keys at the whole resource. Raises what the system raises, after
@@ -125,10 +134,10 @@ class Engine:
 
     # -- deciding and writing ------------------------------------------------------------------------------------
 
-    async def meet(self, flow: str) -> int:
-        """First contact of the new readings of one flow; 0 when somebody else is at it."""
+    async def meet(self, flow: str) -> int | None:
+        """First contact of the new readings of one flow; None when another worker is at it."""
         if not await self.store.try_lock(f"meet/{flow}"):
-            return 0
+            return None
         try:
             met = await meet(self.store, self.world, self.world.flows[flow], self._clock, self._new_id)
         finally:
@@ -137,40 +146,47 @@ class Engine:
             events.emit(events.ITEM_LINKED, flow=flow, readings=met)
         return met
 
-    async def meet_all(self) -> int:
-        """First contact of all new readings, parents first."""
-        return sum([await self.meet(name) for name in self.world.order])
+    async def meet_all(self) -> int | None:
+        """First contact of all new readings, parents first. None when another worker was at one of the flows: it may
+        have begun before the last of them was there, so come again."""
+        met = [await self.meet(name) for name in self.world.order]
+        return None if None in met else sum(count or 0 for count in met)
 
     async def apply(self, flow: str, system: str) -> int:
-        """One round of due writes of one flow to one system; 0 when somebody else is at it or the brake holds."""
+        """One round of due writes of one flow to one system, in lanes that no other worker has; 0 when there are none
+        or the brake holds."""
         side = self.world.flows[flow].sides[system]
         if system not in self.systems or self.health.is_down(system, side.resource):
             return 0
-        lock = f"apply/{flow}/{system}"
-        if not await self.store.try_lock(lock):
+        lanes = await self._take_lanes(flow, system)
+        if not lanes:
             return 0
         try:
-            return await self._apply(flow, system)
+            handled = await self.applier(flow, system).apply_due(None if len(lanes) == LANES else lanes)
         except IsthmusError as error:
             await self.note_down(system, side.resource, error)
             raise
         finally:
-            await self.store.unlock(lock)
-
-    async def _apply(self, flow: str, system: str) -> int:
-        async with self.store.transaction() as tx:
-            allowed = await check_brake(tx, self.world.flows[flow], system, self._clock(), self._new_id, self._traffic)
-        handled = await self.applier(flow, system).apply_due(allowed)
+            await self.store.give_lanes(f"apply/{flow}/{system}", lanes)
         if handled:
-            self.note_up(system, self.world.flows[flow].sides[system].resource)
-        spent = {kind: len(links) for kind, links in handled.items() if allowed.get(kind)}
-        for kind in handled.keys() - spent.keys():
-            self._traffic.note(f"{flow}/{system}/{kind}", handled[kind], self._clock())
-        if spent:
-            async with self.store.transaction() as tx:
-                for kind, count in spent.items():
-                    await tx.use_approval(f"{flow}/{system}/{kind}", count)
-        return sum(len(links) for links in handled.values())
+            self.note_up(system, side.resource)
+        return handled
+
+    async def _take_lanes(self, flow: str, system: str) -> set[int]:
+        """All lanes for a worker that is alone. One of several takes a share of what is due, which gets smaller as
+        less is left: nobody sits idle while another still has much before it. Never less than the system takes in one
+        call."""
+        place = f"apply/{flow}/{system}"
+        workers = await self.store.workers()
+        if workers == 1:
+            now = self._clock()
+            return await self.store.take_lanes(place, [LaneDue(lane, 1, now) for lane in range(LANES)], LANES)
+        async with self.store.transaction() as tx:
+            lanes = await tx.due_lanes(flow, system, self._clock())
+        share = math.ceil(sum(lane.due for lane in lanes) / (2 * workers))
+        side = self.world.flows[flow].sides[system]
+        batch = self.systems[system].resources()[side.resource].traits.write_batch
+        return await self.store.take_lanes(place, lanes, min(CLAIM, max(share, batch)))
 
     def applier(self, flow: str, system: str) -> Applier:
         """The applier of one flow and system."""
@@ -193,11 +209,20 @@ class Engine:
         due = {flow for (flow, name), at in (await self.store.due_at()).items() if name == system and at <= now}
         if not due or self.health.is_down(system):
             return 0
-        handled = await self.observers[system].reread_woken()
+        handled = await self._reread_woken(system)
         for flow in self.world.order:
             if flow in due and system in self.world.flows[flow].sides:
                 handled += await self.apply(flow, system)
         return handled
+
+    async def _reread_woken(self, system: str) -> int:
+        """Records whose parent appeared; one worker at a time, so that none is read twice."""
+        if not await self.store.try_lock(f"reread/{system}"):
+            return 0
+        try:
+            return await self.observers[system].reread_woken()
+        finally:
+            await self.store.unlock(f"reread/{system}")
 
     # -- catching up ---------------------------------------------------------------------------------------------
 
@@ -222,7 +247,7 @@ class Engine:
             places = {(s.system, s.resource) for s in sides if s.system in self.systems} - looked
             looked |= places
             await asyncio.gather(*(one(*place) for place in sorted(places) if place[0] not in done.problems))
-            done.met += await self.meet(name)
+            done.met += await self.meet(name) or 0
         return done
 
     async def catch_up(
@@ -233,7 +258,7 @@ class Engine:
         """Observe everything, then meet and apply until nothing is due now. Systems are written side by side."""
         done = await self.observe_all(report)
         for _ in range(ROUNDS):
-            met = await self.meet_all()
+            met = await self.meet_all() or 0
             handled = 0
 
             async def one(system: str) -> int:

@@ -9,14 +9,9 @@ from isthmus.model.state import Cause, InboxKind, Link, LinkState
 from isthmus.sync.absorb import absorb_gone, merge_into_item
 from isthmus.sync.working import Working
 
-__all__ = ["MERGE_CHOICES", "attach", "doubt_about", "join_items"]
+__all__ = ["MERGE_CHOICES", "attach", "join_items"]
 
 MERGE_CHOICES = ("archive", "keep", "separate")
-
-
-def doubt_about(link: Link) -> str:
-    """What a create waits for that may be the record of this doubtful link."""
-    return f"doubt/{link.id}"
 
 
 def attach(work: Working, link: Link, item_id: str) -> None:

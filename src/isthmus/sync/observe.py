@@ -219,7 +219,9 @@ class Observer:
     async def _ingest(self, tx: Transaction, name: str, latest: Mapping[str, Change], read_at: datetime) -> None:
         links = await tx.links_by_key(self._system, name, latest)
         merged = {c.merged_into for c in latest.values() if isinstance(c, Gone) and c.merged_into is not None}
-        winners = await tx.links_by_key(self._system, name, merged - set(latest)) if merged else []
+        # The winner's items are needed also where the winner itself is on this page and shows nothing new.
+        winners = [link for link in links if link.key in merged]
+        winners += await tx.links_by_key(self._system, name, merged - set(latest)) if merged else []
         by_key: dict[str, dict[str, Link]] = {}
         for link in links:
             by_key.setdefault(link.key or "", {})[link.flow] = link

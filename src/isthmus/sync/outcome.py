@@ -18,11 +18,11 @@ from isthmus.connector import Gone, Record, WriteAnswer
 from isthmus.errors import Ambiguous, IsthmusError, NeedsPerson, Retryable, Stale, UnknownOutcome
 from isthmus.model.fields import Canonical
 from isthmus.model.state import Effect, InboxKind, Item, Link, LinkState, NotHeld
-from isthmus.sync.absorb import Seen, absorb_gone, absorb_written
+from isthmus.sync.absorb import Seen, absorb_gone, absorb_written, agreed
 from isthmus.sync.plan import Step, StepKind
 from isthmus.sync.ports import Store, Transaction
 from isthmus.sync.seeing import load_refs, see
-from isthmus.sync.working import Working, problem_of
+from isthmus.sync.working import ACTIVE, Working, problem_of
 from isthmus.sync.world import World
 
 __all__ = ["Outcome", "pause", "record_outcomes"]
@@ -91,7 +91,8 @@ async def _strangers(tx: Transaction, resource: str, outcomes: Sequence[Outcome]
 
 def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: datetime) -> None:
     """A write that succeeded, with the record as it is now. Where the record was seen in between, by a feed or a hint,
-    nobody knows which of the two is newer: it is read once more instead of guessing."""
+    nobody knows which of the two is newer: it is read once more instead of guessing. What we wrote was there, though:
+    whatever a later reading shows instead of it came after it, and is an edit of it."""
     step = outcome.step
     crossed = link.seen_at is not None and link.seen_at >= began
     for other in list(work.links.values()):
@@ -120,7 +121,8 @@ def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: dateti
             return
     created = step.kind is StepKind.CREATE
     if crossed and not created:
-        work.put_link(replace(link, written_at=work.now, attempts=0, problem=None))
+        known = agreed(work, link, seen.got.fields, step.values, created=False)
+        work.put_link(replace(known, written_at=work.now, attempts=0, problem=None))
         work.close(InboxKind.FAILURE, link.id)
     else:
         absorb_written(work, link, seen, step.values, created=created)
@@ -131,10 +133,13 @@ def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: dateti
 def _other(work: Working, link: Link, outcome: Outcome, jitter: float) -> None:
     """Everything that is not a record: waits, refusals, failures, deletions, nothing to do."""
     step, answer = outcome.step, outcome.answer
-    if answer is None:
+    if answer is None and link.state in ACTIVE:
         _unsent(work, link, step)
     elif isinstance(answer, Gone):
         absorb_gone(work, replace(link, written_at=work.now))
+    elif link.state not in ACTIVE:
+        # It vanished or was set apart while the write was under way: there is nothing to try again.
+        return
     elif isinstance(answer, Stale):
         # At once the first time; a system that always says so must not keep us running in circles.
         delay = pause(link.attempts - 1, jitter) if link.attempts else timedelta(0)

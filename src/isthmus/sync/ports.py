@@ -6,7 +6,7 @@ called inside one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -15,10 +15,14 @@ import msgspec
 
 from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, Sighting
 
-__all__ = ["Batch", "DueCount", "Evidence", "FarKey", "Store", "Transaction"]
+__all__ = ["LANES", "Approval", "Batch", "DueCount", "Evidence", "FarKey", "LaneDue", "Store", "Transaction"]
 
 type FarKey = tuple[str, str, str]
 """(system, resource, key)"""
+
+LANES = 64
+"""Shares in which the due links of one flow and system are handed to workers, by a hash of the link's id. A link stays
+in its lane whatever becomes of its item; so no record is written by two workers at a time."""
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -38,6 +42,23 @@ class DueCount(msgspec.Struct, frozen=True):
     updates: int
     deletes: int
     linked: int
+
+
+class LaneDue(msgspec.Struct, frozen=True):
+    """What waits in one lane."""
+
+    lane: int
+    due: int
+    oldest: datetime
+
+
+class Approval(msgspec.Struct, frozen=True):
+    """What a person allowed past a brake."""
+
+    writes: int = 0
+    """Writes not yet used."""
+    granted: frozenset[str] = frozenset()
+    """Links that are due now and were counted already: a worker is at them, or died over them. They cost nothing."""
 
 
 class Batch(msgspec.Struct, kw_only=True):
@@ -88,10 +109,19 @@ class Transaction(Protocol):
         """These items by id."""
 
     async def due_links(
-        self, flow: str, system: str, now: datetime, limit: int, held: Collection[str] = ()
+        self,
+        flow: str,
+        system: str,
+        now: datetime,
+        limit: int,
+        held: Collection[str] = (),
+        lanes: Collection[int] | None = None,
     ) -> list[Link]:
         """Links of this flow and system whose ``due_at`` has come, oldest first. Not ``new`` and not ``waiting`` ones,
-        and none of the kinds (creates, updates, deletes) in ``held``."""
+        and none of the kinds (creates, updates, deletes) in ``held``; only those in ``lanes`` (None: in any)."""
+
+    async def due_lanes(self, flow: str, system: str, now: datetime) -> list[LaneDue]:
+        """The lanes in which links are due, the one with the oldest first. Nothing is locked."""
 
     async def due_reads(self, system: str, now: datetime, limit: int) -> list[Link]:
         """Links of this system that wait no longer for a parent and must be read again (``state`` new or linked with
@@ -99,6 +129,9 @@ class Transaction(Protocol):
 
     async def new_links(self, flow: str, limit: int, after: str = "") -> list[Link]:
         """Links in state ``new`` that wait for nothing, by id, after this id."""
+
+    async def unmet(self, flow: str, system: str) -> list[Link]:
+        """Links of this flow and system in state ``new``, those that wait included, by id."""
 
     async def unsure(self, flow: str, system: str) -> list[Link]:
         """Links in state ``creating`` whose intent was sent."""
@@ -148,11 +181,21 @@ class Transaction(Protocol):
     async def all_open_entries(self) -> list[InboxEntry]:
         """All open entries, oldest first."""
 
-    async def brake_approved(self, subject: str) -> int:
-        """Writes still allowed by an approval of this brake (``flow/system/kind``)."""
+    async def approval(self, subject: str, now: datetime) -> Approval:
+        """What is still allowed past this brake (``flow/system/kind``); locked until the end of the transaction."""
 
-    async def use_approval(self, subject: str, writes: int) -> None:
-        """Count writes against an approval; at zero the brake is armed again."""
+    async def use_approval(self, subject: str, links: Collection[str]) -> None:
+        """Count these links against the approval: they are *granted* until :meth:`end_approval`."""
+
+    async def end_approval(self, subject: str, links: Collection[str]) -> None:
+        """These links are written, or turned out not to be; when no write is left either, the brake is armed again."""
+
+    async def note_traffic(self, subject: str, links: Collection[str], now: datetime, since: datetime) -> None:
+        """Remember that these links are being written without approval; what is older than ``since`` is forgotten."""
+
+    async def recent_traffic(self, subject: str, since: datetime, now: datetime, room: int) -> int:
+        """How many different links that are not due now were noted after ``since``, by any worker. When even the sum
+        of all notes is at most ``room``, that sum, which is cheaper, may be given."""
 
     async def approve(self, subject: str, writes: int) -> None:
         """Allow this many writes past the brake."""
@@ -172,6 +215,16 @@ class Store(Protocol):
 
     async def unlock(self, name: str) -> None:
         """Give the lock back."""
+
+    async def take_lanes(self, place: str, lanes: Sequence[LaneDue], enough: int) -> set[int]:
+        """Take lanes of this place that nobody else has, in this order, until ``enough`` links are due in them. Each is
+        a session-wide advisory lock like those of :meth:`try_lock`."""
+
+    async def give_lanes(self, place: str, lanes: Collection[int]) -> None:
+        """Give lanes back."""
+
+    async def workers(self) -> int:
+        """How many workers share this store now; at least one, whoever asks."""
 
     async def due_at(self) -> Mapping[tuple[str, str], datetime]:
         """Earliest ``due_at`` per (flow, system)."""

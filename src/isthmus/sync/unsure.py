@@ -28,6 +28,9 @@ __all__ = ["resolve_unsure"]
 
 CLOCK_SLACK = timedelta(minutes=5)
 """How far a far system's clock may be off ours: the look-up starts this much before the intent was sent."""
+LATE = timedelta(seconds=10)
+"""A request outlives its sender: for so long a far system may still be about to carry out what a worker sent before it
+died. Not finding the record proves nothing before."""
 
 
 async def resolve_unsure(
@@ -42,11 +45,13 @@ async def resolve_unsure(
     """Look for the outcome of each and record what was found. Raises what the system raises when it cannot be asked:
     then everything stays unsure."""
     for link in links:
+        # Before the look, so that what is not found was not there then.
+        asked = clock()
         create, values = await _intended(store, world, link)
         found: Sequence[Found] | None = None
         if isinstance(resource, Findable) and link.intent is not None and link.intent.sent_at is not None:
             found = await resource.find_created(create, link.intent.sent_at - CLOCK_SLACK)
-        await _settle(store, world, link, values, found, clock=clock, new_id=new_id)
+        await _settle(store, world, link, values, found, asked, clock=clock, new_id=new_id)
 
 
 async def _intended(store: Store, world: World, link: Link) -> tuple[Create, dict[str, object]]:
@@ -74,6 +79,7 @@ async def _settle(
     link: Link,
     values: dict[str, object],
     found: Sequence[Found] | None,
+    asked: datetime,
     *,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
@@ -103,7 +109,10 @@ async def _settle(
             _found(work, world, current, record, refs, values)
         elif found is not None and not certain:
             assert current.intent is not None
-            if current.doom is not None:
+            late = (current.intent.sent_at or asked) + LATE
+            if asked < late:
+                work.put_link(replace(current, due_at=late))
+            elif current.doom is not None:
                 # It was to be removed again, and never came to be.
                 work.drop_link(current)
                 if current.item is not None and not any(x.state in ACTIVE for x in work.links_of(current.item)):

@@ -32,7 +32,7 @@ from isthmus.sync.evidence import evidence_of
 from isthmus.sync.ports import Batch
 from isthmus.sync.world import World
 
-__all__ = ["Working", "pending"]
+__all__ = ["Working", "doubt_about", "pending"]
 
 ACTIVE = frozenset({LinkState.LINKED, LinkState.CREATING})
 
@@ -83,6 +83,9 @@ class Working:
             self.by_item[link.item].remove(link.id)
             self._touched.add(link.item)
         self.batch.drop_links.append(link.id)
+        if link.item is None:
+            # Creates that were held back because they might have been this very record.
+            self.batch.wake.append(doubt_about(link))
         for kind in InboxKind:
             self.close(kind, link.id)
 
@@ -270,6 +273,11 @@ class Working:
     def _news_for(self, link: Link, old: Link | None) -> bool:
         """Whether anything changed that could make a refused write succeed."""
         return link.item in self._changes or old is None or old.far != link.far or old.doom != link.doom
+
+
+def doubt_about(link: Link) -> str:
+    """What a create waits for that may be the record of this link, which has no item yet."""
+    return f"doubt/{link.id}"
 
 
 def pending(link: Link, item: Item, lens: Lens) -> dict[str, Canonical]:

@@ -1,15 +1,21 @@
-"""Public test kit: the connector contract, an in-memory system, a proxy with bad days. Imported by tests only."""
+"""Public test kit: the connector contract, an in-memory system and store, a proxy with bad days, the simulator
+(:mod:`isthmus.testing.simulator`).
 
-import pytest
+Only the contract needs pytest, so only who asks for it imports that: ``isthmus simulate`` runs without.
+"""
 
-for _module in ("reading", "writing", "changing", "calling", "failing", "stage"):
-    pytest.register_assert_rewrite(f"isthmus.testing.{_module}")
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from isthmus.testing.case import Delivery, ResourceCase  # noqa: E402
-from isthmus.testing.contract import ConnectorContract, config_fixture  # noqa: E402
-from isthmus.testing.faults import Fault, FaultyProxy, Request  # noqa: E402
-from isthmus.testing.memory import Call, Faults, MemoryResource, MemoryWorld, People, Trouble  # noqa: E402
-from isthmus.testing.memory_driver import MemoryConfig, MemoryConnector  # noqa: E402
+from isthmus.testing.case import Delivery, ResourceCase
+from isthmus.testing.faults import Fault, FaultyProxy, Request
+from isthmus.testing.memory import Call, Faults, MemoryResource, MemoryWorld, People, Trouble
+from isthmus.testing.memory_database import MemoryDatabase
+from isthmus.testing.memory_driver import MemoryConfig, MemoryConnector
+from isthmus.testing.memory_store import MemoryStore
+
+if TYPE_CHECKING:
+    from isthmus.testing.contract import ConnectorContract, config_fixture
 
 __all__ = [
     "Call",
@@ -20,7 +26,9 @@ __all__ = [
     "FaultyProxy",
     "MemoryConfig",
     "MemoryConnector",
+    "MemoryDatabase",
     "MemoryResource",
+    "MemoryStore",
     "MemoryWorld",
     "People",
     "Request",
@@ -28,3 +36,13 @@ __all__ = [
     "Trouble",
     "config_fixture",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The contract, with assertions that say what they compared."""
+    if name not in ("ConnectorContract", "config_fixture"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    pytest = import_module("pytest")
+    for module in ("reading", "writing", "changing", "calling", "failing", "stage"):
+        pytest.register_assert_rewrite(f"{__name__}.{module}")
+    return getattr(import_module(f"{__name__}.contract"), name)

@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from isthmus.connector import FieldInfo, Gone, Key, Record, Traits
+from isthmus.connector import FieldInfo, Gone, Key, Record, Traits, Write
 from isthmus.errors import RateLimited, Rejected, Unavailable
 
 __all__ = ["Call", "Faults", "MemoryResource", "MemoryWorld", "People", "Trouble", "rounds", "trims", "uppercases"]
@@ -59,6 +59,10 @@ class Trouble(StrEnum):
     """An answer that cannot be read; a write happened. Errors as with AFTER."""
     STALE = "stale"
     """A read shows the state before the last change (replica, cache); writes are not touched."""
+    HALF = "half"
+    """A page of a scan or feed ends in its middle and says that more follows; other calls are not touched."""
+    HANG = "hang"
+    """No answer for 40 s, then as with AFTER."""
 
 
 @dataclass(slots=True)
@@ -116,7 +120,7 @@ def _raised(trouble: Trouble, call: str) -> Trouble:
             raise RateLimited("The memory system asks us to slow down.", wait=7)
         case Trouble.BROKEN:
             raise Unavailable("The memory system failed before it did anything.", wait=7)
-        case Trouble.STALE:
+        case Trouble.STALE | Trouble.HALF | Trouble.HANG:
             return trouble
     if call != "write":
         raise Unavailable("The answer of the memory system was lost or unreadable.")
@@ -135,6 +139,8 @@ class MemoryResource(msgspec.Struct, frozen=True, kw_only=True):
     keeps_token: bool = True
     """Whether :meth:`find_created` knows the token; else it can only compare contents."""
     page_size: int = 100
+    overlap: int = 0
+    """How many changes before the cursor a feed tells again."""
     required: frozenset[str] = frozenset()
     """Fields that may not be empty."""
     normalise: Mapping[str, Callable[[Any], Any]] = {}
@@ -173,7 +179,8 @@ class Call:
 class MemoryWorld:
     """One installation: its tables, its people, its faults, and every call that was made to it.
 
-    ``now`` gives the time (UTC), ``new_id`` a new key (counts up by default); ``token`` is the only credential.
+    ``now`` gives the time (UTC), ``new_id`` a new key (counts up from ``first_id`` by default); ``token`` is the only
+    credential.
     """
 
     def __init__(
@@ -185,6 +192,7 @@ class MemoryWorld:
         token: str = "memory-token",  # noqa: S107 - a test credential
         webhook: bool = False,
         preparable: bool = False,
+        first_id: int = 1,
     ) -> None:
         self.now = now
         self.token = token
@@ -200,9 +208,11 @@ class MemoryWorld:
         """Webhook calls (headers, body) made since somebody subscribed; a test delivers them as it likes."""
         self.in_between: list[Callable[[], object]] = []
         """What people do while the next update is under way, after the system has loaded the record."""
+        self.witness: Callable[[str, Write], None] | None = None
+        """Told of each write of the hub (resource, write) in the moment before it takes effect."""
         self._new_id = new_id or self._count
         self._seq = 0
-        self._ids = 0
+        self._ids = first_id - 1
 
     def _count(self) -> str:
         self._ids += 1
@@ -232,6 +242,12 @@ class MemoryWorld:
         table.rows[key] = _Row(stored, self._seq, self.now(), token)
         self._happened(table, key)
         return key
+
+    def would_change(self, resource: str, key: Key, fields: Mapping[str, Any]) -> bool:
+        """Whether storing these fields would make the row another one; raises ``Rejected``."""
+        table = self.tables[resource]
+        row = table.rows[key]
+        return self._stored(table, row.fields, fields) != row.fields
 
     def update(self, resource: str, key: Key, fields: Mapping[str, Any]) -> None:
         """Change a row, normalised; raises ``Rejected``. Nothing happens if nothing differs."""

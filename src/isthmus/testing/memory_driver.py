@@ -31,7 +31,7 @@ from isthmus.connector import (
     WriteAnswer,
 )
 from isthmus.connector.config import Secret, SystemConfig
-from isthmus.errors import IsthmusError, Misconfigured, Rejected, Stale, Unauthorized, UnknownOutcome
+from isthmus.errors import IsthmusError, Misconfigured, Rejected, Stale, Unauthorized, Unavailable, UnknownOutcome
 from isthmus.testing.case import holds
 from isthmus.testing.memory import Call, MemoryWorld, Trouble
 
@@ -39,6 +39,7 @@ __all__ = ["MemoryConfig", "MemoryConnector", "MemorySystem"]
 
 _OLDEST_CALL = timedelta(minutes=5)
 _AT_ONCE = timedelta(seconds=2)
+HANG_SECONDS = 40.0
 
 
 class MemoryConfig(SystemConfig, frozen=True, kw_only=True):
@@ -72,7 +73,12 @@ async def _enter(world: MemoryWorld, kind: str, resource: str | None, size: int)
     """Every call passes here: it is counted, others get their turn, and trouble may strike."""
     world.calls.append(Call(kind, resource, size))
     await asyncio.sleep(0)
-    return world.faults.next(kind, resource)
+    trouble = world.faults.next(kind, resource)
+    if trouble is Trouble.HANG:
+        await asyncio.sleep(HANG_SECONDS)
+        if kind != "write":
+            raise Unavailable("The memory system did not answer in time.")
+    return trouble
 
 
 class MemorySystem:
@@ -158,10 +164,14 @@ class _Reading:
         # Keys in the order of their making never move, so deletes and creates between pages shift nothing.
         keys = sorted(key for key in self._table.rows if after is None or _place(key) > _place(after))
         keys.sort(key=_place)
-        part = keys[: self._table.spec.page_size]
+        part = keys[: self._page(trouble)]
         more = len(keys) > len(part)
         items = [self._shown(key, trouble) for key in part]
         return Page(items=items, cursor=part[-1] if part else after, more=more)
+
+    def _page(self, trouble: Trouble | None) -> int:
+        size = self._table.spec.page_size
+        return max(1, size // 2) if trouble is Trouble.HALF else size
 
     def _shown(self, key: Key, trouble: Trouble | None) -> Change:
         return self._world.record(self.name, key, stale=trouble is Trouble.STALE)
@@ -174,12 +184,13 @@ def _place(key: Key) -> tuple[int, str]:
 class _Feeding(_Reading):
     async def changes(self, since: Cursor | None) -> Page:
         trouble = await _enter(self._world, "changes", self.name, 0)
-        log = self._table.log
+        log, spec = self._table.log, self._table.spec
         if since is None:
             return Page(items=[], cursor=str(log[-1][0] if log else 0))
         later = [(seq, key) for seq, key in log if seq > int(since)]
-        part = later[: self._table.spec.page_size]
-        items = [self._shown(key, trouble) for _, key in part]
+        again = [(seq, key) for seq, key in log if seq <= int(since)][-spec.overlap :] if spec.overlap else []
+        part = later[: self._page(trouble)]
+        items = [self._shown(key, trouble) for _, key in again + part]
         if self.traits.deletes is Deletes.SILENT:
             items = [item for item in items if isinstance(item, Record)]
         return Page(items=items, cursor=str(part[-1][0]) if part else since, more=len(later) > len(part))
@@ -189,7 +200,7 @@ class _Writing(_Reading):
     async def write(self, writes: Sequence[Write]) -> Sequence[WriteAnswer]:
         assert len(writes) <= self.traits.write_batch, "more writes than write_batch"
         trouble = await _enter(self._world, "write", self.name, len(writes))
-        lost = trouble in (Trouble.BEFORE, Trouble.AFTER, Trouble.GARBAGE)
+        lost = trouble in (Trouble.BEFORE, Trouble.AFTER, Trouble.GARBAGE, Trouble.HANG)
         answers: list[WriteAnswer] = []
         for write in writes:
             answer = self._one(write) if trouble is not Trouble.BEFORE else None
@@ -200,6 +211,8 @@ class _Writing(_Reading):
         return answers
 
     def _one(self, write: Write) -> WriteAnswer:
+        if self._world.witness is not None:
+            self._world.witness(self.name, write)
         try:
             match write:
                 case Create():

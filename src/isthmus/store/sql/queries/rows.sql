@@ -37,9 +37,16 @@ where id in (
         where flow = %(flow)s and system = %(system)s and due_at <= %(now)s and state <> 'new' and waits_for is null
             and case when state = 'creating' then 'creates' when doom is not null then 'deletes' else 'updates' end
                 <> all(%(held)s::text[])
+            and (%(lanes)s::integer[] is null or lane(id) = any(%(lanes)s::integer[]))
         order by due_at, id limit %(limit)s)
     and due_at <= %(now)s and state <> 'new' and waits_for is null
 order by id for no key update;
+
+-- name: due_lanes
+select lane(id), count(*), min(due_at) from link
+where flow = %(flow)s and system = %(system)s and due_at <= %(now)s and state <> 'new' and waits_for is null
+group by 1
+order by 3, 1;
 
 -- name: due_reads
 select {link_columns}
@@ -59,6 +66,12 @@ where id in (
         where flow = %(flow)s and state = 'new' and waits_for is null and id > %(after)s
         order by id limit %(limit)s)
     and state = 'new' and waits_for is null
+order by id for no key update;
+
+-- name: unmet
+select {link_columns}
+from link
+where flow = %(flow)s and system = %(system)s and state = 'new'
 order by id for no key update;
 
 -- name: unsure
@@ -184,14 +197,42 @@ from inbox
 where decided_at is null
 order by opened_at, id;
 
--- name: brake_approved
-select writes from approval where subject = %(subject)s;
+-- name: approval
+-- Links that were granted and are not due any more need nothing.
+select writes, array(select id from link where id = any(granted) and due_at <= %(now)s)
+from approval
+where subject = %(subject)s
+for no key update;
 
 -- name: use_approval
-update approval set writes = greatest(writes - %(writes)s, 0) where subject = %(subject)s;
+update approval set
+    writes = greatest(writes - (select count(*) from unnest(%(links)s::text[]) as each (id) where id <> all(granted)), 0),
+    granted = array(select unnest(granted) union select unnest(%(links)s::text[]))
+where subject = %(subject)s;
+
+-- name: end_approval
+update approval set granted = array(select unnest(granted) except select unnest(%(links)s::text[]))
+where subject = %(subject)s;
 
 -- name: forget_approval
-delete from approval where subject = %(subject)s and writes = 0;
+delete from approval where subject = %(subject)s and writes = 0 and granted = '{}';
+
+-- name: note_traffic
+insert into traffic (subject, at, links) values (%(subject)s, %(now)s, %(links)s::text[]);
+
+-- name: forget_traffic
+delete from traffic where subject = %(subject)s and at <= %(since)s;
+
+-- name: recent_traffic
+select case when total <= %(room)s then total else (
+    select count(distinct noted.id)
+    from traffic cross join unnest(links) as noted (id)
+    where subject = %(subject)s and at > %(since)s
+        and not exists (select from link where link.id = noted.id and link.due_at <= %(now)s)) end
+from (
+    select coalesce(sum(cardinality(links)), 0) as total
+    from traffic
+    where subject = %(subject)s and at > %(since)s) as notes;
 
 -- name: approve
 insert into approval (subject, writes) values (%(subject)s, %(writes)s)

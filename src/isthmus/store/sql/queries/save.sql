@@ -113,7 +113,8 @@ where id in (select id from link where waits_for = any(%(wake)s) order by id for
 returning flow, system;
 
 -- name: wake_ready
--- What a wake-up missed because parent and child were saved at the same moment by two writers.
+-- What a wake-up missed because parent and child were saved at the same moment by two writers, and creates held back for
+-- a reading that is not in doubt any more.
 update link set due_at = %(now)s, waits_for = case when waits_for like '%%/%%/%%' then 'read' end
 where id in (
     select child.id
@@ -126,6 +127,9 @@ where id in (
                     and parent.resource = split_part(child.waits_for, '/', 2)
                     and parent.key = regexp_replace(child.waits_for, '^[^/]*/[^/]*/', '')
                     and parent.state = 'linked' and item.deleted_at is null and item.alias_of is null)
+            when child.waits_for like 'doubt/%%' then not exists (
+                select from link as reading
+                where reading.id = substr(child.waits_for, 7) and reading.state in ('new', 'doubtful'))
             else exists (
                 select from link as parent
                 where parent.item = split_part(child.waits_for, '/', 1)

@@ -12,6 +12,31 @@ select pg_try_advisory_lock(hashtextextended('isthmus ' || %(name)s, 0));
 -- name: unlock
 select pg_advisory_unlock(hashtextextended('isthmus ' || %(name)s, 0));
 
+-- name: take_lanes
+select take_lanes(%(place)s, %(lanes)s::integer[], %(due)s::integer[], %(enough)s);
+
+-- name: give_lanes
+select pg_advisory_unlock(hashtextextended('isthmus ' || %(place)s || '/' || lane, 0))
+from unnest(%(lanes)s::integer[]) as given (lane);
+
+-- name: join_workers
+-- Shared, so that every worker can hold it: whoever is in pg_locks with it is alive.
+select set_config('application_name', %(title)s, false),
+    pg_advisory_lock_shared(hashtextextended('isthmus worker', 0));
+
+-- name: workers
+-- Whose session holds the lock, in which a session's application_name is its title. The key of an advisory lock is
+-- shown in two halves.
+select activity.application_name, activity.backend_start
+from pg_locks join pg_stat_activity as activity on activity.pid = pg_locks.pid
+where locktype = 'advisory' and mode = 'ShareLock' and granted and objsubid = 1
+    and database = (select oid from pg_database where datname = current_database())
+    and (classid::bigint << 32 | objid::bigint) = hashtextextended('isthmus worker', 0)
+order by activity.backend_start, activity.pid;
+
+-- name: tell_stop
+select pg_notify('isthmus', 'stop');
+
 -- name: add_hints
 insert into hint (system, resource, key)
 select system, resource, key from unnest(%(systems)s::text[], %(resources)s::text[], %(keys)s::text[])
@@ -56,6 +81,7 @@ create temp table inbox (like isthmus.inbox including all);
 create temp table feed (like isthmus.feed including all);
 create temp table scan_seen (like isthmus.scan_seen including all);
 create temp table approval (like isthmus.approval including all);
+create temp table traffic (like isthmus.traffic including all);
 create temp table hint (like isthmus.hint including all);
 create temp table sighting (like isthmus.sighting including all);
 create temp table meta (like isthmus.meta including all);
@@ -70,6 +96,7 @@ insert into pg_temp.inbox select * from isthmus.inbox;
 insert into pg_temp.feed select * from isthmus.feed;
 insert into pg_temp.scan_seen select * from isthmus.scan_seen;
 insert into pg_temp.approval select * from isthmus.approval;
+insert into pg_temp.traffic select * from isthmus.traffic;
 insert into pg_temp.meta select * from isthmus.meta;
 alter table pg_temp.item add primary key (id);
 alter table pg_temp.link add primary key (id);

@@ -1,0 +1,53 @@
+"""The processes that share the work of one hub: being one of them, and stopping them all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+from functools import partial
+from pathlib import Path
+
+from isthmus.app.bootstrap import Hub, clock, configured_database, read_project, reopen_system, revive_database
+from isthmus.app.service import Service
+from isthmus.errors import Misconfigured
+from isthmus.project import ProjectErrors
+from isthmus.store import EmbeddedServer, PostgresStore, Reads, Worker
+
+__all__ = ["serve_work", "stop_workers"]
+
+STOP_SECONDS = 30.0
+"""How long a worker may take to finish the far call it is in."""
+ASK_AGAIN = 0.5
+
+
+async def serve_work(hub: Hub, kind: str, stop: asyncio.Event) -> None:
+    """Take part in the work until ``stop``, or until somebody stops the hub. ``kind`` is the command: run or worker."""
+    await hub.store.join(Worker(kind=kind, host=socket.gethostname(), pid=os.getpid()))
+    service = Service(
+        hub.engine, hub.store, clock, reopen=partial(reopen_system, hub), revive=partial(revive_database, hub.project)
+    )
+    await service.run(stop)
+
+
+async def stop_workers(folder: Path, *, only_if_running: EmbeddedServer) -> list[Worker]:
+    """Tell every worker to end, wherever it is, and wait; those that still live. An embedded database that does not
+    run has none."""
+    url = os.environ.get("ISTHMUS_DATABASE_URL")
+    # A project that is broken at the moment must still let itself be stopped.
+    with contextlib.suppress(Misconfigured, ProjectErrors):
+        url = configured_database(read_project(folder))
+    if not url:
+        if not await asyncio.to_thread(only_if_running.running):
+            return []
+        url = only_if_running.url
+    async with await PostgresStore.open(url, migrated=True) as store:
+        deadline = asyncio.get_running_loop().time() + STOP_SECONDS
+        while left := await Reads(store).workers():
+            if asyncio.get_running_loop().time() > deadline:
+                break
+            # Again and again: one that is just connecting anew does not hear it the first time.
+            await store.tell_stop()
+            await asyncio.sleep(ASK_AGAIN)
+        return left

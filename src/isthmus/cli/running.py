@@ -1,0 +1,86 @@
+"""``run``, ``worker`` and ``stop``: the continuous hub, in as many processes as wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import typer
+
+from isthmus.api import serve
+from isthmus.app.bootstrap import STATE_FOLDER, Hub, open_hub
+from isthmus.app.hints import HintDesk
+from isthmus.app.workers import serve_work, stop_workers
+from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run
+from isthmus.store import EmbeddedServer, Worker
+
+__all__ = ["run_hub", "stop", "worker"]
+
+
+def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
+    """Keep everything in step continuously, until stopped (Ctrl-C or SIGTERM); also takes webhooks."""
+
+    async def work() -> None:
+        stop = _told_to_stop()
+        async with open_hub(project, prepare=True) as hub:
+            desk = HintDesk(hub.store, hub.engine.systems)
+            settings = hub.project.hub
+            async with serve(desk, settings.host, settings.port) as port:
+                if settings.public_url:
+                    for system, problem in (await desk.subscribe(settings.public_url)).items():
+                        errors.print(f"{system}: no webhooks ({problem}); it is polled.", markup=False)
+                health = f"http://{settings.host}:{port}/health"
+                _say(hub, json, {"health": health}, f"isthmus runs; {health}. Stop with Ctrl-C.")
+                await serve_work(hub, "run", stop)
+
+    run(work())
+    if not json:
+        console.print("Stopped.")
+
+
+def worker(project: ProjectOption = Path(), json: JsonOption = False) -> None:
+    """Share the work of a running hub: the same without the web server. Start and kill as many as you like."""
+
+    async def work() -> None:
+        stop = _told_to_stop()
+        async with open_hub(project, prepare=True) as hub:
+            _say(hub, json, {}, "A worker of isthmus runs. Stop with Ctrl-C.")
+            await serve_work(hub, "worker", stop)
+
+    run(work())
+    if not json:
+        console.print("Stopped.")
+
+
+def stop(project: ProjectOption = Path(), json: JsonOption = False) -> None:
+    """Stop all workers of the project, then its own PostgreSQL, when nobody uses it any more. Nothing is lost."""
+    server = EmbeddedServer(project / STATE_FOLDER / "pg")
+    left: list[Worker] = run(stop_workers(project, only_if_running=server))
+    stopped = server.stop(only_unused=True)
+    if json:
+        print_json({"stopped": stopped, "workers": left})
+    else:
+        for one in left:
+            errors.print(f"Process {one.pid} on {one.host} does not end; it may wait for a system.", markup=False)
+        console.print("The project's database is stopped." if stopped else "Somebody still uses the database.")
+    raise typer.Exit(Exit.OK if stopped and not left else Exit.DIFFERENT)
+
+
+def _told_to_stop() -> asyncio.Event:
+    """Set by Ctrl-C or SIGTERM."""
+    told = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    return told
+
+
+def _say(hub: Hub, json: bool, more: Mapping[str, str], text: str) -> None:
+    """The first line of a process that goes on, and the systems it does without for now."""
+    if json:
+        print_json({**more, "down": {name: str(error) for name, error in hub.down.items()}})
+    else:
+        console.print(text)
+    for system, error in hub.down.items():
+        errors.print(f"{system}: {error}", markup=False)

@@ -1,0 +1,1 @@
+"""The simulator: a whole company, its systems and its hub in one process and on one seed."""
