@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import datetime as dt
+import hashlib
+import hmac
+import json
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from isthmus.testing import Fault
-from tests.e2e.office import Office, money, see
+from tests.e2e.office import HEARD, Office, isthmus, money, see
 from tests.e2e.weather import PATIENCE, Weather, bad_weather, says
 
 pytestmark = [pytest.mark.lab]
@@ -280,3 +289,209 @@ def test_a_deal_in_another_currency_than_its_order_is_for_a_person_to_see(office
     assert office.deal(deal, "erp_currency") == "EUR"
     assert (office.carl.opportunity(deal) or {})["currency"] == "USD"
     assert money(office.deal(deal, "erp_net")) == 40
+
+
+@pytest.mark.flow("ERP-1")
+def test_a_record_that_breaks_the_mapping_is_set_aside_field_by_field(
+    office: Office, hub: Weather, crowd: list[Customer]
+) -> None:
+    """An amount without its currency is none; all else of that customer flows, and so do the others."""
+    broken = crowd[4]
+    office.carl.patch_account(
+        broken.account,
+        custom_fields={**office.account(broken.account)["custom_fields"], "erp_credit_limit": "5000"},
+        website="https://broken.example",
+    )
+    (entry,) = see(lambda: office.entries("failure", broken.account))
+    assert "currency" in entry["summary"]
+    assert set(entry["detail"]["fields"]) == {"credit_limit"}
+    see(lambda: broken.shows("erp", "https://broken.example"))
+    crowd[5].edit("crm", "https://whole.example")
+    see(lambda: crowd[5].shows("erp", "https://whole.example"))
+    office.carl.patch_account(
+        broken.account,
+        custom_fields={**office.account(broken.account)["custom_fields"], "erp_credit_limit": None},
+    )
+    see(lambda: office.entries("failure", broken.account) == [])
+
+
+# -- webhooks ------------------------------------------------------------------------------------------------------
+
+
+def test_a_webhook_that_is_not_signed_as_it_must_be_has_no_effect(office: Office, hub: Weather) -> None:
+    before = len(office.rows("select * from effect"))
+    told = _event(office, "account.updated", {"id": "11111111-1111-1111-1111-111111111111"})
+    hint = b'{"database": "erp", "records": [["party.party", 1]], "more": false}'
+    now = int(time.time())
+    assert _post(office, "crm", told, _signed("crm", "whsec_forged", told, now)) == 401
+    assert _post(office, "crm", told + b" ", _signed("crm", hub.hook_secret, told, now)) == 401
+    assert _post(office, "crm", told, _signed("crm", hub.hook_secret, told, now - 3600)) == 401
+    assert _post(office, "crm", told, {}) == 401
+    assert _post(office, "erp", hint, _signed("erp", "forged", hint, now)) == 401
+    assert _post(office, "erp", hint, {}) == 401
+    assert _post(office, "nobody", told, {}) == 404
+    garbage = b"\xff\xfe not JSON"
+    assert _post(office, "crm", garbage, _signed("crm", hub.hook_secret, garbage, now)) == 400
+    assert _post(office, "erp", garbage, _signed("erp", hub.hint_secret, garbage, now)) == 400
+    assert hub.log().count("hint.refused") == 8
+    assert len(office.rows("select * from effect")) == before
+
+
+@pytest.mark.flow("CH-2")
+def test_webhooks_repeated_or_out_of_order_change_nothing(office: Office, hub: Weather, crowd: list[Customer]) -> None:
+    customer = crowd[6]
+    customer.edit("crm", "https://first.example")
+    see(lambda: customer.shows("erp", "https://first.example"))
+    old = _event(office, "account.updated", office.account(customer.account))
+    customer.edit("crm", "https://second.example")
+    see(lambda: customer.shows("erp", "https://second.example"))
+    new = _event(office, "account.updated", office.account(customer.account))
+    writes = office.writes()
+    now = int(time.time())
+    hint = f'{{"database": "erp", "records": [["party.party", {customer.party}]], "more": false}}'.encode()
+    for body in (new, new, old, old):
+        assert _post(office, "crm", body, _signed("crm", hub.hook_secret, body, now)) == 202
+        assert _post(office, "erp", hint, _signed("erp", hub.hint_secret, hint, now)) == 202
+    # What comes after them is not held up by them.
+    crowd[7].edit("crm", "https://after.example")
+    see(lambda: crowd[7].shows("erp", "https://after.example"))
+    assert customer.shows("erp", "https://second.example")
+    assert customer.shows("crm", "https://second.example")
+    ours = "select effect.key from effect order by seq offset %s"
+    assert str(customer.party) not in [row["key"] for row in office.rows(ours, writes)]
+
+
+@pytest.mark.flow("CH-4")
+def test_webhooks_about_records_that_are_gone_ask_once_and_lose_nothing(office: Office, hub: Weather) -> None:
+    account, party = office.customer("Gone")
+    last = _event(office, "account.updated", office.account(account))
+    office.carl.delete_account(account)
+    (entry,) = see(lambda: office.entries("delete", account, party))
+    now = int(time.time())
+    never = _event(office, "account.updated", {"id": "22222222-2222-2222-2222-222222222222"})
+    hint = b'{"database": "erp", "records": [["party.party", 99999999], ["sale.sale", 99999999]], "more": false}'
+    deleted = _event(office, "account.deleted", {"id": account})
+    for body in (last, deleted, deleted, never):
+        assert _post(office, "crm", body, _signed("crm", hub.hook_secret, body, now)) == 202
+    assert _post(office, "erp", hint, _signed("erp", hub.hint_secret, hint, now)) == 202
+    _, other = office.customer("Alive")  # by now they all have been followed
+    assert office.party(other)["active"]
+    assert [one["id"] for one in office.entries("delete", account, party)] == [entry["id"]]
+    assert office.party(party)["active"]
+    assert office.rows("select * from link where key = any(%s)", ["22222222-2222-2222-2222-222222222222"]) == []
+
+
+def _event(office: Office, name: str, data: Mapping[str, Any]) -> bytes:
+    """A call as BottleCRM makes it, of something that happened a minute ago."""
+    at = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)
+    return json.dumps({"event": name, "created_at": at.isoformat(), "data": dict(data)}, default=str).encode()
+
+
+def _signed(system: str, secret: str, body: bytes, at: int) -> dict[str, str]:
+    mac = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    return {{"crm": "X-BottleCRM-Signature", "erp": "X-Isthmus-Signature"}[system]: f"t={at},v1={mac}"}
+
+
+def _post(office: Office, system: str, body: bytes, headers: Mapping[str, str]) -> int:
+    request = urllib.request.Request(f"{office.stage.hub_url()}/hooks/{system}", body, dict(headers), method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+# -- projects that are wrong ---------------------------------------------------------------------------------------
+
+
+def elsewhere(weather: Weather, folder: Path, old: str, new: str) -> Path:
+    """A copy of the project as it is in good weather, but for one thing."""
+    assert old in weather.sound
+    (folder / "isthmus.toml").write_text(weather.sound.replace(old, new))
+    shutil.copytree(weather.office.folder / "secrets", folder / "secrets")
+    return folder
+
+
+def found_wrong(folder: Path) -> dict[str, str]:
+    """What `check --live` says is wrong, by system."""
+    said = isthmus("check", "--live", "--json", "-C", folder)
+    assert said.code == 3, said
+    return {one["system"]: one["problem"] for one in said.json["live"] if one["problem"]}
+
+
+def test_a_wrong_address_is_told(office: Office, weather: Weather, tmp_path: Path) -> None:
+    found = found_wrong(elsewhere(weather, tmp_path, office.lab.tryton.url, "http://127.0.0.1:9"))
+    assert set(found) == {"erp"}
+    assert "127.0.0.1:9 cannot be reached" in found["erp"]
+
+
+def test_the_address_of_another_system_is_told(office: Office, weather: Weather, tmp_path: Path) -> None:
+    found = found_wrong(elsewhere(weather, tmp_path, office.lab.bottlecrm.url, office.lab.tryton.url))
+    assert set(found) == {"crm"}
+
+
+@pytest.mark.parametrize(
+    ("system", "secret", "told"), [("erp", "erp-password", "login 'hub'"), ("crm", "crm-token", "credentials")]
+)
+def test_a_wrong_login_is_told_without_the_secret(
+    weather: Weather, tmp_path: Path, system: str, secret: str, told: str
+) -> None:
+    folder = elsewhere(weather, tmp_path, "[packs]", "[packs]")
+    (folder / "secrets" / secret).write_text("wrong-but-secret-all-the-same")
+    found = found_wrong(folder)
+    assert set(found) == {system}
+    assert told in found[system]
+    assert "wrong-but-secret" not in "".join(HEARD)
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused_and_accepted_by_its_file(
+    office: Office, weather: Weather, tmp_path: Path
+) -> None:
+    tls = Path(__file__).with_name("tls")
+    with weather.encrypted("crm", tls) as url:
+        folder = elsewhere(weather, tmp_path, office.lab.bottlecrm.url, url)
+        found = found_wrong(folder)
+        assert set(found) == {"crm"}
+        assert "certificate" in found["crm"]
+        assert "ca_file" in found["crm"]
+        text = (folder / "isthmus.toml").read_text()
+        trusted = f'url = "{url}"\nhttp = {{ca_file = "{tls / "certificate.pem"}"}}'
+        (folder / "isthmus.toml").write_text(text.replace(f'url = "{url}"', trusted))
+        said = isthmus("check", "--live", "--json", "-C", folder)
+        assert said.code == 0, said
+
+
+def test_unknown_keys_are_told_with_their_place_and_the_nearest_name(weather: Weather, tmp_path: Path) -> None:
+    folder = elsewhere(weather, tmp_path, "quote_orders = true", "quote_order = true")
+    (folder / "flows").mkdir()
+    flow = "flow: customer\nextends: crm-erp/customer\nfields:\n  nmae: {}\n  email: {ownr: crm}\n"
+    (folder / "flows" / "customer.yaml").write_text(flow)
+    said = isthmus("check", "--json", "-C", folder)
+    assert said.code == 2
+    line = 1 + (folder / "isthmus.toml").read_text().splitlines().index("quote_order = true")
+    assert {(error["place"], error["message"], error["advice"]) for error in said.json["errors"]} == {
+        (f"isthmus.toml:{line}:1", "Unknown key of [systems.erp] 'quote_order'.", "Did you mean 'quote_orders'?"),
+        ("flows/customer.yaml:4:3", "Unknown field of Customer 'nmae'.", "Did you mean 'name'?"),
+        ("flows/customer.yaml:5:11", "Unknown key of field 'email' 'ownr'.", "Did you mean 'owner'?"),
+    }
+
+
+def test_a_field_that_a_system_does_not_have_is_told_with_the_nearest_name(weather: Weather, tmp_path: Path) -> None:
+    folder = elsewhere(weather, tmp_path, "[packs]", "[packs]")
+    (folder / "flows").mkdir()
+    flow = "flow: customer\nextends: crm-erp/customer\nfields:\n  website: {crm: websiet}\n"
+    (folder / "flows" / "customer.yaml").write_text(flow)
+    said = isthmus("check", "--live", "--json", "-C", folder)
+    assert said.code == 1
+    unknown = {one["system"]: one["unknown"] for one in said.json["live"]}
+    assert unknown["erp"] == []
+    (told,) = unknown["crm"]
+    assert "flows/customer.yaml:" in told
+    assert told.endswith("crm account has no field 'websiet'. Did you mean 'website'?")
+
+
+def test_no_secret_was_ever_printed(office: Office, weather: Weather) -> None:
+    assert len(office.hub_log()) > 1000
+    assert len("".join(HEARD)) > 1000
+    assert office.told_secrets() == []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from isthmus.lab.json_client import send
@@ -24,10 +26,14 @@ class Weather:
 
     def __init__(self, office: Office, crm: FaultyProxy, erp: FaultyProxy, loop: asyncio.AbstractEventLoop) -> None:
         self.office, self.crm, self.erp = office, crm, erp
+        self.sound = office.project.read_text()
+        """``isthmus.toml`` as it is in good weather."""
         self._loop = loop
         self._started = 0
         self.hook_secret = ""
         """What the CRM signs its webhooks with."""
+        self.hint_secret = (office.folder / "secrets" / "erp-hint-secret").read_text()
+        """What the ERP signs its hints with."""
 
     def proxy(self, system: str) -> FaultyProxy:
         """What stands before this system."""
@@ -46,6 +52,16 @@ class Weather:
         """What the hub logged since the weather began."""
         return self.office.hub_log()[self._started :]
 
+    @contextmanager
+    def encrypted(self, system: str, tls: Path) -> Iterator[str]:
+        """Address at which the system speaks HTTPS, with the certificate in this folder."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tls / "certificate.pem", tls / "key.pem")
+        proxy = FaultyProxy(self.proxy(system).url, tls=context)
+        self._do(proxy.heal())
+        yield proxy.url
+        self._do(proxy.stop())
+
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
@@ -55,7 +71,7 @@ class Weather:
         self.hook_secret = _rotated_secret(self.office)
         self.office.secret("crm-webhook-secret", self.hook_secret)
         self._started = len(self.office.hub_log())
-        text = self.office.project.read_text()
+        text = self.sound
         for system, real in (("crm", self.office.lab.bottlecrm.url), ("erp", self.office.lab.tryton.url)):
             assert f'url = "{real}"' in text
             lines = f'url = "{self.proxy(system).url}"\nhttp = {{read_timeout = {PATIENCE}}}'
@@ -77,14 +93,13 @@ def bad_weather(office: Office) -> Iterator[Weather]:
     thread.start()
     weather = Weather(office, FaultyProxy(office.lab.bottlecrm.url), FaultyProxy(office.lab.tryton.url), loop)
     weather.heal()
-    sound = office.project.read_text()
     office.stage.stop_hub()
     try:
         office.project.write_text(weather.project())
         yield weather
     finally:
         office.stage.stop_hub()
-        office.project.write_text(sound)
+        office.project.write_text(weather.sound)
         office.stage.start_hub()
         for system in SYSTEMS:
             weather.down(system)
