@@ -139,10 +139,13 @@ class Office:
 
     # -- what the hub remembers ------------------------------------------------------------------------------------
 
+    def database(self) -> str:
+        """Address of the hub's own database."""
+        return EmbeddedServer(self.folder / ".isthmus" / "pg").url
+
     def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         """Rows of the hub's own tables."""
-        url = EmbeddedServer(self.folder / ".isthmus" / "pg").url
-        with psycopg.connect(url, row_factory=dict_row, options="-c search_path=isthmus") as connection:
+        with psycopg.connect(self.database(), row_factory=dict_row, options="-c search_path=isthmus") as connection:
             return list(connection.execute(sql, values))  # type: ignore[call-overload]
 
     def entries(self, kind: str, *keys: object) -> list[dict[str, Any]]:

@@ -90,9 +90,7 @@ UNREADABLE: dict[str, tuple[Fault | None, str]] = {
     "down": (None, "cannot be reached"),
     "slow": (Fault.DELAY, "no answer in time"),
     "rate limited": (Fault.TOO_MANY, "asks us to slow down"),
-    "failing": (Fault.BROKEN, "failed (status 500)"),
     "an error page": (Fault.GARBAGE, "is not"),
-    "no HTTP at all": (Fault.NOISE, "connection lost"),
     "half an answer": (Fault.HALF, "connection lost"),
 }
 
@@ -442,7 +440,7 @@ def test_a_wrong_login_is_told_without_the_secret(
     found = found_wrong(folder)
     assert set(found) == {system}
     assert told in found[system]
-    assert "wrong-but-secret" not in "".join(HEARD)
+    assert "wrong-but-secret" not in "".join(HEARD)  # for the others see the fixture of the office
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused_and_accepted_by_its_file(
@@ -489,9 +487,3 @@ def test_a_field_that_a_system_does_not_have_is_told_with_the_nearest_name(weath
     (told,) = unknown["crm"]
     assert "flows/customer.yaml:" in told
     assert told.endswith("crm account has no field 'websiet'. Did you mean 'website'?")
-
-
-def test_no_secret_was_ever_printed(office: Office, weather: Weather) -> None:
-    assert len(office.hub_log()) > 1000
-    assert len("".join(HEARD)) > 1000
-    assert office.told_secrets() == []

@@ -54,7 +54,8 @@ class Weather:
 
     @contextmanager
     def encrypted(self, system: str, tls: Path) -> Iterator[str]:
-        """Address at which the system speaks HTTPS, with the certificate in this folder."""
+        """Address at which the system speaks HTTPS, with the certificate in this folder: it signed itself, is good for
+        a hundred years, and its key opens nothing else."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(tls / "certificate.pem", tls / "key.pem")
         proxy = FaultyProxy(self.proxy(system).url, tls=context)
