@@ -15,18 +15,19 @@ from typing import Any
 import psutil
 
 from benchmarks.figures import Figure, machine
-from benchmarks.linking import Linked, catch_up
 from benchmarks.phases import Phases, metering
 from benchmarks.place import stage
 from benchmarks.processes import cpu_seconds
 from benchmarks.replay import Replayed, replay
 from benchmarks.tape import Tape, gaps, overlap, recorded_system, union
+from isthmus.app.approving import catch_up_approving
 from isthmus.app.bootstrap import STATE_FOLDER, open_hub, open_system, read_project, wanted_custom_fields
 from isthmus.app.lab_project import write_lab_project
 from isthmus.cli.demo import Stage
 from isthmus.connector import Preparable, System
 from isthmus.errors import IsthmusError
 from isthmus.store import EmbeddedServer
+from isthmus.sync.engine import Round
 from isthmus.sync.world import World
 
 __all__ = ["first_link"]
@@ -41,7 +42,7 @@ class _Run:
 
     def __init__(self) -> None:
         self.tape, self.phases = Tape(), Phases()
-        self.linked = Linked()
+        self.linked = Round()
         self.seconds = self.cpu = self.postgres = 0.0
         self.start = self.end = 0.0
         self.profile = ""
@@ -83,7 +84,7 @@ async def _hub(folder: Path, *, profiled: bool) -> _Run:
             cpu, database = time.process_time(), cpu_seconds(postgres, children=True)
             run.start = time.perf_counter()
             with cProfile.Profile() if profiled else nullcontext() as measured:
-                run.linked = await catch_up(hub)
+                run.linked = await catch_up_approving(hub, by="benchmark")
             run.end = time.perf_counter()
             run.seconds = run.end - run.start
             run.cpu = time.process_time() - cpu
@@ -144,7 +145,6 @@ def _figures(run: _Run, bare: Replayed, where: str, size: str) -> list[Figure]:
     read = sum(call.records for call in run.tape.calls if call.method in ("scan", "changes", "fetch"))
     records = read + written
     rows: list[tuple[str, float, str, float | None]] = [
-        ("without_second_looks", run.seconds, "s", bare.seconds - _repeated(bare.tape)),
         ("calls", len(run.tape.calls), "calls", len(bare.tape.calls)),
         ("rate", records / run.seconds, "records/s", records / bare.seconds),
         ("cpu", run.cpu, "CPU s", bare.cpu_seconds),
@@ -169,20 +169,6 @@ def _figures(run: _Run, bare: Replayed, where: str, size: str) -> list[Figure]:
     return [whole, *parts]
 
 
-def _repeated(tape: Tape) -> float:
-    """Seconds that a system was kept by complete scans and feeds of a resource that had been read whole before; of
-    the slowest system. A hub that looked only once would not need them."""
-    found: dict[str, float] = {}
-    for name in tape.systems():
-        whole: set[str] = set()
-        for call in tape.of(name):
-            if call.method in ("scan", "changes") and call.resource in whole:
-                found[name] = found.get(name, 0.0) + call.seconds
-            if call.method == "scan" and not getattr(call.answer, "more", True):
-                whole.add(call.resource)
-    return max(found.values(), default=0.0)
-
-
 def _alone(run: _Run) -> float:
     """Seconds in which no far call was under way: what everybody waited for was the hub."""
     return run.seconds - overlap([(run.start, run.end)], union(run.tape.calls))
@@ -194,7 +180,6 @@ def _detail(run: _Run, bare: Replayed, read: int, written: int) -> dict[str, Any
     return {
         "records_read": read,
         "records_written": written,
-        "approvals": run.linked.approvals,
         "calls": [_kind(name, run.tape, bare.tape) for name in run.tape.counts()],
         "call_seconds": {
             name: {

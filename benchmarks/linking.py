@@ -8,50 +8,22 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-import msgspec
-
-from isthmus.app.approving import approve_brakes
-from isthmus.app.bootstrap import Hub, clock, open_hub, open_store
+from isthmus.app.approving import catch_up_approving
+from isthmus.app.bootstrap import clock, open_hub, open_store
 from isthmus.store import Reads
 from isthmus.sync.world import World
 
-__all__ = ["Linked", "catch_up", "link", "until_calm"]
+__all__ = ["link", "until_calm"]
 
 PATIENCE = 300.0
 """Seconds until a hub that does not come to rest is given up."""
-
-
-class Linked(msgspec.Struct, kw_only=True):
-    """What a first link did. ``approvals``: how often a mass change waited for a yes."""
-
-    read: int = 0
-    met: int = 0
-    handled: int = 0
-    approvals: int = 0
-    problems: dict[str, str] = {}
-
-
-async def catch_up(hub: Hub) -> Linked:
-    """Catch up, approving every mass change, until nothing is left to do."""
-    done = Linked()
-    while True:
-        turn = await hub.engine.catch_up()
-        done.read += turn.read
-        done.met += turn.met
-        done.handled += turn.handled
-        done.problems |= turn.problems
-        if done.approvals and not turn.handled:
-            return done
-        if not await approve_brakes(hub, by="benchmark"):
-            return done
-        done.approvals += 1
 
 
 async def link(folder: Path, say: Callable[[str], None]) -> None:
     """First link of the project in ``folder``, as preparation of another benchmark."""
     say("linking the two systems first")
     async with open_hub(folder, prepare=True) as hub:
-        done = await catch_up(hub)
+        done = await catch_up_approving(hub, by="benchmark")
     say(f"linked: {done.handled} writes; problems: {done.problems or 'none'}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ from isthmus.app.bootstrap import Hub, clock, new_id, open_store
 from isthmus.model.state import InboxEntry, InboxKind
 from isthmus.store import Reads
 from isthmus.sync.decide import decide, retry
+from isthmus.sync.engine import Round
 from isthmus.sync.world import World
 
-__all__ = ["approve_brakes", "decide_entry", "retry_parked"]
+__all__ = ["approve_brakes", "catch_up_approving", "decide_entry", "retry_parked"]
 
 
 async def approve_brakes(hub: Hub, *, by: str) -> int:
@@ -21,6 +22,24 @@ async def approve_brakes(hub: Hub, *, by: str) -> int:
     for entry in entries:
         await decide(hub.store, hub.world, entry.id, "approve", by=by, now=clock(), new_id=new_id)
     return len(entries)
+
+
+async def catch_up_approving(
+    hub: Hub,
+    *,
+    by: str,
+    report: Callable[[str, str, int], None] | None = None,
+    after_round: Callable[[Round], None] | None = None,
+) -> Round:
+    """Catch up once, approving every mass change on the way. What was approved is written without reading everything
+    again."""
+    done = await hub.engine.catch_up(report, after_round)
+    while await approve_brakes(hub, by=by):
+        before = done.handled
+        done = await hub.engine.settle(done, after_round)
+        if done.handled == before:
+            break
+    return done
 
 
 async def decide_entry(

@@ -58,11 +58,18 @@ console = Console(width=None if sys.stdout.isatty() else 160)
 errors = Console(stderr=True)
 
 
+_LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+
+def log_to(file: Path) -> None:
+    """Keep the log of this process in a file, not among what is shown."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(filename=file, level=logging.INFO, format=_LOG_FORMAT)
+
+
 def run[T](work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end, with logs on standard error at the level of ``ISTHMUS_LOG`` (default warning)."""
-    logging.basicConfig(
-        level=os.environ.get("ISTHMUS_LOG", "WARNING").upper(), format="%(asctime)s %(levelname)s %(message)s"
-    )
+    logging.basicConfig(level=os.environ.get("ISTHMUS_LOG", "WARNING").upper(), format=_LOG_FORMAT)
     return asyncio.run(work)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from isthmus.app.approving import approve_brakes
+from isthmus.app.approving import catch_up_approving
 from isthmus.app.bootstrap import clock, open_hub
 from isthmus.app.planning import PlanLine, PlanReport, make_plan
 from isthmus.app.summary import SyncSummary, summarise
@@ -104,11 +104,10 @@ def sync(
         async with open_hub(project, prepare=True) as hub:
             began = clock()
             with _progress(json) as progress:
-                done = await hub.engine.catch_up(_reading(progress))
-                while yes and await approve_brakes(hub, by="command line"):
+                if yes:
+                    done = await catch_up_approving(hub, by="command line", report=_reading(progress))
+                else:
                     done = await hub.engine.catch_up(_reading(progress))
-                    if not done.handled:
-                        break
             return await summarise(hub, done, began)
 
     summary = run(work())

@@ -90,6 +90,8 @@ class SessionLocks:
         """Give everything back with the connection."""
         if self._connection is not None:
             with contextlib.suppress(psycopg.Error):
+                # The server notices that we left a moment later; whoever comes next need not wait for that.
+                await self._connection.execute(query("unlock_all"))
                 await self._connection.close()
         self._connection = None
         self._held.clear()

@@ -29,10 +29,15 @@ from isthmus.sync.unsure import resolve_unsure
 from isthmus.sync.working import doubt_about
 from isthmus.sync.world import World
 
-__all__ = ["CLAIM", "Applier"]
+__all__ = ["Applier", "claim_of"]
 
 CLAIM = 200
-"""Most links handled between two commits."""
+"""Most links handled between two commits, unless the system takes more in one call."""
+
+
+def claim_of(resource: Resource) -> int:
+    """Most links of this resource that are handled between two commits."""
+    return max(CLAIM, resource.traits.write_batch)
 
 
 class Applier:
@@ -64,7 +69,7 @@ class Applier:
         due, allowed = await self._claim(lanes)
         if not due:
             return 0
-        unsure = [link for link in due if link.intent is not None and link.intent.sent_at is not None]
+        unsure = [link for link in due if is_unsure(link)]
         if unsure:
             await resolve_unsure(
                 self._store, self._world, self._resource, unsure, clock=self._clock, new_id=self._new_id
@@ -85,7 +90,7 @@ class Applier:
             if feed is None or feed.scanned_at is None:
                 # What is to be created may stand on a page that nobody has read yet.
                 held.append("creates")
-            due = await tx.due_links(self._flow.name, self._system, now, CLAIM, held, lanes)
+            due = await tx.due_links(self._flow.name, self._system, now, claim_of(self._resource), held, lanes)
             due = allowed.within(due)
             await allowed.charge(tx, due, now)
         return due, allowed
@@ -221,3 +226,8 @@ class Applier:
 def _write(step: Step) -> Write:
     assert step.write is not None
     return step.write
+
+
+def is_unsure(link: Link) -> bool:
+    """Whether a create was sent whose outcome is not known."""
+    return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None

@@ -19,7 +19,7 @@ from isthmus import events
 from isthmus.connector import System
 from isthmus.errors import IsthmusError, Misconfigured, StoreUnavailable
 from isthmus.model.state import FeedState, Problem
-from isthmus.sync.apply import CLAIM, Applier
+from isthmus.sync.apply import Applier, claim_of
 from isthmus.sync.contact import meet
 from isthmus.sync.health import Health
 from isthmus.sync.observe import Observer
@@ -188,8 +188,10 @@ class Engine:
             lanes = await tx.due_lanes(flow, system, self._clock())
         share = math.ceil(sum(lane.due for lane in lanes) / (2 * workers))
         side = self.world.flows[flow].sides[system]
-        batch = self.systems[system].resources()[side.resource].traits.write_batch
-        return await self.store.take_lanes(place, lanes, min(CLAIM, max(share, batch)))
+        resource = self.systems[system].resources()[side.resource]
+        return await self.store.take_lanes(
+            place, lanes, min(claim_of(resource), max(share, resource.traits.write_batch))
+        )
 
     def applier(self, flow: str, system: str) -> Applier:
         """The applier of one flow and system."""
@@ -258,8 +260,12 @@ class Engine:
         report: Callable[[str, str, int], None] | None = None,
         after_round: Callable[[Round], None] | None = None,
     ) -> Round:
-        """Observe everything, then meet and apply until nothing is due now. Systems are written side by side."""
-        done = await self.observe_all(report)
+        """Observe everything, then settle what follows from it."""
+        return await self.settle(await self.observe_all(report), after_round)
+
+    async def settle(self, done: Round, after_round: Callable[[Round], None] | None = None) -> Round:
+        """Meet and apply until nothing is due now, without looking at whole resources; adds to ``done``. Systems are
+        written side by side."""
         for _ in range(ROUNDS):
             met = await self.meet_all() or 0
             handled = 0

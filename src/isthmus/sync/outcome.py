@@ -17,7 +17,7 @@ from isthmus import events
 from isthmus.connector import Gone, Record, WriteAnswer
 from isthmus.errors import Ambiguous, IsthmusError, NeedsPerson, Retryable, Stale, UnknownOutcome
 from isthmus.model.fields import Canonical
-from isthmus.model.state import Effect, InboxKind, Item, Link, LinkState, NotHeld
+from isthmus.model.state import Effect, InboxKind, Intent, Item, Link, LinkState, NotHeld
 from isthmus.sync.absorb import Seen, absorb_gone, absorb_written, agreed
 from isthmus.sync.plan import Step, StepKind
 from isthmus.sync.ports import Store, Transaction
@@ -95,15 +95,7 @@ def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: dateti
     whatever a later reading shows instead of it came after it, and is an edit of it."""
     step = outcome.step
     crossed = link.seen_at is not None and link.seen_at >= began
-    for other in list(work.links.values()):
-        same = (other.flow, other.system, other.resource, other.key) == (
-            link.flow,
-            link.system,
-            link.resource,
-            seen.key,
-        )
-        if not same or other.id == link.id:
-            continue
+    for other in work.rivals(link, seen.key):
         if other.item is None:
             crossed = True
             work.drop_link(other)
@@ -147,7 +139,20 @@ def _other(work: Working, link: Link, outcome: Outcome, jitter: float) -> None:
     elif isinstance(answer, UnknownOutcome):
         delay = pause(link.attempts, jitter, answer.wait)
         problem = problem_of(answer, work.now)
-        work.put_link(replace(link, due_at=work.now + delay, attempts=link.attempts + 1, problem=problem, digest=None))
+        intent = link.intent
+        if link.state is LinkState.LINKED:
+            # Should it have arrived, it must be known as ours when it shows up.
+            intent = Intent(token=link.id, fields=dict(step.values), sent_at=work.now)
+        work.put_link(
+            replace(
+                link,
+                due_at=work.now + delay,
+                attempts=link.attempts + 1,
+                intent=intent,
+                problem=problem,
+                digest=None,
+            )
+        )
     elif isinstance(answer, Retryable):
         events.emit(events.WRITE_RETRY, system=link.system, link=link.id, code=answer.code)
         delay = pause(link.attempts, jitter, answer.wait)

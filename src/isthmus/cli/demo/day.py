@@ -15,6 +15,7 @@ import msgspec
 
 from isthmus.cli.demo.stage import Stage
 from isthmus.lab.people import CrmUser, ErpUser
+from isthmus.model.state import InboxEntry
 
 __all__ = ["CUSTOMER", "Day", "StepResult"]
 
@@ -65,7 +66,7 @@ class Day:
             time.sleep(0.1)
         seconds = time.monotonic() - began
         seen = bool(found)
-        detail = str(found) if seen and not isinstance(found, bool) else ""
+        detail = str(found) if seen and isinstance(found, str | int | Decimal) and not isinstance(found, bool) else ""
         self.results.append(StepResult(what, seen, seconds, detail))
         mark = "✓" if seen else "✗ NOT SEEN:"
         self._say(f"  {mark} {what}{': ' + detail if detail else ''}  ({seconds:.2f} s)")
@@ -120,13 +121,15 @@ class Day:
         self.erp.set_contact(self.party, "website", "https://yunfan.example")
         self.stage.start_hub()
         self.see("the website arrives in the CRM all the same", self._website)
-        entry = self.see("the phone number waits in the inbox, nothing is overwritten", self._conflict_entry)
+        entry: InboxEntry | None = self.see(
+            "the phone number waits in the inbox, nothing is overwritten", self._conflict_entry
+        )
         kept = self._phones() == ("+4940111111", "+4940222222")
         self.results.append(StepResult("both sides still have their own number", kept, 0.0))
         if entry is None:
             return
         self._say("  Erin decides: the CRM's number is right.")
-        self.stage.decide(str(entry), self.stage.side_of(str(entry), "crm"))
+        self.stage.decide(entry.id, "far" if entry.detail["system"] == "crm" else "hub")
         self.see("both systems have the decided number", lambda: len(set(self._phones())) == 1)
 
     def deal_won(self) -> None:
@@ -264,8 +267,8 @@ class Day:
         theirs = next(m["value"] for m in party["contact_mechanisms"] if m["type"] == "phone" and not m["name"])
         return (str(account["phone"]).replace(" ", ""), str(theirs).replace(" ", ""))
 
-    def _conflict_entry(self) -> str:
-        return self.stage.open_conflict("phone", {self.account, str(self.party)})
+    def _conflict_entry(self) -> InboxEntry | None:
+        return self.stage.open_conflict("phone", [("crm", "account", self.account), ("erp", "party", str(self.party))])
 
     def _sale(self) -> int | None:
         party_sales = self.erp.read("sale.sale", [["party", "=", self.party]], ["state", "total_amount", "number"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from isthmus.app.approving import approve_brakes
+from isthmus.app.approving import catch_up_approving
 from isthmus.app.bootstrap import clock, open_hub, open_store
 from isthmus.app.planning import make_plan
 from isthmus.app.summary import status_report, summarise
@@ -18,6 +18,7 @@ from isthmus.app.tracing import trace
 from isthmus.cli.answers import show_status, show_trace
 from isthmus.cli.demo.day import Day, StepResult
 from isthmus.cli.demo.stage import Stage
+from isthmus.cli.show import log_to
 from isthmus.cli.syncing import show_plan
 from isthmus.store import Reads
 from isthmus.sync.engine import Round
@@ -36,6 +37,7 @@ def play(folder: Path, size: str, console: Console, *, stop_after: bool) -> list
 
     began = time.monotonic()
     stage = Stage(folder, say)
+    log_to(stage.log)
     try:
         say("Setting the stage: a real ERP (Tryton) and a real CRM (BottleCRM), with data that overlap and differ.")
         stage.set_up(size)
@@ -78,11 +80,7 @@ async def _first_link(stage: Stage, say: Callable[[str], None]) -> None:
         def written(done: Round) -> None:
             tell(f"  {done.read} records read, {done.handled} written or looked at …")
 
-        done = await hub.engine.catch_up(after_round=written)
-        while await approve_brakes(hub, by="demo"):
-            done = await hub.engine.catch_up(after_round=written)
-            if not done.handled:
-                break
+        done = await catch_up_approving(hub, by="demo", after_round=written)
         summary = await summarise(hub, done, start)
         say(
             f"{summary.written} writes in {time.monotonic() - began:.1f} s; "

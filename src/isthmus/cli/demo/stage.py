@@ -20,7 +20,7 @@ from isthmus.app.lab_project import LAB_FOLDER, write_lab_project
 from isthmus.errors import LabError
 from isthmus.lab import Lab
 from isthmus.lab.people import CrmUser, ErpUser
-from isthmus.model.state import InboxEntry
+from isthmus.model.state import InboxEntry, InboxKind
 from isthmus.store import EmbeddedServer, Reads
 
 __all__ = ["Stage"]
@@ -36,7 +36,8 @@ class Stage:
         self.folder, self._say = folder.absolute(), say
         self.lab = Lab(self.folder / LAB_FOLDER, report=lambda message: say(f"  {message}"))
         self._pid_file = self.folder / STATE_FOLDER / "hub.pid"
-        self._log = self.folder / STATE_FOLDER / "hub.log"
+        self.log = self.folder / STATE_FOLDER / "hub.log"
+        """Where the hub's log goes."""
         self._hub: subprocess.Popen[bytes] | None = None
 
     def set_up(self, size: str) -> None:
@@ -62,8 +63,8 @@ class Stage:
 
     def start_hub(self) -> None:
         """``isthmus run`` as a process of its own, ready to take webhooks. Raises ``LabError`` with its log."""
-        self._log.parent.mkdir(parents=True, exist_ok=True)
-        with self._log.open("ab") as log:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
             process = self._hub = subprocess.Popen(
                 [sys.executable, "-m", "isthmus", "run", "-C", str(self.folder)],
                 stdout=log,
@@ -77,8 +78,8 @@ class Stage:
         limit = time.monotonic() + START_SECONDS
         while not _answers(url):
             if process.poll() is not None or time.monotonic() > limit:
-                tail = self._log.read_text(errors="replace")[-2000:]
-                raise LabError(f"The hub did not start. The end of {self._log}:\n{tail}")
+                tail = self.log.read_text(errors="replace")[-2000:]
+                raise LabError(f"The hub did not start. The end of {self.log}:\n{tail}")
             time.sleep(0.1)
 
     def hub_url(self) -> str:
@@ -97,24 +98,20 @@ class Stage:
             return None
         return pid if b"isthmus" in command else None
 
-    def open_conflict(self, field: str, keys: Collection[str]) -> str:
-        """Id of the open inbox entry about a conflict of this field in one of these records; empty when there is
-        none."""
-        entries = asyncio.run(self._conflicts())
-        return next((e.id for e in entries if field in e.detail["fields"] and e.detail["key"] in keys), "")
-
-    def side_of(self, entry: str, system: str) -> str:
-        """Which choice means the value of ``system``: ``far`` when the entry is about its record, else ``hub``."""
-        found = next(e for e in asyncio.run(self._conflicts()) if e.id == entry)
-        return "far" if found.detail["system"] == system else "hub"
+    def open_conflict(self, field: str, records: Collection[tuple[str, str, str]]) -> InboxEntry | None:
+        """The open inbox entry about a conflict of this field in one of these records (system, resource, key)."""
+        entries = asyncio.run(self._conflicts(records))
+        return next((entry for entry in entries if field in entry.detail["fields"]), None)
 
     def decide(self, entry: str, choice: str) -> None:
         """Decide an inbox entry, as ``isthmus inbox decide`` does."""
         asyncio.run(decide_entry(self.folder, entry, choice, by="erin", fields={}, item=None))
 
-    async def _conflicts(self) -> list[InboxEntry]:
+    async def _conflicts(self, records: Collection[tuple[str, str, str]]) -> list[InboxEntry]:
         async with open_store(self.folder) as (_, store):
-            return await Reads(store).inbox(kind="conflict")
+            reads = Reads(store)
+            links = [link.id for record in records for link in await reads.links_of_record(*record)]
+            return [e for e in await reads.entries_about(links) if e.kind is InboxKind.CONFLICT]
 
     def stop_hub(self) -> None:
         """Stop the hub that this or an earlier demo left running."""
