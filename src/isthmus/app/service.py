@@ -134,11 +134,11 @@ class Service:
                     self._meet.set()
                 wait = await self._attempt(self._engine.seconds_until_look(system, resource))
             # Due and yet not looked at: it failed, or another worker is at it.
-            doubt.clear()
+            rest = wait or min(every, self._down_for(system, resource) or TAKEN * 5)
             with contextlib.suppress(TimeoutError):
-                pause_seconds = wait or min(every, self._down_for(system, resource) or TAKEN * 5)
-                async with asyncio.timeout(max(0.05, pause_seconds)):
+                async with asyncio.timeout(max(0.05, rest)):
                     await doubt.wait()
+            doubt.clear()
             wait = await self._attempt(self._engine.seconds_until_look(system, resource))
 
     async def _attempt[N: (int, float)](self, work: Awaitable[N], system: str | None = None) -> N | int:
