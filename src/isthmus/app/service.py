@@ -70,6 +70,8 @@ class Service:
         self._reopen, self._revive = reopen, revive
         self._kicks: dict[str, asyncio.Event] = {}
         self._hinted: dict[str, asyncio.Event] = {}
+        self._doubts: dict[str, list[asyncio.Event]] = {}
+        """Per system one for each poller: something there failed, ask anew when to look."""
         self._meet = asyncio.Event()
         self.rounds = 0
 
@@ -92,10 +94,12 @@ class Service:
         """The tasks of one open system."""
         self._kicks[system] = asyncio.Event()
         self._hinted[system] = asyncio.Event()
+        resources = {name: asyncio.Event() for name in self._engine.world.resources(system)}
+        self._doubts[system] = list(resources.values())
         jobs = [
             self._drive(system),
             self._follow(system),
-            *(self._poll(system, name) for name in self._engine.world.resources(system)),
+            *(self._poll(system, name, doubt) for name, doubt in resources.items()),
         ]
         return [group.create_task(job) for job in jobs]
 
@@ -124,7 +128,7 @@ class Service:
 
     # -- tasks ---------------------------------------------------------------------------------------------------
 
-    async def _poll(self, system: str, resource: str) -> None:
+    async def _poll(self, system: str, resource: str, doubt: asyncio.Event) -> None:
         every = self._engine.world.every(system, resource)
         # Spread the first looks a little, so that not everything asks at the same moment for ever after.
         await asyncio.sleep(self._jitter() * min(1.0, every / 10))
@@ -136,14 +140,21 @@ class Service:
                     self._meet.set()
                 wait = await self._attempt(self._engine.seconds_until_look(system, resource))
             # Due and yet not looked at: it failed, or another worker is at it.
-            await asyncio.sleep(max(0.05, wait or min(every, self._down_for(system, resource) or TAKEN * 5)))
+            rest = wait or min(every, self._down_for(system, resource) or TAKEN * 5)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.05, rest)):
+                    await doubt.wait()
+            doubt.clear()
             wait = await self._attempt(self._engine.seconds_until_look(system, resource))
 
-    async def _attempt[N: (int, float)](self, work: Awaitable[N]) -> N | int:
-        """The number that the work gives; 0 when it failed."""
+    async def _attempt[N: (int, float)](self, work: Awaitable[N], system: str | None = None) -> N | int:
+        """The number that the work gives; 0 when it failed. What failed in ``system`` is looked at as soon as that is
+        back, and not only in its interval."""
         try:
             return await work
         except IsthmusError as error:
+            for doubt in self._doubts[system] if system is not None else ():
+                doubt.set()
             await self._endure(error)
             return 0
 
@@ -205,8 +216,8 @@ class Service:
             if resource not in known or resource not in self._engine.world.resources(system):
                 continue
             events.emit(events.HINT_RECEIVED, logging.DEBUG, system=system, resource=resource, keys=len(keys))
-            # A hint whose look fails is not lost: it only said "sooner", the resource's own interval comes anyway.
-            await self._attempt(self._engine.look(system, resource, keys))
+            # A hint whose look fails is not lost: the resource counts as failing, and is looked at when it can be.
+            await self._attempt(self._engine.look(system, resource, keys), system)
         self._meet.set()
 
     async def _meeting(self) -> None:
@@ -227,7 +238,7 @@ class Service:
         kick = self._kicks[system]
         while True:
             kick.clear()
-            handled = await self._attempt(self._engine.settle_system(system))
+            handled = await self._attempt(self._engine.settle_system(system), system)
             self.rounds += 1
             if handled:
                 self._meet.set()

@@ -47,7 +47,7 @@ def explain_link(
     fields: dict[str, Any] = {
         name: {"base": c.base, "hub": c.hub, link.system: c.far} for name, c in link.conflicts.items()
     }
-    fields |= {name: {"wanted": n.wanted, link.system: n.got} for name, n in link.not_held.items()}
+    fields |= {name: {"wanted": n.wanted, link.system: n.got} for name, n in link.not_held.items() if n.sure}
     if item is not None and not fields and state == "waiting to be written":
         lens = world.lenses[(link.flow, link.system)]
         fields = {

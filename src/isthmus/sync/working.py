@@ -342,7 +342,7 @@ def pending(link: Link, item: Item, lens: Lens) -> dict[str, Canonical]:
         if field not in link.base and wanted is None:
             continue
         held = link.not_held.get(field)
-        if held is not None and held.wanted == wanted:
+        if held is not None and held.sure and held.wanted == wanted:
             continue
         found[field] = value
     return found
