@@ -124,7 +124,7 @@ def test_compare_finds_what_nobody_told_and_repair_mends_it(day: Day) -> None:
     where = ["-C", str(day.stage.folder), "--json"]
     found = json.loads(runner.invoke(app, ["compare", "customer", *where]).stdout)
     missed = [drift for drift in found["drifts"] if drift["key"] == day.account]
-    assert [drift["kind"] for drift in missed] == ["missed change"]
+    assert [drift["kind"] for drift in missed] == ["edited while paused"]
     assert missed[0]["fields"]["website"]["far"] == "https://new.yunfan.example"
     mended = json.loads(runner.invoke(app, ["compare", "customer", "--repair", *where]).stdout)
     assert [drift for drift in mended["drifts"] if drift["key"] in (day.account, str(day.party))] == []

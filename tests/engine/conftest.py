@@ -12,7 +12,7 @@ from tests.store_fixtures import TEMPLATE, _database, pg_server
 
 __all__ = ["pg_server"]
 
-TABLES = "item, link, journal, effect, evidence, inbox, feed, scan_seen, approval, traffic, hint, meta"
+TABLES = "item, link, journal, effect, evidence, inbox, feed, scan_seen, approval, traffic, hint, meta, drift"
 
 
 @pytest.fixture(scope="session")

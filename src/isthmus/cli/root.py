@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from isthmus import __version__
-from isthmus.cli import answers, inbox, lab, project, running, syncing
+from isthmus.cli import answers, comparing, inbox, lab, project, running, syncing
 
 __all__ = ["app"]
 
@@ -43,7 +43,7 @@ app.command("stop")(running.stop)
 app.command("status")(answers.status)
 app.command("explain")(answers.explain)
 app.command("trace")(answers.trace)
-app.command("compare")(answers.compare)
+app.command("compare")(comparing.compare)
 app.command("retry")(inbox.retry)
 app.add_typer(inbox.app, name="inbox", help="Where people decide.")
 app.add_typer(lab.app, name="lab", help="The real systems of the lab.")

@@ -16,6 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 from isthmus.errors import Unavailable
 from isthmus.model.state import Sighting
 from isthmus.store.codec import payload, register
+from isthmus.store.comparing import CompareWorkspace
 from isthmus.store.faults import check_version, parsed, place, translated
 from isthmus.store.locks import SessionLocks
 from isthmus.store.migrate import migrate
@@ -231,6 +232,18 @@ class PostgresStore:
             store = ScratchStore(connection, self.url, self._clock)
             await store.fill()
             yield store
+
+    @asynccontextmanager
+    async def comparing(self) -> AsyncIterator[CompareWorkspace]:
+        """Room for a complete comparison, in a session of its own."""
+        try:
+            connection = await connect(self.url)
+        except psycopg.Error as error:
+            raise translated(error, self.url) from error
+        async with connection:
+            workspace = CompareWorkspace(connection, self.url, self._clock)
+            await workspace.make()
+            yield workspace
 
     async def remember(self, name: str, value: Any) -> None:
         """Keep a small JSON fact about this hub."""

@@ -22,3 +22,7 @@ inbox.id, inbox.kind, inbox.subject, inbox.flow, inbox.summary, inbox.detail, in
 -- name: feed_columns
 feed.system, feed.resource, feed.cursor, feed.scan_cursor, feed.scan_started, feed.scan_feed_cursor, feed.scanned_at,
     feed.scanned_for, feed.polled_at, feed.changed_at, feed.failing_since, feed.problem
+
+-- name: drift_columns
+drift.id, drift.kind, drift.flow, drift.system, drift.resource, drift.key, drift.item, drift.link, drift.fields,
+    drift.found_at
