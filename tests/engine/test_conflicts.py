@@ -6,6 +6,7 @@ import pytest
 
 from isthmus.errors import NeedsPerson
 from isthmus.model.state import InboxKind
+from isthmus.testing import Trouble
 from tests.engine.office import ACME, ACME_ERP
 from tests.engine.test_round import linked
 
@@ -122,6 +123,23 @@ async def test_an_edit_made_right_after_our_write_is_an_edit_of_it_and_no_confli
     await o.settle()
     assert await o.inbox() == []
     assert names(o) == ["Of the ERP, later"] * 2
+
+
+@pytest.mark.spec(3)
+@pytest.mark.parametrize("owner", [None, "erp"])
+async def test_our_own_write_whose_answer_was_lost_is_no_edit_of_the_other_side(office, owner):
+    o = await linked(office, rules={("Customer", "name"): {"owner": owner}})
+    account = o.one("crm", "accounts")[0]
+    o.erp.faults.add(Trouble.AFTER, on="write", times=1)
+    o.crm.people.edit("accounts", account, {"name": "First"})
+    await o.engine.poll("crm", "accounts")
+    await o.engine.settle_system("erp")
+    assert o.one("erp", "parties")[1]["name"] == "First"
+    o.crm.people.edit("accounts", account, {"name": "Second"})
+    await o.engine.poll("crm", "accounts")
+    await o.settle()
+    assert await o.inbox() == []
+    assert names(o) == ["Second", "Second"]
 
 
 @pytest.mark.spec(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from isthmus.errors import UnknownOutcome
 from isthmus.model.flow import Brake, CreatePolicy
 from isthmus.model.state import InboxKind
 from isthmus.testing import Trouble
@@ -11,6 +12,26 @@ from tests.engine.office import ACME, ACME_ERP
 
 ONLY = {"names": ("Customer",)}
 TROUBLES = [Trouble.AFTER, Trouble.BEFORE, Trouble.GARBAGE, Trouble.BROKEN, Trouble.TOO_MANY, Trouble.DOWN]
+
+
+@pytest.mark.spec(5)
+async def test_an_edit_of_a_create_whose_answer_was_lost_is_not_overwritten(office):
+    o = office(names=("Customer",))
+    o.crm.people.create("accounts", ACME)
+    await o.start()
+    parties = o.engine.systems["erp"].resources()["parties"]
+    write = parties.write
+
+    async def lost(writes):
+        parties.write = write
+        for answer in await write(writes):
+            o.erp.people.edit("parties", answer.key, {"telephone": "+4930999"})
+        return [UnknownOutcome("No answer.") for _ in writes]
+
+    parties.write = lost
+    await o.settle()
+    assert o.one("erp", "parties")[1]["telephone"] == "+4930999"
+    assert list((await o.link("system = 'erp'")).not_held) == ["phone"]
 
 
 @pytest.mark.spec(5)

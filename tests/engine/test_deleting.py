@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from isthmus.connector import Deletes, Gone
-from isthmus.errors import UnknownOutcome
+from isthmus.errors import NeedsPerson, UnknownOutcome
 from isthmus.model.flow import Brake, CreatePolicy, DeletePolicy, MergePolicy
 from isthmus.model.state import InboxKind
 from isthmus.testing import Trouble
@@ -226,6 +226,30 @@ async def test_a_delete_that_is_seen_before_its_answer_is_over(office, lost):
     await o.settle()
     assert o.table("erp", "parties") == []
     assert await o.links("due_at is not null or problem is not null") == []
+
+
+@pytest.mark.spec(7)
+async def test_what_is_restored_by_one_decision_is_asked_about_no_more(office):
+    hold = {("Customer", system): {"delete": DeletePolicy.HOLD} for system in ("erp", "erp2")}
+    o = await linked(office, systems=("crm", "erp", "erp2"), sides=hold)
+    o.crm.people.delete("accounts", o.one("crm", "accounts")[0])
+    await o.settle()
+    first, second = await o.inbox(InboxKind.DELETE)
+    await o.decide(first, "restore")
+    with pytest.raises(NeedsPerson, match="decided this already"):
+        await o.decide(second, "restore")
+    await o.settle()
+    assert [len(o.table(s, "accounts" if s == "crm" else "parties")) for s in o.names] == [1, 1, 1]
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(7)
+async def test_a_question_about_a_record_that_vanished_is_asked_no_more(office):
+    o = await merged(office, MergePolicy.HOLD)
+    entry = await o.question(InboxKind.MERGE)
+    o.erp.people.delete("parties", entry.detail["key"])
+    await o.settle()
+    assert await o.inbox(InboxKind.MERGE) == []
 
 
 async def merged(office, which, *, overlap=0, **more):

@@ -24,6 +24,19 @@ async def feed(o, system, resource):
         return await tx.feed(system, resource)
 
 
+@pytest.mark.spec(2)
+async def test_a_write_that_waits_for_its_retry_is_not_forgotten_when_the_record_is_read_again(office):
+    o = await linked(office)
+    o.erp.faults.add(Trouble.BEFORE, on="write", times=1)
+    o.crm.people.edit("accounts", o.one("crm", "accounts")[0], {"name": "Acme SE"})
+    await o.sync()
+    assert (await o.link("system = 'erp'")).problem.code == "unknown-outcome"
+    # Two readings crossed meanwhile, and nobody knows which is newer.
+    await o.rows("update link set waits_for = 'read', digest = null where system = 'erp' returning id")
+    await o.settle()
+    assert o.one("erp", "parties")[1]["name"] == "Acme SE"
+
+
 @pytest.mark.spec(9)
 async def test_the_hub_knows_when_it_looked_and_since_when_a_resource_fails(office):
     o = await linked(office)

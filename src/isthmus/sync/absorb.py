@@ -90,6 +90,7 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
     assert link.item is not None
     flow, lens = work.flow(link), work.lens(link)
     base, conflicts, not_held = dict(link.base), dict(link.conflicts), dict(link.not_held)
+    sent = link.intent.fields if link.intent is not None and link.intent.sent_at is not None else {}
     for field, shown in far.items():
         held = not_held.get(field)
         if held is not None and held.got != shown:
@@ -102,6 +103,9 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
         known = base.get(field, ABSENT)
         shown = completed(shown, known, hub)
         known, hub = completed(known, shown), completed(hub, shown)
+        if field in sent and covers(shown, lens.view(field, sent[field])):
+            # Our own write, whose answer was lost, has arrived: no edit of this system.
+            known = base[field] = shown
         if held is not None and hub == held.wanted:
             # The system was asked to and could not hold it: the hub has not moved since.
             hub = known
@@ -129,7 +133,7 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
             case Verdict.PUSH:
                 pass
         conflicts.pop(field, None)
-    link = replace(link, base=base, conflicts=conflicts, not_held=not_held)
+    link = replace(link, base=base, conflicts=conflicts, not_held=not_held, intent=None)
     _ask_about_conflicts(work, link)
     return link
 
@@ -189,12 +193,20 @@ def _restored(work: Working, link: Link) -> Link:
     return replace(link, state=LinkState.LINKED)
 
 
-def absorb_written(work: Working, link: Link, seen: Seen, written: Mapping[str, Canonical], *, created: bool) -> None:
-    """The record as it is after our write of ``written`` (hub values)."""
+def absorb_written(
+    work: Working,
+    link: Link,
+    seen: Seen,
+    written: Mapping[str, Canonical],
+    *,
+    created: bool = False,
+    found: bool = False,
+) -> None:
+    """The record as it is after our write of ``written`` (hub values); see :func:`agreed`."""
     link = replace(
-        agreed(work, link, seen.got.fields, written, created=created),
+        agreed(work, link, seen.got.fields, written, created=created, found=found),
         state=LinkState.LINKED,
-        intent=None if created else link.intent,
+        intent=None,
         problem=None,
         attempts=0,
         due_at=None,
@@ -206,11 +218,21 @@ def absorb_written(work: Working, link: Link, seen: Seen, written: Mapping[str, 
 
 
 def agreed(
-    work: Working, link: Link, shown: Mapping[str, Canonical], written: Mapping[str, Canonical], *, created: bool
+    work: Working,
+    link: Link,
+    shown: Mapping[str, Canonical],
+    written: Mapping[str, Canonical],
+    *,
+    created: bool = False,
+    found: bool = False,
 ) -> Link:
     """The link with what was ``written`` (hub values) as base, as the answer ``shown`` has it. What the system kept
     otherwise than we asked is remembered as *not held*, so that the same value is never written again and nothing
-    ping-pongs. Does not store the link."""
+    ping-pongs. Does not store the link.
+
+    ``created``: fields that a create ignored get one update before they count. ``found``: the create was looked up
+    later; where it shows another value then, that may be somebody's edit, so only what is empty is written again.
+    """
     lens = work.lens(link)
     base, not_held = dict(link.base), dict(link.not_held)
     for field, value in written.items():
@@ -221,8 +243,8 @@ def agreed(
         elif field in shown:
             wanted = lens.view(field, value)
             base[field] = shown[field]
-            # A create may ignore fields that only an update can set; they get one update before they count.
-            if not covers(shown[field], wanted) and not created:
+            again = created and (not found or shown[field] in (None, []))
+            if not covers(shown[field], wanted) and not again:
                 not_held[field] = NotHeld(wanted=wanted, got=shown[field])
             else:
                 not_held.pop(field, None)
@@ -241,8 +263,8 @@ def absorb_gone(work: Working, link: Link, *, merged_into: str | None = None) ->
         if link.waits_for == "read":
             work.put_link(replace(link, waits_for=None, due_at=None))
         return
-    work.close(InboxKind.CONFLICT, link.id)
-    work.close(InboxKind.FAILURE, link.id)
+    for kind in InboxKind:
+        work.close(kind, link.id)
     gone = replace(
         link, state=LinkState.GONE, due_at=None, conflicts={}, not_held={}, problem=None, doom=None, waits_for=None
     )
@@ -280,8 +302,11 @@ def apply_delete_policy(work: Working, sibling: Link, policy: DeletePolicy, gone
         case DeletePolicy.UNLINK:
             work.put_link(replace(sibling, state=LinkState.UNLINKED, due_at=None, problem=None, waits_for=None))
         case DeletePolicy.RESTORE:
-            if gone.id in work.links:
+            if gone.state is LinkState.GONE and gone.id in work.links:
                 work.drop_link(gone)
+            for other in work.links_of(sibling.item):
+                # It is made again: what was asked about its other records does not matter any more.
+                work.close(InboxKind.DELETE, other.id)
             work.note(sibling.item, "@restore", gone.system, None, Cause("hub", "isthmus", gone.key or ""))
         case DeletePolicy.HOLD:
             name = work.items[sibling.item].fields.get("name") or sibling.key

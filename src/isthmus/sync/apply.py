@@ -64,7 +64,7 @@ class Applier:
         due, allowed = await self._claim(lanes)
         if not due:
             return 0
-        unsure = [link for link in due if link.intent is not None and link.intent.sent_at is not None]
+        unsure = [link for link in due if is_unsure(link)]
         if unsure:
             await resolve_unsure(
                 self._store, self._world, self._resource, unsure, clock=self._clock, new_id=self._new_id
@@ -221,3 +221,8 @@ class Applier:
 def _write(step: Step) -> Write:
     assert step.write is not None
     return step.write
+
+
+def is_unsure(link: Link) -> bool:
+    """Whether a create was sent whose outcome is not known."""
+    return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None

@@ -129,7 +129,7 @@ async def _settle(
 
 def _found(work: Working, world: World, link: Link, record: Record, refs: Refs, values: dict[str, object]) -> None:
     seen = see(world, link, record, refs, work.now)
-    absorb_written(work, link, seen, values, created=True)
+    absorb_written(work, link, seen, values, created=True, found=True)
 
 
 def _ask(work: Working, link: Link, certain: Sequence[Found]) -> None:

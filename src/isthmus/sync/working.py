@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from isthmus.errors import RateLimited, Retryable, StoreUnavailable, Unavailable, UnknownOutcome
 from isthmus.mapping import Lens
 from isthmus.mapping.lens import holds
 from isthmus.model.fields import Canonical, covers
@@ -35,6 +36,8 @@ from isthmus.sync.world import World
 __all__ = ["Working", "doubt_about", "pending"]
 
 ACTIVE = frozenset({LinkState.LINKED, LinkState.CREATING})
+PASSING = frozenset(error.code for error in (Retryable, Unavailable, StoreUnavailable, RateLimited, UnknownOutcome))
+"""Codes of problems that pass by themselves."""
 
 
 class Working:
@@ -241,7 +244,7 @@ class Working:
         open_fields = pending(link, self.items[link.item], self.lens(link))
         if open_fields or link.doom is not None:
             old = self._old_links.get(link.id)
-            parked = link.problem is not None and link.due_at is None
+            parked = is_parked(link)
             if parked and not self._news_for(link, old):
                 return
             if link.due_at is None or parked:
@@ -257,7 +260,7 @@ class Working:
 
     def _reckon_creating(self, link: Link) -> None:
         """A parked create is tried again as soon as the item it is made from changed."""
-        parked = link.problem is not None and link.due_at is None and link.waits_for is None
+        parked = is_parked(link) and link.waits_for is None
         unsure = link.intent is not None and link.intent.sent_at is not None
         if parked and not unsure and link.item in self._changes:
             self.put_link(replace(link, due_at=self.now, attempts=0))
@@ -273,6 +276,12 @@ class Working:
     def _news_for(self, link: Link, old: Link | None) -> bool:
         """Whether anything changed that could make a refused write succeed."""
         return link.item in self._changes or old is None or old.far != link.far or old.doom != link.doom
+
+
+def is_parked(link: Link) -> bool:
+    """Whether the link was set aside for a person. A failure that passes is none, also when what it was due for has
+    given way to something else, such as reading the record again."""
+    return link.problem is not None and link.due_at is None and link.problem.code not in PASSING
 
 
 def doubt_about(link: Link) -> str:
