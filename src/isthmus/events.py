@@ -10,10 +10,12 @@ from typing import Any, Final
 
 __all__ = [
     "BRAKE_STOPPED",
+    "CHORE_FAILED",
     "EDIT_UNDONE",
     "FEED_READ",
     "HINT_RECEIVED",
     "HINT_REFUSED",
+    "HISTORY_ARCHIVED",
     "ITEM_LINKED",
     "RECORD_SET_ASIDE",
     "SCAN_COMPLETE",
@@ -60,6 +62,10 @@ HINT_RECEIVED: Final = "hint.received"
 """A webhook told us to look."""
 HINT_REFUSED: Final = "hint.refused"
 """A webhook with a bad signature or an unreadable body was refused."""
+HISTORY_ARCHIVED: Final = "history.archived"
+"""A month of journal or effects was put into a file and dropped."""
+CHORE_FAILED: Final = "chore.failed"
+"""Something the hub does now and then (putting history away, comparing fields) could not be done; it tries again."""
 
 _LOG = logging.getLogger("isthmus")
 

@@ -9,6 +9,7 @@ import socket
 from functools import partial
 from pathlib import Path
 
+from isthmus.app.archiving import archive
 from isthmus.app.bootstrap import Hub, clock, configured_database, read_project, reopen_system, revive_database
 from isthmus.app.service import Service
 from isthmus.errors import Misconfigured
@@ -25,8 +26,14 @@ ASK_AGAIN = 0.5
 async def serve_work(hub: Hub, kind: str, stop: asyncio.Event) -> None:
     """Take part in the work until ``stop``, or until somebody stops the hub. ``kind`` is the command: run or worker."""
     await hub.store.join(Worker(kind=kind, host=socket.gethostname(), pid=os.getpid()))
+    chores = [partial(archive, hub.project, hub.store)] if hub.project.hub.keep_months else []
     service = Service(
-        hub.engine, hub.store, clock, reopen=partial(reopen_system, hub), revive=partial(revive_database, hub.project)
+        hub.engine,
+        hub.store,
+        clock,
+        reopen=partial(reopen_system, hub),
+        revive=partial(revive_database, hub.project),
+        chores=chores,
     )
     await service.run(stop)
 

@@ -259,6 +259,25 @@ $$;
 comment on function make_partitions(timestamptz, integer) is
     'Makes the monthly partitions of journal and effect for this many months; returns how many it made.';
 
+-- Drops a monthly partition whose rows were put away; false, and nothing is done, when it has others than those.
+create function drop_partition(part text, rows bigint, last bigint) returns boolean language plpgsql as $$
+declare
+    same boolean;
+begin
+    if part !~ '^(journal|effect)_\d{4}_\d{2}$' then
+        raise exception 'no monthly partition: %', part;
+    end if;
+    execute format('lock table %I in share mode', part);
+    execute format('select count(*) = $1 and coalesce(max(seq), 0) = $2 from %I', part) into same using rows, last;
+    if same then
+        execute format('drop table %I', part);
+    end if;
+    return same;
+end
+$$;
+comment on function drop_partition(text, bigint, bigint) is
+    'Drops a monthly partition of journal or effect if it has just these rows, up to this number; whether it did.';
+
 -- The share of due work that a link belongs to; the number of lanes is LANES in sync/ports.py.
 create function lane(link text) returns integer language sql immutable parallel safe
     return (hashtextextended(link, 0) & 63)::integer;
