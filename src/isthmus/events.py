@@ -13,6 +13,7 @@ __all__ = [
     "CHORE_FAILED",
     "EDIT_UNDONE",
     "FEED_READ",
+    "FIELD_CHANGED",
     "HINT_RECEIVED",
     "HINT_REFUSED",
     "HISTORY_ARCHIVED",
@@ -66,6 +67,8 @@ HISTORY_ARCHIVED: Final = "history.archived"
 """A month of journal or effects was put into a file and dropped."""
 CHORE_FAILED: Final = "chore.failed"
 """Something the hub does now and then (putting history away, comparing fields) could not be done; it tries again."""
+FIELD_CHANGED: Final = "field.changed"
+"""A field of a far system appeared, vanished, came back or changed its type."""
 
 _LOG = logging.getLogger("isthmus")
 

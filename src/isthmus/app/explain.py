@@ -8,13 +8,15 @@ from typing import Any
 
 import msgspec
 
+from isthmus.mapping import Lens
 from isthmus.mapping.lens import holds
+from isthmus.model.fields import covers
 from isthmus.model.flow import Flow
 from isthmus.model.state import FeedState, InboxEntry, Item, Link, LinkState
 from isthmus.project import Project
 from isthmus.store import Reads
 from isthmus.sync.working import pending
-from isthmus.sync.world import World
+from isthmus.sync.world import World, missing_fields
 
 __all__ = ["Answer", "Part", "explain"]
 
@@ -51,6 +53,8 @@ async def explain(reads: Reads, project: Project, system: str, resource: str, ke
     if not links:
         return _unknown(project, system, resource, key)
     world = World(project.flows, project.converters)
+    for place, gone in missing_fields(await reads.far_fields()).items():
+        world.lose(*place, gone)
     entries = {entry.subject: entry for entry in await reads.entries_about([link.id for link in links])}
     item_ids = [link.item for link in links if link.item is not None]
     if not item_ids:
@@ -190,6 +194,12 @@ def _reason(world: World, link: Link, item: Item | None, now: datetime) -> tuple
             f"{', '.join(sorted(waiting))} still to be written to {there} {link.key}{since}",
             "Nothing to do, unless the inbox holds a mass change for approval.",
         )
+    if lost := _lost(world.lenses[(link.flow, link.system)], link, item):
+        return (
+            "waiting",
+            f"{link.system} has no place for {', '.join(lost)} any more",
+            "It is written when the field is back there; or take it out of the flow.",
+        )
     if link.not_held:
         names = ", ".join(link.not_held)
         return (
@@ -198,6 +208,15 @@ def _reason(world: World, link: Link, item: Item | None, now: datetime) -> tuple
             f"Change it in {link.system}, or accept it.",
         )
     return "in step", f"in step with {there} {link.key}", ""
+
+
+def _lost(lens: Lens, link: Link, item: Item) -> list[str]:
+    """Fields that would have to be written if the system still had them."""
+    return [
+        name
+        for name in sorted(lens.lost & set(item.fields))
+        if not covers(link.base.get(name), lens.view(name, item.fields[name]))
+    ]
 
 
 def _waiting(link: Link, there: str) -> tuple[str, str, str]:

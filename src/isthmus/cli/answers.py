@@ -66,6 +66,14 @@ def show_status(report: StatusReport) -> None:
         console.print(f"{one.kind}: process {one.pid} on {one.host}, for {since}", markup=False, highlight=False)
     if not report.workers:
         console.print("No worker is alive: changes wait for 'isthmus run' or 'isthmus sync'.")
+    for field in report.fields:
+        used = f"; used by {', '.join(field.flows)}" if field.flows else ""
+        what = f"{field.what} ({field.type})" if field.what != "vanished" else field.what
+        console.print(
+            f"{field.system} {field.resource}.{field.field} {what} {age(field.since, clock())} ago{used}",
+            markup=False,
+            highlight=False,
+        )
     for count in report.inbox:
         console.print(f"inbox: {count.entries} {count.kind} in {count.flow}, oldest {age(count.oldest, clock())}")
 

@@ -6,7 +6,7 @@ Laws (tested for every mapping of the packs): ``get(put(v)) == view(v)``; ``put`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -14,15 +14,13 @@ import xxhash
 
 from isthmus.errors import Unmappable
 from isthmus.mapping.converters import Converter, converted, converter_for, default_put
+from isthmus.mapping.joining import joined, put_join
 from isthmus.mapping.paths import ABSENT, read, write
-from isthmus.mapping.shape import KEY_FIELD, has_ref, holds, tops
-from isthmus.model.fields import Canonical, FieldType, Kind, canonical
+from isthmus.mapping.shape import KEY_FIELD, has_ref, holds, places, tops
+from isthmus.model.fields import Canonical, FieldType, canonical
 from isthmus.model.flow import Const, Each, Expr, Flow, Join, Path, Struct, Use
 
 __all__ = ["ABSENT", "Got", "Lens", "PutResult", "Refs", "compile_lens", "holds"]
-
-
-_TEXT = FieldType(kind=Kind.TEXT)
 
 
 class Refs(msgspec.Struct, frozen=True):
@@ -66,8 +64,7 @@ class Lens:
             name: expr for name, rule in flow.fields.items() if (expr := rule.exprs.get(system)) is not None
         }
         self._types = flow.entity.fields
-        self.readable = frozenset(n for n, e in self.exprs.items() if e.use is not Use.WRITE)
-        self.writable = frozenset(n for n, e in self.exprs.items() if e.use is not Use.READ)
+        self.lose(())
         self.only_created = frozenset(n for n, e in self.exprs.items() if e.use is Use.CREATE)
         self.only_written = frozenset(n for n, e in self.exprs.items() if e.use is Use.WRITE)
         side = flow.sides[system]
@@ -77,6 +74,13 @@ class Lens:
         )
         self._seed = xxhash.xxh3_64_intdigest(msgspec.json.encode(self.exprs, order="deterministic"))
         self.has_refs = any(has_ref(expr) for expr in self.exprs.values())
+
+    def lose(self, gone: Collection[str]) -> None:
+        """These far places are missing in the system (again: only these): fields that need one of them are neither
+        read nor written. A place that is not there says nothing; in particular it does not say that it is empty."""
+        self.lost = frozenset(name for name, expr in self.exprs.items() if places(expr) & set(gone))
+        self.readable = frozenset(n for n, e in self.exprs.items() if e.use is not Use.WRITE) - self.lost
+        self.writable = frozenset(n for n, e in self.exprs.items() if e.use is not Use.READ) - self.lost
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -153,7 +157,7 @@ class Lens:
                 parts = [read(record, path.segments) for path in expr.paths]
                 if all(part is ABSENT for part in parts):
                     return ABSENT
-                return canonical(kind, _joined(expr, parts))
+                return canonical(kind, joined(expr, parts))
             case Struct():
                 found = {name: self._get(part, kind.fields[name], record, resolve) for name, part in expr.parts.items()}
                 if all(value is ABSENT for n, value in found.items() if not isinstance(expr.parts[n], Const)):
@@ -204,7 +208,7 @@ class Lens:
                 converter = self._converter(convert)
                 return canonical(kind, converted(converter.get, converted(converter.put, value)))
             case Join():
-                return self._get(expr, kind, _put_join(expr, value, {}), _no_refs)
+                return self._get(expr, kind, put_join(expr, value, {}), _no_refs)
             case Struct():
                 parts = {n: self._view(p, kind.fields[n], value.get(n)) for n, p in expr.parts.items() if n in value}
                 return canonical(kind, parts)
@@ -290,7 +294,7 @@ class Lens:
             case Path():
                 return self._put_path(expr, kind, value, record, resolve)
             case Join():
-                return _put_join(expr, value, record)
+                return put_join(expr, value, record)
             case Struct():
                 for name, part in expr.parts.items():
                     if value is None or name in value:
@@ -370,26 +374,6 @@ def _no_refs(resource: str, key: str) -> str:
 
 def _all_records(elements: Any) -> bool:
     return isinstance(elements, list | tuple) and all(isinstance(element, Mapping) for element in elements)
-
-
-def _joined(expr: Join, parts: Sequence[Any]) -> str:
-    texts = [canonical(_TEXT, part) for part in parts if part is not ABSENT]
-    return expr.by.join(text for text in texts if text)
-
-
-def _put_join(expr: Join, value: Canonical, record: dict[str, Any]) -> dict[str, Any]:
-    """Split from the right: the last part gets one word, the first all the rest ("Anna Maria" + "Lee"); a text with
-    one word goes to the last part."""
-    try:
-        if canonical(_TEXT, _joined(expr, [read(record, path.segments) for path in expr.paths])) == value:
-            return record
-    except Unmappable:
-        pass  # whatever is there does not read as wanted
-    words = [] if value is None else str(value).rsplit(expr.by, len(expr.paths) - 1)
-    padded = [""] * (len(expr.paths) - len(words)) + words
-    for path, word in zip(expr.paths, padded, strict=True):
-        record = write(record, path.segments, word)
-    return record
 
 
 def compile_lens(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import msgspec
 
 from isthmus.model.fields import Canonical
-from isthmus.model.state import Effect, FeedState, InboxEntry, InboxKind, Item, JournalEntry, Link
+from isthmus.model.state import Effect, FarField, FeedState, InboxEntry, InboxKind, Item, JournalEntry, Link
 from isthmus.reconcile import Drift
 from isthmus.store.codec import from_row, payload
 from isthmus.store.workers import Worker, seen_worker
@@ -206,6 +206,10 @@ class Reads:
         links = await self._all(Link, "links_by_id", ids=[id for (id,) in rows])
         items = await self.items({link.item for link in links if link.item is not None})
         return [Difference(link, items[link.item]) for link in links if link.item in items]
+
+    async def far_fields(self) -> list[FarField]:
+        """Every field that was ever seen in a resource which flows use."""
+        return await self._all(FarField, "far_fields")
 
     async def drifts(
         self, flows: Collection[str], limit: int = 1000, after: str = "", ids: Collection[str] | None = None
