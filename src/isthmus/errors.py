@@ -14,6 +14,7 @@
     │   └── Rejected            the far system refused the write and said why
     ├── Misconfigured           the project or a credential is wrong: stop that flow, say where
     │   └── Unauthorized        the far system refuses our credentials or rights
+    ├── ProcessChanged          a process's function does not fit what it has behind it: that process stops
     └── LabError                a lab system cannot be installed, started or stopped
 
 Each class has a stable ``code`` with an entry in docs/errors.md. A message says what happened; ``advice`` says
@@ -32,6 +33,7 @@ __all__ = [
     "Misconfigured",
     "NeedsPerson",
     "Place",
+    "ProcessChanged",
     "RateLimited",
     "Rejected",
     "Retryable",
@@ -162,6 +164,12 @@ class Unauthorized(Misconfigured):
     """The far system refuses our login, token or rights."""
 
     code = "unauthorized"
+
+
+class ProcessChanged(IsthmusError):
+    """The function of an open process does not begin with what the process has done."""
+
+    code = "process-changed"
 
 
 class LabError(IsthmusError):

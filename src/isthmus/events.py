@@ -18,6 +18,8 @@ __all__ = [
     "HINT_REFUSED",
     "HISTORY_ARCHIVED",
     "ITEM_LINKED",
+    "PROCESS_ENDED",
+    "PROCESS_RECOVERED",
     "RECORD_SET_ASIDE",
     "SCAN_COMPLETE",
     "STALE_DROPPED",
@@ -69,6 +71,11 @@ CHORE_FAILED: Final = "chore.failed"
 """Something the hub does now and then (putting history away, comparing fields) could not be done; it tries again."""
 FIELD_CHANGED: Final = "field.changed"
 """A field of a far system appeared, vanished, came back or changed its type."""
+
+PROCESS_ENDED: Final = "process.ended"
+"""A process is done, or failed."""
+PROCESS_RECOVERED: Final = "process.recovered"
+"""Turns that a dead worker left were handed to the others."""
 
 _LOG = logging.getLogger("isthmus")
 

@@ -10,7 +10,7 @@ import pytest
 
 from isthmus.connector import Deletes
 from isthmus.testing import Trouble
-from isthmus.testing.simulator.gate import Gate
+from isthmus.testing.simulator.gate import Gate, Killed
 from tests.engine.conftest import emptied
 from tests.engine.flows import p
 from tests.engine.office import ACME, ACME_ERP, Clock, Office
@@ -123,3 +123,49 @@ async def test_a_scan_interrupted_under_an_older_mapping_begins_again(office):
     await o.start()
     await o.settle(2)
     assert sorted(x["name"] for x in o.table("erp", "parties")) == [f"note{n}" for n in range(7)]
+
+
+class WriteGate(Gate):
+    """Dies when a write is done and its answer not yet stored."""
+
+    def step(self, where: str) -> None:
+        self.alive()
+        if where.startswith("after write"):
+            self.dead = True
+            raise Killed(where)
+
+
+@pytest.mark.spec(3)
+@pytest.mark.spec(8)
+@pytest.mark.parametrize("owner", [None, "crm", "erp"])
+async def test_an_unrecorded_write_of_ours_is_nobodys_edit(office, owner):
+    """Killed after the ERP took a name; then somebody edits the name once more in the CRM: no conflict, and no owner
+    who wins with a value that was never his."""
+    o = office(names=("Customer",), rules={("Customer", "name"): {"owner": owner}})
+    key = o.crm.people.create("accounts", ACME)
+    await o.settle(2)
+    o.crm.people.edit("accounts", key, {"name": "Second"})
+    assert await o.run_until_killed(WriteGate())
+    assert o.one("erp", "parties")[1]["name"] == "Second"
+    o.crm.people.edit("accounts", key, {"name": "Third"})
+    await o.start()
+    await o.engine.poll("crm", "accounts")
+    await o.settle(2)
+    assert [o.one("crm", "accounts")[1]["name"], o.one("erp", "parties")[1]["name"]] == ["Third", "Third"]
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(3)
+async def test_an_edit_there_is_an_edit_though_a_write_of_ours_was_lost(office):
+    o = office(names=("Customer",))
+    key = o.crm.people.create("accounts", ACME)
+    await o.settle(2)
+    o.crm.people.edit("accounts", key, {"name": "Second"})
+    assert await o.run_until_killed(WriteGate())
+    o.erp.people.edit("parties", o.one("erp", "parties")[0], {"name": "Of the ERP"})
+    o.crm.people.edit("accounts", key, {"name": "Third"})
+    await o.start()
+    await o.engine.poll("crm", "accounts")
+    await o.settle(2)
+    assert o.one("erp", "parties")[1]["name"] == "Of the ERP"
+    assert len(await o.inbox()) == 1

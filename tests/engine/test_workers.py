@@ -68,7 +68,7 @@ async def test_workers_write_side_by_side_and_never_the_same_record(office):
         await o.engine.observe_all()
         counts = await asyncio.gather(*(engine.apply("Customer", "erp") for engine in engines))
         assert all(counts), "every worker got a share"
-        assert max(at_once for at_once, _ in most) > 20, "more than one batch of ten at a time"
+        assert max(at_once for at_once, _ in most) >= 20, "more than one batch of ten at a time"
         while any(await asyncio.gather(*(engine.apply("Customer", "erp") for engine in engines))):
             pass
         assert len(o.table("erp", "parties")) == 120

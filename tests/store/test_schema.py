@@ -36,7 +36,8 @@ CATALOG = {
         select pg_get_functiondef(oid), obj_description(oid) from pg_proc
         where pronamespace = 'isthmus'::regnamespace order by 1""",
     "triggers": """
-        select tgrelid::regclass::text, pg_get_triggerdef(oid) from pg_trigger where not tgisinternal order by 1, 2""",
+        select tgrelid::regclass::text, pg_get_triggerdef(oid) from pg_trigger
+        where not tgisinternal and tgrelid::regclass::text not like 'dbos.%' order by 1, 2""",
     "sequences": """
         select sequencename, data_type::text, start_value, increment_by, max_value, cycle from pg_sequences
         where schemaname = 'isthmus' order by 1""",

@@ -39,7 +39,16 @@ async def serve_work(hub: Hub, kind: str, stop: asyncio.Event) -> None:
         revive=partial(revive_database, hub.project),
         chores=chores,
     )
-    await service.run(stop)
+    if not hub.project.processes:
+        await service.run(stop)
+        return
+    # Only here: the library takes a third of a second to import, and no other command needs it.
+    from isthmus.app.turning import take_turns
+
+    async with asyncio.TaskGroup() as group:
+        turns = group.create_task(take_turns(hub))
+        await service.run(stop)
+        turns.cancel()
 
 
 async def stop_workers(folder: Path, *, only_if_running: EmbeddedServer) -> list[Worker]:

@@ -14,9 +14,9 @@ import xxhash
 
 from isthmus.errors import Unmappable
 from isthmus.mapping.converters import Converter, converted, converter_for, default_put
-from isthmus.mapping.joining import joined, put_join
+from isthmus.mapping.joins import joined, put_join
 from isthmus.mapping.paths import ABSENT, read, write
-from isthmus.mapping.shape import KEY_FIELD, has_ref, holds, places, tops
+from isthmus.mapping.shape import KEY_FIELD, has_ref, holds, places, plain_parts, tops
 from isthmus.model.fields import Canonical, FieldType, canonical
 from isthmus.model.flow import Const, Each, Expr, Flow, Join, Path, Struct, Use
 
@@ -72,6 +72,7 @@ class Lens:
             {top for name in self.readable for top in tops(self.exprs[name])}
             | {condition.field.split(".")[0] for condition in side.where}
         )
+        self._as_is = {n: parts for n, expr in self.exprs.items() if (parts := plain_parts(expr)) is not None}
         self._seed = xxhash.xxh3_64_intdigest(msgspec.json.encode(self.exprs, order="deterministic"))
         self.has_refs = any(has_ref(expr) for expr in self.exprs.values())
 
@@ -192,8 +193,10 @@ class Lens:
     def view(self, field: str, value: Canonical) -> Canonical:
         """What this system could show of a hub value: the parts it holds, through its converter. A value equal in
         view is the same fact for this system."""
-        expr = self.exprs.get(field)
+        expr, parts = self.exprs.get(field), self._as_is.get(field)
         if expr is None or value is None:
+            return value
+        if parts is not None and (not isinstance(value, dict) or parts.issuperset(value)):
             return value
         try:
             return self._view(expr, self._types[field], value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from isthmus.model.flow import Condition, Const, Each, Expr, Join, Path, Struct
 
-__all__ = ["CUSTOM", "KEY_FIELD", "has_ref", "holds", "places", "tops"]
+__all__ = ["CUSTOM", "KEY_FIELD", "has_ref", "holds", "places", "plain_parts", "tops"]
 
 KEY_FIELD = "@key"
 """A path ``@key`` reads the record's key."""
@@ -52,6 +52,21 @@ def places(expr: Expr) -> set[str]:
             return {place for part in expr.parts.values() for place in places(part)}
         case _:
             return tops(expr)
+
+
+def plain_parts(expr: Expr) -> frozenset[str] | None:
+    """The parts of a value that are shown just as the hub holds them (none for a value without parts); None when a
+    converter, a join or a list stands between."""
+    match expr:
+        case Const():
+            return frozenset()
+        case Path(convert=convert):
+            return frozenset() if convert is None or convert.name in ("ref", "summary") else None
+        case Struct():
+            inner = [plain_parts(part) for part in expr.parts.values()]
+            return frozenset(expr.parts) if all(parts == frozenset() for parts in inner) else None
+        case _:
+            return None
 
 
 def has_ref(expr: Expr) -> bool:

@@ -138,6 +138,8 @@ def _text(value: Any) -> str | None:
     text = decimal_text(value) if isinstance(value, Decimal) else str(value)
     if len(text) > MAX_TEXT:
         raise Unmappable(f"Text of {len(text)} characters is over the limit of {MAX_TEXT}.")
+    if text.isascii() and text.isprintable():
+        return text.strip() or None
     if _UNSTORABLE.search(text):
         raise Unmappable("Text contains a NUL character or half a surrogate pair, which no database stores.")
     text = unicodedata.normalize("NFC", text).replace("\r\n", "\n").strip()

@@ -1,4 +1,6 @@
-"""``code/*.py``: the project's own converters, as pairs of functions.
+"""Python files of a project: converters in ``code/*.py``, processes in ``processes/*.py`` (see :mod:`isthmus.process`).
+
+A converter is a pair of functions:
 
     from isthmus.project.code import converter
 
@@ -25,10 +27,11 @@ from typing import Any
 
 from isthmus.errors import Place
 from isthmus.mapping.converters import Converter, converter_names
+from isthmus.process import Definition
 from isthmus.project.faults import Faults
 from isthmus.project.nodes import NAME, read_text
 
-__all__ = ["Declared", "converter", "load_code"]
+__all__ = ["Declared", "converter", "load_code", "load_processes"]
 
 type Function = Callable[[Any], Any]
 
@@ -72,6 +75,22 @@ def load_code(folder: Path, faults: Faults) -> Mapping[str, Converter]:
     return found
 
 
+def load_processes(folder: Path, faults: Faults) -> Mapping[str, Definition]:
+    """The processes of all ``processes/*.py`` of a project, by name. What is wrong is remembered."""
+    found: dict[str, Definition] = {}
+    for path in sorted((folder / "processes").glob("*.py")):
+        file = f"processes/{path.name}"
+        module = _run(path, file, faults)
+        declared = [value for value in vars(module).values() if isinstance(value, Definition)] if module else []
+        for one in dict.fromkeys(declared):
+            place = Place(file, one.function.__code__.co_firstlineno if hasattr(one.function, "__code__") else 0, 1)
+            if not NAME.fullmatch(str(one.name)):
+                faults.add(place, f"{one.name!r} cannot be a process.", "Use a-z, 0-9 and _, starting with a letter.")
+            elif found.setdefault(one.name, one) is not one:
+                faults.add(place, f"There are two processes named '{one.name}'.")
+    return found
+
+
 def _is_sound(one: Declared, place: Place, found: Collection[str], faults: Faults) -> bool:
     if not NAME.fullmatch(str(one.name)):
         faults.add(place, f"{one.name!r} cannot be a converter.", "Use a-z, 0-9 and _, starting with a letter.")
@@ -98,7 +117,7 @@ def _run(path: Path, file: str, faults: Faults) -> ModuleType | None:
     except ValueError as error:
         faults.add(Place(file), f"Not valid Python: {error}.")
         return None
-    module = ModuleType(f"isthmus_project_code_{path.stem}")
+    module = ModuleType(f"isthmus_project_{path.parent.name}_{path.stem}")
     module.__file__ = str(path)
     # Classes made in the file look their module up by name (dataclasses, annotations).
     sys.modules[module.__name__] = module

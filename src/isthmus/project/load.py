@@ -11,7 +11,8 @@ from isthmus.errors import Misconfigured, Place
 from isthmus.mapping.converters import Converter
 from isthmus.model.entities import EntityType
 from isthmus.model.flow import Flow
-from isthmus.project.code import load_code
+from isthmus.process import Definition
+from isthmus.project.code import load_code, load_processes
 from isthmus.project.defaults import DefaultMapping
 from isthmus.project.entities import read_entities
 from isthmus.project.faults import Faults, ProjectErrors, nearest
@@ -46,6 +47,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     converters: Mapping[str, Converter]
     """The project's own, by name."""
     examples: tuple[Example, ...] = ()
+    processes: Mapping[str, Definition] = {}
+    """By name."""
 
 
 def load_project(
@@ -77,6 +80,7 @@ def load_project(
         and (config := bind(system, infos[system.kind].config, folder, environ, faults)) is not None
     }
     converters = load_code(folder, faults)
+    processes = load_processes(folder, faults)
     entities = read_entities(_yaml_files(folder, "entities", faults), faults)
     flows: Mapping[str, Flow] = {}
     examples: tuple[Example, ...] = ()
@@ -98,6 +102,7 @@ def load_project(
         entities=entities,
         converters=converters,
         examples=examples,
+        processes=processes,
     )
 
 

@@ -13,7 +13,9 @@ import msgspec
 from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Dumper, Loader
 
-__all__ = ["Payload", "from_row", "payload", "register"]
+from isthmus.store.queries import query
+
+__all__ = ["Payload", "as_array", "decoded", "from_row", "payload", "register"]
 
 _JSONB_OID = 3802
 _JSON_OID = 114
@@ -119,3 +121,32 @@ def from_row[S: msgspec.Struct](struct: type[S], row: Sequence[Any]) -> S:
     for name, members in plan.enums:
         values[name] = members[values[name]]
     return struct(**values)
+
+
+@cache
+def as_array(name: str, struct: type[msgspec.Struct]) -> bytes:
+    """The query of this name, giving one JSON array of its rows, for :func:`decoded`. Its columns are the struct's
+    fields, in order; it changes nothing (PostgreSQL lets no such query stand inside another one)."""
+    fields = msgspec.structs.fields(struct)
+    columns = ", ".join(
+        f"encode({field.name}, 'base64') as {field.name}" if bytes in _types(field.type) else field.name
+        for field in fields
+    )
+    names = ", ".join(field.name for field in fields)
+    inner = query(name).decode().rstrip().removesuffix(";")
+    made = f"select {columns} from ({inner}) as found ({names})"  # noqa: S608 - names of our structs' fields
+    return f"select coalesce(json_agg(made), '[]') from ({made}) as made".encode()  # noqa: S608 - as above
+
+
+@cache
+def _array_decoder[S: msgspec.Struct](struct: type[S]) -> msgspec.json.Decoder[list[S]]:
+    return msgspec.json.Decoder(list[struct])  # type: ignore[valid-type]
+
+
+def decoded[S: msgspec.Struct](struct: type[S], array: bytes) -> list[S]:
+    """Structs from the array of :func:`as_array`."""
+    return _array_decoder(struct).decode(array)
+
+
+def _types(annotation: Any) -> tuple[Any, ...]:
+    return get_args(annotation) or (annotation,)

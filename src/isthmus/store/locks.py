@@ -30,6 +30,7 @@ class SessionLocks:
         self._guard = asyncio.Lock()
         self._held: set[str] = set()
         self._title: str | None = None
+        self._kept: set[str] = set()
 
     async def join(self, title: str) -> None:
         """Be counted as a worker of this name from now on, also after the connection was made anew."""
@@ -40,8 +41,15 @@ class SessionLocks:
     async def rejoin(self) -> None:
         """Be counted again at once when the connection broke; nothing happens when it lives."""
         async with self._guard:
-            if self._title is not None and not await self._lives():
+            if (self._title is not None or self._kept) and not await self._lives():
                 await self._run("workers", {})
+
+    async def keep(self, name: str) -> None:
+        """Hold a lock for good, also after the connection was made anew (as far as nobody took it in between)."""
+        async with self._guard:
+            self._kept.add(name)
+            await self._run("try_lock", {"name": name})
+            self._held.add(name)
 
     async def try_lock(self, name: str) -> bool:
         """Take a lock; False when anybody (in this process too) holds it."""
@@ -90,6 +98,8 @@ class SessionLocks:
         """Give everything back with the connection."""
         if self._connection is not None:
             with contextlib.suppress(psycopg.Error):
+                # The server notices that we left a moment later; whoever comes next need not wait for that.
+                await self._connection.execute(query("unlock_all"))
                 await self._connection.close()
         self._connection = None
         self._held.clear()
@@ -110,6 +120,9 @@ class SessionLocks:
                 self._connection = await self._connect(self._url)
                 if self._title is not None and name != "join_workers":
                     await self._connection.execute(query("join_workers"), {"title": self._title})
+                for kept in self._kept:
+                    await self._connection.execute(query("try_lock"), {"name": kept})
+                    self._held.add(kept)
             assert self._connection is not None
             return await (await self._connection.execute(query(name), parameters)).fetchall()
         except psycopg.Error as error:

@@ -65,6 +65,9 @@ def migrate(url: str) -> bool:
             connection.execute("select pg_advisory_lock(hashtextextended('isthmus migrations', 0))")
             if _up_to_date(connection, url):
                 return False
+            # First, as the tables of the hub are what tells whether all is done.
+            if connection.execute("select to_regclass('dbos.workflow_status')").fetchone() == (None,):
+                _make_turns(url)
             _upgrade(url)
             return True
     except psycopg.Error as error:
@@ -80,6 +83,13 @@ def _up_to_date(connection: psycopg.Connection, url: str) -> bool:
             advice="Install the newer Isthmus, or use another database.",
         )
     return have == head()
+
+
+def _make_turns(url: str) -> None:
+    """The schema of the library that hands out turns of processes; it upgrades it by itself when it starts."""
+    from isthmus.store.turns import make_schema
+
+    make_schema(url)
 
 
 def _upgrade(url: str) -> None:

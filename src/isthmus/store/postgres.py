@@ -168,6 +168,10 @@ class PostgresStore:
         """Be counted as a worker, for as long as this process lives."""
         await self._locks.join(worker.title)
 
+    async def keep_lock(self, name: str) -> None:
+        """Hold a lock for as long as this process lives."""
+        await self._locks.keep(name)
+
     async def rejoin(self) -> None:
         """Be counted again, when the connection was lost; call it now and then."""
         await self._locks.rejoin()

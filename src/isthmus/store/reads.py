@@ -13,6 +13,7 @@ import msgspec
 
 from isthmus.model.fields import Canonical
 from isthmus.model.state import Effect, FarField, FeedState, InboxEntry, InboxKind, Item, JournalEntry, Link
+from isthmus.process.state import Entry, Process, ProcessState, Signal
 from isthmus.reconcile import Drift
 from isthmus.store.codec import from_row, payload
 from isthmus.store.workers import Worker, seen_worker
@@ -129,6 +130,21 @@ class Reads:
     async def workers(self) -> list[Worker]:
         """The workers that are alive, the one that joined first before the others."""
         return [seen_worker(title, since) for title, since in await self._store.rows("workers", {})]
+
+    async def processes(self, states: Collection[ProcessState] = (), limit: int = 50) -> list[Process]:
+        """Processes in these states (any, when none is given), the newest first."""
+        return await self._all(Process, "processes", states=[str(state) for state in states], limit=limit)
+
+    async def process(self, id: str) -> tuple[Process, list[Entry], list[Signal]] | None:
+        """One process with its history and what it was told."""
+        found = await self._one(Process, "one_process", id=id)
+        if found is None:
+            return None
+        return (
+            found,
+            await self._all(Entry, "process_history", id=id),
+            await self._all(Signal, "signals_of_process", id=id),
+        )
 
     async def inbox_counts(self) -> list[InboxCount]:
         """Open entries by kind and flow."""

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from psycopg import AsyncConnection
 
-from isthmus.model.state import Effect, FeedState, InboxEntry, Item, Link, Sighting
-from isthmus.store.codec import from_row, payload
+from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, Sighting
+from isthmus.store.codec import as_array, decoded, from_row, payload
+from isthmus.store.processes import PostgresProcesses
 from isthmus.store.queries import query
 from isthmus.sync.ports import Approval, Batch, DueCount, FarKey, LaneDue
 
@@ -27,6 +28,11 @@ class PostgresTransaction:
         self._connection = connection
         self._clock = clock
         self._notify = notify
+
+    @property
+    def processes(self) -> PostgresProcesses:
+        """The rows of processes, in this transaction."""
+        return PostgresProcesses(self._connection)
 
     async def lock(self, entities: Collection[str]) -> None:
         """Wait until no other transaction holds one of these; given back at the end of this one."""
@@ -139,7 +145,8 @@ class PostgresTransaction:
     async def take_sightings(self, system: str, resource: str, keys: Collection[str]) -> list[Sighting]:
         """What was told of these records, oldest first; forgotten when this transaction commits."""
         parameters = {"system": system, "resource": resource, "keys": list(keys)}
-        return await self._structs(Sighting, "take_sightings", parameters) if keys else []
+        rows = await self._rows("take_sightings", parameters) if keys else []
+        return [from_row(Sighting, row) for row in rows]
 
     async def last_writes(self, links: Collection[str]) -> dict[str, Effect]:
         """Link -> its last write that was done. Not locked."""
@@ -192,6 +199,10 @@ class PostgresTransaction:
     async def approve(self, subject: str, writes: int) -> None:
         """Allow this many writes, in place of what was allowed before."""
         await self._do("approve", {"subject": subject, "writes": writes})
+
+    async def journal_since(self, items: Collection[str], since: datetime) -> list[JournalEntry]:
+        """What changed in these items since then, in order. Not locked."""
+        return await self._structs(JournalEntry, "journal_since", {"items": list(items), "since": since})
 
     async def save(self, batch: Batch) -> None:
         """Write all of it. Of several rows with one identity the last one counts. An inbox entry with ``decided_at``
@@ -247,7 +258,12 @@ class PostgresTransaction:
         return await (await self._connection.execute(query(name), parameters)).fetchall()
 
     async def _structs[S: msgspec.Struct](self, struct: type[S], name: str, parameters: Parameters) -> list[S]:
-        return [from_row(struct, row) for row in await self._rows(name, parameters)]
+        """Rows as structs, in the query's order. They come as one JSON array, decoded in one go: a third of the time
+        of row by row."""
+        cursor = await self._connection.execute(as_array(name, struct), parameters)
+        found = await cursor.fetchone()
+        assert found is not None
+        return decoded(struct, found[0])
 
 
 def _columns(rows: Iterable[tuple[str, ...]], *names: str) -> dict[str, list[str]]:

@@ -109,6 +109,9 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
         if held is not None and hub == held.wanted:
             # The system was asked to and could not hold it: the hub has not moved since.
             hub = known
+        if shown not in (known, hub) and _ours(work, link, field, known, shown):
+            # Our own write, whose answer was lost before the hub moved on: nobody's edit.
+            known = base[field] = shown
         decision = decide(known, hub, shown, rule=rule, system=link.system, first=flow.first)
         match decision.verdict:
             case Verdict.CONFLICT:
@@ -136,6 +139,13 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
     link = replace(link, base=base, conflicts=conflicts, not_held=not_held, intent=None)
     _ask_about_conflicts(work, link)
     return link
+
+
+def _ours(work: Working, link: Link, field: str, base: Canonical, shown: Canonical) -> bool:
+    """Whether the hub itself had this value after it had base."""
+    given = [work.lens(link).view(field, value) for value in work.given.get((link.id, field), ())]
+    before = max((n for n, value in enumerate(given, 1) if value == base), default=0)
+    return shown in given[before:]
 
 
 def _ask_about_conflicts(work: Working, link: Link) -> None:

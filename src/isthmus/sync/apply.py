@@ -29,10 +29,15 @@ from isthmus.sync.unsure import resolve_unsure
 from isthmus.sync.working import doubt_about
 from isthmus.sync.world import World
 
-__all__ = ["CLAIM", "Applier"]
+__all__ = ["Applier", "claim_of"]
 
 CLAIM = 200
-"""Most links handled between two commits."""
+"""Most links handled between two commits, unless the system takes more in one call."""
+
+
+def claim_of(resource: Resource) -> int:
+    """Most links of this resource that are handled between two commits."""
+    return max(CLAIM, resource.traits.write_batch)
 
 
 class Applier:
@@ -85,7 +90,7 @@ class Applier:
             if feed is None or feed.scanned_at is None:
                 # What is to be created may stand on a page that nobody has read yet.
                 held.append("creates")
-            due = await tx.due_links(self._flow.name, self._system, now, CLAIM, held, lanes)
+            due = await tx.due_links(self._flow.name, self._system, now, claim_of(self._resource), held, lanes)
             due = allowed.within(due)
             await allowed.charge(tx, due, now)
         return due, allowed

@@ -19,7 +19,7 @@ from isthmus import events
 from isthmus.connector import System
 from isthmus.errors import IsthmusError, Misconfigured, StoreUnavailable
 from isthmus.model.state import FeedState, Problem
-from isthmus.sync.apply import CLAIM, Applier
+from isthmus.sync.apply import Applier, claim_of
 from isthmus.sync.contact import meet
 from isthmus.sync.health import Health
 from isthmus.sync.observe import Observer
@@ -185,8 +185,10 @@ class Engine:
             lanes = await tx.due_lanes(flow, system, self._clock())
         share = math.ceil(sum(lane.due for lane in lanes) / (2 * workers))
         side = self.world.flows[flow].sides[system]
-        batch = self.systems[system].resources()[side.resource].traits.write_batch
-        return await self.store.take_lanes(place, lanes, min(CLAIM, max(share, batch)))
+        resource = self.systems[system].resources()[side.resource]
+        return await self.store.take_lanes(
+            place, lanes, min(claim_of(resource), max(share, resource.traits.write_batch))
+        )
 
     def applier(self, flow: str, system: str) -> Applier:
         """The applier of one flow and system."""

@@ -95,15 +95,7 @@ def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: dateti
     whatever a later reading shows instead of it came after it, and is an edit of it."""
     step = outcome.step
     crossed = link.seen_at is not None and link.seen_at >= began
-    for other in list(work.links.values()):
-        same = (other.flow, other.system, other.resource, other.key) == (
-            link.flow,
-            link.system,
-            link.resource,
-            seen.key,
-        )
-        if not same or other.id == link.id:
-            continue
+    for other in work.rivals(link, seen.key):
         if other.item is None:
             crossed = True
             work.drop_link(other)

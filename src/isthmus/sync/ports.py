@@ -200,6 +200,9 @@ class Transaction(Protocol):
     async def approve(self, subject: str, writes: int) -> None:
         """Allow this many writes past the brake."""
 
+    async def journal_since(self, items: Collection[str], since: datetime) -> list[JournalEntry]:
+        """What changed in these items since then, in order. Not locked."""
+
     async def save(self, batch: Batch) -> None:
         """Write all of it, set-based."""
 

@@ -59,7 +59,11 @@ class Working:
         for link in self.links.values():
             if link.item is not None:
                 self.by_item.setdefault(link.item, []).append(link.id)
+        self._old_by_item = {item: tuple(ids) for item, ids in self.by_item.items()}
         self.batch = Batch()
+        self.given: dict[tuple[str, str], list[Canonical]] = {}
+        """(link, field) -> values the hub had since link and hub last agreed. A write whose answer was lost may have
+        carried any of them."""
         self._old_items = dict(items)
         self._old_links = dict(self.links)
         self._changes: dict[str, dict[str, tuple[Canonical, Canonical]]] = {}
@@ -67,6 +71,7 @@ class Working:
         self._open: dict[tuple[str, str], InboxEntry] = {}
         self._closed: set[tuple[str, str]] = set()
         self._touched: set[str] = set()
+        self._by_record: dict[tuple[str, str, str, str], set[str]] | None = None
 
     # -- changing ------------------------------------------------------------------------------------------------
 
@@ -78,6 +83,8 @@ class Working:
         if link.item is not None and (old is None or old.item != link.item):
             self.by_item.setdefault(link.item, []).append(link.id)
         self.links[link.id] = link
+        if self._by_record is not None and link.key is not None:
+            self._by_record.setdefault((link.flow, link.system, link.resource, link.key), set()).add(link.id)
 
     def drop_link(self, link: Link) -> None:
         """Forget a link for good (a reading that turned out to be another link's record)."""
@@ -143,6 +150,18 @@ class Working:
         """All links of an item."""
         return [self.links[id] for id in self.by_item.get(item_id, [])]
 
+    def rivals(self, link: Link, key: str) -> list[Link]:
+        """Other links of the record with this key, of the same flow."""
+        if self._by_record is None:
+            self._by_record = {}
+            for known in self.links.values():
+                if known.key is not None:
+                    place = (known.flow, known.system, known.resource, known.key)
+                    self._by_record.setdefault(place, set()).add(known.id)
+        ids = sorted(self._by_record.get((link.flow, link.system, link.resource, key), ()))
+        found = [self.links[id] for id in ids if id in self.links and id != link.id]
+        return [other for other in found if other.key == key]
+
     def flow(self, link: Link) -> Flow:
         """The link's flow."""
         return self.world.flows[link.flow]
@@ -187,16 +206,34 @@ class Working:
             new = item_id not in self._old_items
             item = replace(item, version=item.version + 1)
             self.batch.items.append(item)
-            self.batch.evidence_of.append(item.id)
-            if item.deleted_at is None and item.alias_of is None:
-                self.batch.evidence.extend(
-                    evidence_of(item, self.links_of(item.id), self.world.match_rules(item.entity))
-                )
+            if self._evidence_moved(item):
+                self.batch.evidence_of.append(item.id)
+                if item.deleted_at is None and item.alias_of is None:
+                    rules = self.world.match_rules(item.entity)
+                    self.batch.evidence.extend(evidence_of(item, self.links_of(item.id), rules))
             if changes or new:
                 cause = self._causes.get(item_id, Cause("hub", "isthmus"))
                 self.batch.journal.append(
                     JournalEntry(item=item_id, version=item.version, changes=changes, cause=cause, at=self.now)
                 )
+
+    def _evidence_moved(self, item: Item) -> bool:
+        """Whether what the match rules look at may be another than it was: most changes leave it alone."""
+        old = self._old_items.get(item.id)
+        if old is None or (old.deleted_at, old.alias_of) != (item.deleted_at, item.alias_of):
+            return True
+        names = self.world.evidence_fields(item.entity)
+        if any(old.fields.get(name) != item.fields.get(name) for name in names):
+            return True
+        ids = self.by_item.get(item.id, [])
+        if sorted(ids) != sorted(self._old_by_item.get(item.id, ())):
+            return True
+        pairs = [(self._old_links.get(id), self.links[id]) for id in ids]
+        return any(
+            was is None or any(was.far.get(name) != now.far.get(name) for name in names)
+            for was, now in pairs
+            if was is not now
+        )
 
     def _create_missing(self, item_id: str) -> None:
         """Records that a flow wants in a system and that are neither there nor on their way."""

@@ -3,7 +3,7 @@ missing in their systems."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 import xxhash
@@ -34,14 +34,21 @@ class World:
             for system in flow.sides
         }
         self.order = parents_first(self.flows)
+        self._by_resource: dict[tuple[str, str], list[Flow]] = {}
+        for name in self.order:
+            for side in self.flows[name].sides.values():
+                self._by_resource.setdefault((side.system, side.resource), []).append(self.flows[name])
+        self._rules: dict[str, dict[str, MatchRule]] = {}
+        for flow in self.flows.values():
+            self._rules.setdefault(flow.entity.name, {}).update({rule_name(rule): rule for rule in flow.match})
+        self._evidence_fields = {
+            entity: frozenset(part.field.split(".")[0] for rule in rules.values() for part in rule.parts)
+            for entity, rules in self._rules.items()
+        }
 
-    def flows_of(self, system: str, resource: str) -> list[Flow]:
+    def flows_of(self, system: str, resource: str) -> Sequence[Flow]:
         """Flows that take part in this resource, parents first."""
-        return [
-            self.flows[name]
-            for name in self.order
-            if (side := self.flows[name].sides.get(system)) is not None and side.resource == resource
-        ]
+        return self._by_resource.get((system, resource), ())
 
     def resources(self, system: str) -> list[str]:
         """Resources of this system that some flow uses, parents first."""
@@ -76,9 +83,11 @@ class World:
 
     def match_rules(self, entity: str) -> dict[str, MatchRule]:
         """All match rules of an entity, over all flows, by name."""
-        return {
-            rule_name(rule): rule for flow in self.flows.values() if flow.entity.name == entity for rule in flow.match
-        }
+        return self._rules.get(entity, {})
+
+    def evidence_fields(self, entity: str) -> frozenset[str]:
+        """The fields that its match rules look at."""
+        return self._evidence_fields.get(entity, frozenset())
 
 
 def rule_name(rule: MatchRule) -> str:

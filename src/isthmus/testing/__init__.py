@@ -1,5 +1,5 @@
-"""Public test kit: the connector contract, an in-memory system and store, a proxy with bad days, the simulator
-(:mod:`isthmus.testing.simulator`).
+"""Public test kit: contracts of connectors and processes, an in-memory system and store, a proxy with bad days, the
+simulator (:mod:`isthmus.testing.simulator`).
 
 Only the contract needs pytest, so only who asks for it imports that: ``isthmus simulate`` runs without.
 """
@@ -16,6 +16,7 @@ from isthmus.testing.memory_store import MemoryStore
 
 if TYPE_CHECKING:
     from isthmus.testing.contract import ConnectorContract, config_fixture
+    from isthmus.testing.process_contract import Mishap, ProcessStage, run_every_step_twice
 
 __all__ = [
     "Call",
@@ -30,19 +31,32 @@ __all__ = [
     "MemoryResource",
     "MemoryStore",
     "MemoryWorld",
+    "Mishap",
     "People",
+    "ProcessStage",
     "Request",
     "ResourceCase",
     "Trouble",
     "config_fixture",
+    "run_every_step_twice",
 ]
 
 
+_CONTRACTS = {
+    "ConnectorContract": "contract",
+    "config_fixture": "contract",
+    "Mishap": "process_contract",
+    "ProcessStage": "process_contract",
+    "run_every_step_twice": "process_contract",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """The contract, with assertions that say what they compared."""
-    if name not in ("ConnectorContract", "config_fixture"):
+    """The contracts, with assertions that say what they compared."""
+    module = _CONTRACTS.get(name)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     pytest = import_module("pytest")
-    for module in ("reading", "writing", "changing", "calling", "failing", "stage"):
-        pytest.register_assert_rewrite(f"{__name__}.{module}")
-    return getattr(import_module(f"{__name__}.contract"), name)
+    for asserting in ("reading", "writing", "changing", "calling", "failing", "stage", "process_contract"):
+        pytest.register_assert_rewrite(f"{__name__}.{asserting}")
+    return getattr(import_module(f"{__name__}.{module}"), name)

@@ -9,7 +9,7 @@ from zlib import crc32
 from msgspec.structs import replace
 
 from isthmus.errors import StoreUnavailable
-from isthmus.model.state import Effect, FeedState, InboxEntry, Item, Link, LinkState, Sighting
+from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, LinkState, Sighting
 from isthmus.sync.ports import LANES, Batch, DueCount, FarKey, LaneDue
 from isthmus.testing.memory_accounts import BrakeAccounts
 from isthmus.testing.memory_database import MemoryDatabase, stored
@@ -269,6 +269,11 @@ class MemoryTransaction(BrakeAccounts):
         taken = [s for s in database.sightings if (s.system, s.resource) == (system, resource) and s.key in wanted]
         self._deeds.append(lambda: database.forget_sightings(taken))
         return taken
+
+    async def journal_since(self, items: Collection[str], since: datetime) -> list[JournalEntry]:
+        """What changed in these items since then, in order."""
+        wanted = set(items)
+        return [entry for entry in self._database.journal if entry.item in wanted and entry.at >= since]
 
     async def last_writes(self, links: Collection[str]) -> dict[str, Effect]:
         """Link -> its last write that was done."""

@@ -1,4 +1,4 @@
-"""0004: what comparisons found."""
+"""0004: processes."""
 
 from alembic import op
 

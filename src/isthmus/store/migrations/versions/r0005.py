@@ -1,4 +1,4 @@
-"""0005: history can be put away."""
+"""0005: what comparisons found."""
 
 from alembic import op
 

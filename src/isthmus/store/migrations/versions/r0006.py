@@ -1,4 +1,4 @@
-"""0006: fields of far systems."""
+"""0006: history can be put away."""
 
 from alembic import op
 

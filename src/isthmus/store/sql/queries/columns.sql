@@ -19,6 +19,10 @@ effect.link, effect.item, effect.flow, effect.system, effect.resource, effect.ke
 inbox.id, inbox.kind, inbox.subject, inbox.flow, inbox.summary, inbox.detail, inbox.choices, inbox.opened_at,
     inbox.decided_at, inbox.decision, inbox.decided_by
 
+-- name: process_columns
+process.id, process.name, process.input, process.state, process.version, process.step, process.question, process.who,
+    process.since, process.wake_at, process.attempts, process.result, process.problem, process.started_at
+
 -- name: feed_columns
 feed.system, feed.resource, feed.cursor, feed.scan_cursor, feed.scan_started, feed.scan_feed_cursor, feed.scanned_at,
     feed.scanned_for, feed.polled_at, feed.changed_at, feed.failing_since, feed.problem

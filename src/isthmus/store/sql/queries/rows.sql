@@ -137,6 +137,9 @@ from unnest(%(links)s::text[]) as wanted (link)
         select * from effect where effect.link = wanted.link and effect.outcome = 'done' order by effect.seq desc limit 1
     ) as effect;
 
+-- name: journal_since
+select {journal_columns} from journal where item = any(%(items)s) and at >= %(since)s order by seq;
+
 -- name: feed
 select {feed_columns}
 from feed

@@ -37,6 +37,9 @@ order by activity.backend_start, activity.pid;
 -- name: tell_stop
 select pg_notify('isthmus', 'stop');
 
+-- name: unlock_all
+select pg_advisory_unlock_all();
+
 -- name: add_hints
 insert into hint (system, resource, key)
 select system, resource, key from unnest(%(systems)s::text[], %(resources)s::text[], %(keys)s::text[])

@@ -1,4 +1,4 @@
-"""Several text places as one text, and back."""
+"""Texts that a system keeps in several fields, such as first and last name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TEXT = FieldType(kind=Kind.TEXT)
 
 
 def joined(expr: Join, parts: Sequence[Any]) -> str:
-    """The parts that are there, as one text."""
+    """The text that the parts come to; empty ones are left out."""
     texts = [canonical(_TEXT, part) for part in parts if part is not ABSENT]
     return expr.by.join(text for text in texts if text)
 

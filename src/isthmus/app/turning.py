@@ -1,0 +1,40 @@
+"""Taking turns of processes, in a worker whose project has some."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from functools import partial
+
+from isthmus.app.bootstrap import Hub, clock, new_id
+from isthmus.errors import StoreUnavailable
+from isthmus.process.turn import take_turn
+from isthmus.store.turns import Turns
+
+__all__ = ["take_turns"]
+
+HOUSEKEEPING = 30.0
+"""Seconds between looks for turns that got lost."""
+AGAIN = 1.0
+
+
+async def take_turns(hub: Hub) -> None:
+    """Until cancelled."""
+    take = partial(take_turn, hub.store, hub.project.processes)
+    turns = Turns(hub.store, new_id(), lambda id: take(id, clock=clock, jitter=random.random))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_keep_house(turns))
+        while True:
+            try:
+                await turns.run()
+            except StoreUnavailable as error:
+                await asyncio.sleep(error.wait or AGAIN)
+
+
+async def _keep_house(turns: Turns) -> None:
+    while True:
+        await asyncio.sleep(HOUSEKEEPING)
+        try:
+            await turns.keep_house(clock())
+        except StoreUnavailable as error:
+            await asyncio.sleep(error.wait or AGAIN)
