@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup check test demo demo-stop bench lock clean
+.PHONY: help setup check test demo demo-stop bench soak lock clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -32,6 +32,9 @@ demo-stop:  ## stop what a demo left running
 
 bench: setup  ## run the benchmarks, each figure beside its floor
 	$(BIN)/python -m benchmarks $(ARGS)
+
+soak: setup  ## simulate 1,000,000 steps and write the figures into docs/reliability.md (ARGS="--steps 100000")
+	$(BIN)/python scripts/soak.py $(ARGS)
 
 lock: setup  ## make the lock files anew (UPGRADE=1: newest versions)
 	@$(BIN)/python scripts/lock.py $(if $(filter-out 0,$(UPGRADE)),--upgrade)

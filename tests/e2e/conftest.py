@@ -41,6 +41,8 @@ def empty_office() -> Iterator[Office]:
             office.stage.set_up("small")
         office.open()
         yield office
+        assert office.hub_log()
+        assert office.told_secrets() == [], "a command or the hub's log has shown a secret"
     finally:
         if not kept:
             office.stage.tear_down()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -79,6 +80,24 @@ class Office:
         # Names never come twice, also not in an office that was kept from an earlier run.
         self._salt, self._number = f"{int(time.time()) % 1_000_000:06d}", 0
 
+    @property
+    def project(self) -> Path:
+        """The project's ``isthmus.toml``."""
+        return self.folder / "isthmus.toml"
+
+    def secret(self, name: str, value: str) -> None:
+        """Keep a secret where the project can refer to it: ``file:secrets/NAME``."""
+        (self.folder / "secrets" / name).write_text(value)
+
+    def hub_log(self) -> str:
+        """Everything that hubs of this office wrote so far."""
+        return (self.folder / ".isthmus" / "hub.log").read_text(errors="replace")
+
+    def told_secrets(self) -> list[str]:
+        """Names of the secrets that a command or the hub has printed."""
+        told = "\n".join(HEARD) + self.hub_log()
+        return [path.name for path in (self.folder / "secrets").iterdir() if path.read_text().strip() in told]
+
     def open(self) -> None:
         """The people log in."""
         self.carl: CrmUser = self.stage.crm_user()
@@ -120,10 +139,13 @@ class Office:
 
     # -- what the hub remembers ------------------------------------------------------------------------------------
 
+    def database(self) -> str:
+        """Address of the hub's own database."""
+        return EmbeddedServer(self.folder / ".isthmus" / "pg").url
+
     def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         """Rows of the hub's own tables."""
-        url = EmbeddedServer(self.folder / ".isthmus" / "pg").url
-        with psycopg.connect(url, row_factory=dict_row, options="-c search_path=isthmus") as connection:
+        with psycopg.connect(self.database(), row_factory=dict_row, options="-c search_path=isthmus") as connection:
             return list(connection.execute(sql, values))  # type: ignore[call-overload]
 
     def entries(self, kind: str, *keys: object) -> list[dict[str, Any]]:
@@ -135,6 +157,18 @@ class Office:
             kind,
             wanted,
         )
+
+    def open_entries(self) -> set[str]:
+        """Ids of all open questions."""
+        return {str(row["id"]) for row in self.rows("select id from inbox where decided_at is null")}
+
+    def held(self, system: str, resource: str, key: object, field: str) -> Any:
+        """What the hub itself holds for a field of this record's item."""
+        sql = (
+            "select fields from item join link on link.item = item.id"
+            " where (link.system, link.resource, link.key) = (%s, %s, %s)"
+        )
+        return self.rows(sql, system, resource, str(key))[0]["fields"].get(field)
 
     def writes(self) -> int:
         """Writes to far systems so far, failed ones too."""
@@ -188,13 +222,18 @@ class Office:
 
     def customer(self, word: str, **values: Any) -> tuple[str, int]:
         """A customer entered in the CRM that has arrived in the ERP: account and party."""
-        name, email = self.new(word)
+        return self.customers(word, 1, **values)[0]
+
+    def customers(self, word: str, count: int, **values: Any) -> list[tuple[str, int]]:
+        """As many customers, entered at once."""
         values = {"city": "Hamburg", "country": "DE", "currency": "EUR"} | values
-        account = self.carl.create_account(name, email=email, **values)
-        party = int(see(lambda: self.erin.party(name))["id"])
-        # BottleCRM saves whole records: an edit in the very moment of the hub's write would be undone there.
-        see(lambda: self.custom(self.carl.account(account), "erp_number"))
-        return account, party
+        named = [self.new(word) for _ in range(count)]
+        accounts = [self.carl.create_account(name, **{"email": email, **values}) for name, email in named]
+        parties = [int(see(partial(self.erin.party, name))["id"]) for name, _ in named]
+        for account in accounts:
+            # BottleCRM saves whole records: an edit in the very moment of the hub's write would be undone there.
+            see(lambda: self.custom(self.carl.account(account), "erp_number"))  # noqa: B023
+        return list(zip(accounts, parties, strict=True))
 
     def contact(self, account: str, first: str = "Petra", last: str = "Krause") -> str:
         """A contact person of an account."""

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from typer.testing import CliRunner
 
-from isthmus.cli.demo.day import Day
-from isthmus.cli.demo.stage import Stage
-from isthmus.cli.root import app
+from isthmus.cli.demo.day import CUSTOMER, Day
+from tests.e2e.office import Office
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def day() -> Iterator[Day]:
-    """Both systems with the small data, linked, and the hub running. The steps build on one another."""
-    # Not pytest's own folder: for root the database runs as another user, and pytest closes its folder to others.
-    folder = Path(tempfile.mkdtemp(prefix="isthmus-day-"))
-    stage = Stage(folder, print)
-    try:
-        stage.set_up("small")
-        linked = CliRunner().invoke(app, ["sync", "--yes", "--json", "-C", str(stage.folder)])
-        assert linked.exit_code in (0, 4), linked.output
-        stage.start_hub()
-        yield Day(stage, print)
-    finally:
-        stage.tear_down()
-        shutil.rmtree(folder, ignore_errors=True)
+def day(office: Office) -> Day:
+    """The steps build on one another."""
+    if office.erin.party(CUSTOMER["name"]) is not None:
+        pytest.skip("the kept office has lived this day already")
+    return Day(office.stage, print)
 
 
 def seen(day: Day, step: Callable[[], None]) -> None:
@@ -104,30 +89,27 @@ def _shown_on(day: Day, deal: str) -> str:
 
 
 @pytest.mark.flow("CH-2")
-def test_what_happens_while_the_erp_is_down_is_caught_up_once(day: Day) -> None:
+def test_what_happens_while_the_erp_is_down_is_caught_up_once(day: Day, office: Office) -> None:
     seen(day, day.outage)
     # The order's trace crosses both systems, and status answers for every flow.
-    runner = CliRunner()
-    traced = runner.invoke(app, ["trace", day.order_number, "--json", "-C", str(day.stage.folder)])
-    assert traced.exit_code == 0, traced.output
+    traced = office.isthmus("trace", day.order_number, "--json")
+    assert traced.code == 0, traced
     for word in ("SalesOrder", "Delivery", "Invoice", "Payment"):
-        assert f'"{word}"' in traced.output
-    status = runner.invoke(app, ["status", "--json", "-C", str(day.stage.folder)])
-    assert status.exit_code in (0, 1), status.output
+        assert f'"{word}"' in traced.out
+    assert office.isthmus("status", "--json").code in (0, 1)
 
 
 @pytest.mark.flow("CH-5")
-def test_compare_finds_what_nobody_told_and_repair_mends_it(day: Day) -> None:
-    day.stage.stop_hub()
-    day.crm.patch_account(day.account, website="https://new.yunfan.example")
-    runner = CliRunner()
-    where = ["-C", str(day.stage.folder), "--json"]
-    found = json.loads(runner.invoke(app, ["compare", "customer", *where]).stdout)
-    missed = [drift for drift in found["drifts"] if drift["key"] == day.account]
-    assert [drift["kind"] for drift in missed] == ["edited while paused"]
-    assert missed[0]["fields"]["website"]["far"] == "https://new.yunfan.example"
-    mended = json.loads(runner.invoke(app, ["compare", "customer", "--repair", *where]).stdout)
-    assert [drift for drift in mended["drifts"] if drift["key"] in (day.account, str(day.party))] == []
-    party = day.erp.party(day.party)
-    assert party is not None
-    assert "https://new.yunfan.example" in [mechanism["value"] for mechanism in party["contact_mechanisms"]]
+def test_compare_finds_what_nobody_told_and_repair_mends_it(day: Day, office: Office) -> None:
+    office.stage.stop_hub()
+    try:
+        day.crm.patch_account(day.account, website="https://new.yunfan.example")
+        found = office.isthmus("compare", "customer", "--json").json
+        missed = [drift for drift in found["drifts"] if drift["key"] == day.account]
+        assert [drift["kind"] for drift in missed] == ["edited while paused"]
+        assert missed[0]["fields"]["website"]["far"] == "https://new.yunfan.example"
+        mended = office.isthmus("compare", "customer", "--repair", "--json").json
+        assert [drift for drift in mended["drifts"] if drift["key"] in (day.account, str(day.party))] == []
+        assert office.mechanism(day.party, "website") == "https://new.yunfan.example"
+    finally:
+        office.stage.start_hub()

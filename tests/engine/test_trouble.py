@@ -63,6 +63,22 @@ async def test_the_hub_knows_when_it_looked_and_since_when_a_resource_fails(offi
 
 
 @pytest.mark.spec(9)
+async def test_what_failed_once_is_due_for_a_look_whatever_its_interval(office):
+    """A hint that could not be followed must not wait for the next interval, nor a system that is back look broken."""
+    o = await linked(office)
+    assert await o.engine.seconds_until_look("erp", "parties") > 0
+    (party,) = o.erp.records("parties")
+    o.erp.faults.add(Trouble.DOWN)
+    with pytest.raises(IsthmusError):
+        await o.engine.look("erp", "parties", {party})
+    assert await o.engine.seconds_until_look("erp", "parties") == 0
+    o.erp.faults.heal()
+    await o.engine.poll("erp", "parties")
+    assert await o.engine.seconds_until_look("erp", "parties") > 0
+    assert (await feed(o, "erp", "parties")).failing_since is None
+
+
+@pytest.mark.spec(9)
 async def test_a_look_that_shows_nothing_new_is_no_change(office):
     o = await linked(office)
     before = await feed(o, "erp", "parties")

@@ -12,7 +12,9 @@ from isthmus.model.state import InboxKind
 from isthmus.store import PostgresStore, Worker
 from isthmus.sync.engine import Engine
 from isthmus.sync.world import World
+from isthmus.testing import Trouble
 from tests.engine.office import ACME
+from tests.engine.test_round import linked
 
 ONLY = {"names": ("Customer",)}
 
@@ -140,3 +142,49 @@ async def test_first_contact_that_another_worker_is_at_is_asked_for_again(office
         assert await engines[0].meet_all() == 0
     finally:
         await close(engines)
+
+
+@pytest.mark.spec(8)
+async def test_an_earlier_write_that_arrives_late_is_overwritten_again(office):
+    """A worker died over a write that was still on its way; another one has written what came after it."""
+    o = await linked(office, names=("Customer",))
+    account, _ = o.one("crm", "accounts")
+    party, _ = o.one("erp", "parties")
+    o.erp.faults.add(Trouble.BEFORE, on="write", times=1)
+    o.crm.people.edit("accounts", account, {"name": "First AG"})
+    await o.sync()
+    o.crm.people.edit("accounts", account, {"name": "Second AG"})
+    resource = o.engine.systems["erp"].resources()["parties"]
+    write = resource.write
+    late = [lambda: o.erp.people.edit("parties", party, {"name": "First AG"})]
+
+    async def write_and_be_overtaken(writes):
+        answers = await write(writes)
+        while late:
+            late.pop()()
+            answers = [o.erp.record("parties", party)]
+        return answers
+
+    resource.write = write_and_be_overtaken
+    await o.settle(3)
+    assert not late
+    assert o.erp.records("parties")[party]["name"] == "Second AG"
+    assert o.crm.records("accounts")[account]["name"] == "Second AG"
+
+
+@pytest.mark.spec(12)
+async def test_a_system_that_keeps_an_earlier_value_is_asked_twice_and_no_more(office):
+    o = await linked(office, names=("Customer",), resources={("erp", "parties"): {"normalise": {"name": shortened}}})
+    account, _ = o.one("crm", "accounts")
+    for name in ("Acme Berlin", "Acme Berlin West"):
+        o.crm.people.edit("accounts", account, {"name": name})
+        await o.settle(2)
+    o.forget_calls()
+    await o.settle(3)
+    assert o.writes() == 0
+    assert o.one("erp", "parties")[1]["name"] == "Acme Berlin"
+    assert o.one("crm", "accounts")[1]["name"] == "Acme Berlin West"
+
+
+def shortened(value):
+    return value[:11] if isinstance(value, str) else value

@@ -53,7 +53,8 @@ def make_app(desk: HintDesk) -> Litestar:
         return {"status": "ok"}
 
     limit = RateLimitConfig(rate_limit=("second", HOOKS_PER_SECOND), exclude=["/health"])
-    return Litestar([hook, health], openapi_config=None, middleware=[limit.middleware])
+    # Logging is the command's: Litestar's own configuration would replace level and format.
+    return Litestar([hook, health], openapi_config=None, middleware=[limit.middleware], logging_config=None)
 
 
 @contextlib.asynccontextmanager

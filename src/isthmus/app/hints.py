@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Protocol
 
 from isthmus.connector import System, Webhook
 from isthmus.errors import IsthmusError
 from isthmus.model.state import Sighting
-from isthmus.store import PostgresStore
 
-__all__ = ["HintDesk"]
+__all__ = ["HintDesk", "HintStore"]
+
+
+class HintStore(Protocol):
+    """Where hints are kept until a process of the hub follows them."""
+
+    async def add_hints(self, hints: Collection[tuple[str, str, str]], sightings: Collection[Sighting] = ()) -> None:
+        """Keep (system, resource, key); key "" means the whole resource."""
 
 
 class HintDesk:
     """Takes webhooks for the systems that can send them."""
 
-    def __init__(self, store: PostgresStore, systems: Mapping[str, System]) -> None:
+    def __init__(self, store: HintStore, systems: Mapping[str, System]) -> None:
         self._store = store
         self._systems = {name: system for name, system in systems.items() if isinstance(system, Webhook)}
 

@@ -72,6 +72,9 @@ class Service:
         self._engine, self._store, self._clock, self._jitter = engine, store, clock, jitter
         self._reopen, self._revive, self._chores = reopen, revive, chores
         self._kicks: dict[str, asyncio.Event] = {}
+        self._hinted: dict[str, asyncio.Event] = {}
+        self._doubts: dict[str, list[asyncio.Event]] = {}
+        """Per system one for each poller: something there failed, ask anew when to look."""
         self._meet = asyncio.Event()
         self.rounds = 0
 
@@ -93,7 +96,14 @@ class Service:
     def _attend(self, group: asyncio.TaskGroup, system: str) -> list[asyncio.Task[None]]:
         """The tasks of one open system."""
         self._kicks[system] = asyncio.Event()
-        jobs = [self._drive(system), *(self._poll(system, name) for name in self._engine.world.resources(system))]
+        self._hinted[system] = asyncio.Event()
+        resources = {name: asyncio.Event() for name in self._engine.world.resources(system)}
+        self._doubts[system] = list(resources.values())
+        jobs = [
+            self._drive(system),
+            self._follow(system),
+            *(self._poll(system, name, doubt) for name, doubt in resources.items()),
+        ]
         return [group.create_task(job) for job in jobs]
 
     async def _wait_for(self, group: asyncio.TaskGroup, tasks: list[asyncio.Task[None]], system: str) -> None:
@@ -121,7 +131,7 @@ class Service:
 
     # -- tasks ---------------------------------------------------------------------------------------------------
 
-    async def _poll(self, system: str, resource: str) -> None:
+    async def _poll(self, system: str, resource: str, doubt: asyncio.Event) -> None:
         every = self._engine.world.every(system, resource)
         # Spread the first looks a little, so that not everything asks at the same moment for ever after.
         await asyncio.sleep(self._jitter() * min(1.0, every / 10))
@@ -133,14 +143,21 @@ class Service:
                     self._meet.set()
                 wait = await self._attempt(self._engine.seconds_until_look(system, resource))
             # Due and yet not looked at: it failed, or another worker is at it.
-            await asyncio.sleep(max(0.05, wait or min(every, self._down_for(system, resource) or TAKEN * 5)))
+            rest = wait or min(every, self._down_for(system, resource) or TAKEN * 5)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.05, rest)):
+                    await doubt.wait()
+            doubt.clear()
             wait = await self._attempt(self._engine.seconds_until_look(system, resource))
 
-    async def _attempt[N: (int, float)](self, work: Awaitable[N]) -> N | int:
-        """The number that the work gives; 0 when it failed."""
+    async def _attempt[N: (int, float)](self, work: Awaitable[N], system: str | None = None) -> N | int:
+        """The number that the work gives; 0 when it failed. What failed in ``system`` is looked at as soon as that is
+        back, and not only in its interval."""
         try:
             return await work
         except IsthmusError as error:
+            for doubt in self._doubts[system] if system is not None else ():
+                doubt.set()
             await self._endure(error)
             return 0
 
@@ -170,21 +187,27 @@ class Service:
             if notice.stop:
                 stop.set()
             elif notice.flow is None and notice.system is not None:
-                await self._follow_hints(notice.system)
+                if notice.system in self._hinted:
+                    self._hinted[notice.system].set()
             elif notice.system is None:
                 async with self._patience():
                     await self._store.rejoin()
-                # A copy: a system that was down may be opened meanwhile.
-                for system in list(self._engine.systems):
-                    await self._follow_hints(system)
+                for event in self._hinted.values():
+                    event.set()
                 self._meet.set()
                 self.kick()
             else:
                 self.kick(notice.system)
 
+    async def _follow(self, system: str) -> None:
+        """Hints of one system, so that one that does not answer delays no other's. First what came before."""
+        event = self._hinted[system]
+        while True:
+            event.clear()
+            await self._follow_hints(system)
+            await event.wait()
+
     async def _follow_hints(self, system: str) -> None:
-        if system not in self._engine.systems:
-            return
         hints: dict[str, set[str]] = {}
         async with self._patience():
             for resource, key in await self._store.take_hints(system):
@@ -196,8 +219,8 @@ class Service:
             if resource not in known or resource not in self._engine.world.resources(system):
                 continue
             events.emit(events.HINT_RECEIVED, logging.DEBUG, system=system, resource=resource, keys=len(keys))
-            # A hint whose look fails is not lost: it only said "sooner", the resource's own interval comes anyway.
-            await self._attempt(self._engine.look(system, resource, keys))
+            # A hint whose look fails is not lost: the resource counts as failing, and is looked at when it can be.
+            await self._attempt(self._engine.look(system, resource, keys), system)
         self._meet.set()
 
     async def _meeting(self) -> None:
@@ -218,7 +241,7 @@ class Service:
         kick = self._kicks[system]
         while True:
             kick.clear()
-            handled = await self._attempt(self._engine.settle_system(system))
+            handled = await self._attempt(self._engine.settle_system(system), system)
             self.rounds += 1
             if handled:
                 self._meet.set()

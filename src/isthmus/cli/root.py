@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from isthmus import __version__
-from isthmus.cli import answers, comparing, inbox, lab, process, project, running, syncing
+from isthmus.cli import answers, comparing, inbox, lab, process, project, running, simulating, syncing
 
 __all__ = ["app"]
 
@@ -51,3 +51,4 @@ app.add_typer(process.app, name="process", help="Steps across systems over time.
 app.add_typer(lab.app, name="lab", help="The real systems of the lab.")
 app.add_typer(project.new, name="new", help="Start something of your own.")
 app.command("demo")(lab.demo)
+app.command("simulate")(simulating.simulate_company)

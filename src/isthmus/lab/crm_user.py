@@ -187,19 +187,7 @@ class CrmUser:
         **values: Any,
     ) -> str:
         """A quote with lines; its id."""
-        today = dt.datetime.now(dt.UTC).date()
-        body = {
-            "title": title,
-            "account_id": account,
-            "contact_id": contact,
-            **self._person(contact),
-            "currency": "EUR",
-            "tax_rate": str(tax_rate),
-            "issue_date": today.isoformat(),
-            "expiry_date": (today + dt.timedelta(days=30)).isoformat(),
-            "line_items": [self._document_line(line) for line in lines],
-            **values,
-        }
+        body = {"title": title, **self._document(account, contact, lines, tax_rate, until="expiry_date"), **values}
         return _identifier(self.call("POST", "/invoices/estimates/", body), "estimate")
 
     def estimate(self, estimate: str) -> dict[str, Any] | None:
@@ -231,19 +219,7 @@ class CrmUser:
         **values: Any,
     ) -> str:
         """A draft invoice; its id."""
-        today = dt.datetime.now(dt.UTC).date()
-        body = {
-            "invoice_title": title,
-            "account_id": account,
-            "contact_id": contact,
-            **self._person(contact),
-            "currency": "EUR",
-            "tax_rate": str(tax_rate),
-            "issue_date": today.isoformat(),
-            "due_date": (today + dt.timedelta(days=30)).isoformat(),
-            "line_items": [self._document_line(line) for line in lines],
-            **values,
-        }
+        body = {"invoice_title": title, **self._document(account, contact, lines, tax_rate, until="due_date"), **values}
         return _identifier(self.call("POST", "/invoices/", body), "invoice")
 
     def convert_estimate(self, estimate: str) -> str:
@@ -283,6 +259,22 @@ class CrmUser:
         return found
 
     # details
+
+    def _document(
+        self, account: str, contact: str, lines: Sequence[Line], tax_rate: Decimal | str, *, until: str
+    ) -> dict[str, Any]:
+        """What quotes and invoices have in common; ``until`` names the date 30 days from now."""
+        today = dt.datetime.now(dt.UTC).date()
+        return {
+            "account_id": account,
+            "contact_id": contact,
+            **self._person(contact),
+            "currency": "EUR",
+            "tax_rate": str(tax_rate),
+            "issue_date": today.isoformat(),
+            until: (today + dt.timedelta(days=30)).isoformat(),
+            "line_items": [self._document_line(line) for line in lines],
+        }
 
     def _document_line(self, line: Line) -> dict[str, Any]:
         sku, quantity, price = line

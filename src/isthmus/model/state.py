@@ -80,6 +80,9 @@ class NotHeld(msgspec.Struct, frozen=True):
 
     wanted: Canonical
     got: Canonical
+    sure: bool = True
+    """False: what it shows is what the hub itself had before, perhaps an earlier write of ours that came in late. Given
+    once more before it counts."""
 
 
 class Problem(msgspec.Struct, frozen=True):

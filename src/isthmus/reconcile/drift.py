@@ -140,7 +140,7 @@ def _cause(link: Link, field: str, far: Any, shown: Shown) -> DriftKind:
         return DriftKind.MAPPING if shown.same_version or shown.remapped else DriftKind.MISSED
     if field in link.conflicts:
         return DriftKind.CONFLICT
-    if field in link.not_held:
+    if field in link.not_held and link.not_held[field].sure:
         return DriftKind.NOT_HELD
     return DriftKind.PARKED if _parked(link) else DriftKind.PENDING
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import logging
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -21,6 +24,7 @@ __all__ = ["SCHEMA", "apply", "head", "migrate", "version"]
 
 SCHEMA = "isthmus"
 VERSION_TABLE = "alembic_version"
+LOCK_SECONDS = 0.1
 _FOLDER = Path(str(files("isthmus.store"))) / "migrations"
 _FILE = re.compile(r"(\d{4})_\w+\.sql")
 
@@ -62,7 +66,7 @@ def migrate(url: str) -> bool:
             if _up_to_date(connection, url):
                 return False
             # Held by this session while Alembic works in one of its own.
-            connection.execute("select pg_advisory_lock(hashtextextended('isthmus migrations', 0))")
+            _lock(connection)
             if _up_to_date(connection, url):
                 return False
             # First, as the tables of the hub are what tells whether all is done.
@@ -72,6 +76,15 @@ def migrate(url: str) -> bool:
             return True
     except psycopg.Error as error:
         raise translated(error, url) from None
+
+
+def _lock(connection: psycopg.Connection) -> None:
+    """Wait for the others, by asking again and again: who waited inside a statement would hold up the library's
+    concurrent index builds, which wait for every running statement."""
+    while connection.execute("select pg_try_advisory_lock(hashtextextended('isthmus migrations', 0))").fetchone() != (
+        True,
+    ):
+        time.sleep(LOCK_SECONDS)
 
 
 def _up_to_date(connection: psycopg.Connection, url: str) -> bool:
@@ -89,7 +102,8 @@ def _make_turns(url: str) -> None:
     """The schema of the library that hands out turns of processes; it upgrades it by itself when it starts."""
     from isthmus.store.turns import make_schema
 
-    make_schema(url)
+    with _driver_errors():
+        make_schema(url)
 
 
 def _upgrade(url: str) -> None:
@@ -97,7 +111,6 @@ def _upgrade(url: str) -> None:
     from alembic import command
     from alembic.config import Config
     from sqlalchemy import create_engine
-    from sqlalchemy.exc import DBAPIError
     from sqlalchemy.pool import NullPool
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -108,12 +121,21 @@ def _upgrade(url: str) -> None:
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
     try:
-        with engine.begin() as connection:
+        with _driver_errors(), engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _driver_errors() -> Iterator[None]:
+    """The database driver's own errors, out of those that the libraries wrap them in."""
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        yield
     except DBAPIError as error:
         if isinstance(error.orig, psycopg.Error):
             raise error.orig from None
         raise
-    finally:
-        engine.dispose()

@@ -106,7 +106,7 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
         if field in sent and covers(shown, lens.view(field, sent[field])):
             # Our own write, whose answer was lost, has arrived: no edit of this system.
             known = base[field] = shown
-        if held is not None and hub == held.wanted:
+        if held is not None and held.sure and hub == held.wanted:
             # The system was asked to and could not hold it: the hub has not moved since.
             hub = known
         if shown not in (known, hub) and _ours(work, link, field, known, shown):
@@ -241,7 +241,8 @@ def agreed(
     ping-pongs. Does not store the link.
 
     ``created``: fields that a create ignored get one update before they count. ``found``: the create was looked up
-    later; where it shows another value then, that may be somebody's edit, so only what is empty is written again.
+    later; where it shows another value then, that may be somebody's edit: only what is empty is written again, and
+    where the hub has moved as well, it is merged like any edit.
     """
     lens = work.lens(link)
     base, not_held = dict(link.base), dict(link.not_held)
@@ -254,14 +255,33 @@ def agreed(
             wanted = lens.view(field, value)
             base[field] = shown[field]
             again = created and (not found or shown[field] in (None, []))
+            if found and not again and not covers(shown[field], wanted) and _moved(work, link, field, wanted):
+                # Both sides may have changed since it was sent.
+                base[field] = wanted
+                continue
             if not covers(shown[field], wanted) and not again:
-                not_held[field] = NotHeld(wanted=wanted, got=shown[field])
+                not_held[field] = _held_otherwise(work, link, field, wanted, shown[field])
             else:
                 not_held.pop(field, None)
         else:
             # Taken without a word: what the system does not show cannot be compared, and is not sent again.
             base[field] = lens.view(field, value)
     return replace(link, base=base, not_held=not_held)
+
+
+def _held_otherwise(work: Working, link: Link, field: str, wanted: Canonical, got: Canonical) -> NotHeld:
+    """What a system keeps instead. A value that the hub itself had before may come from an earlier write of ours that
+    arrived only now: for sure only when the system answers so twice."""
+    given = [work.lens(link).view(field, value) for value in work.given.get((link.id, field), ())]
+    before = link.not_held.get(field)
+    twice = before is not None and (before.wanted, before.got) == (wanted, got)
+    return NotHeld(wanted=wanted, got=got, sure=twice or got not in given)
+
+
+def _moved(work: Working, link: Link, field: str, wanted: Canonical) -> bool:
+    """Whether the hub's value is not the one any more that was sent as ``wanted``."""
+    now = work.items[link.item or ""].fields.get(field)
+    return bool(work.lens(link).view(field, now) != wanted)
 
 
 def absorb_gone(work: Working, link: Link, *, merged_into: str | None = None) -> None:

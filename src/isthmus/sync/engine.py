@@ -71,10 +71,13 @@ class Engine:
 
     async def seconds_until_look(self, system: str, resource: str) -> float:
         """How long until the resource is to be looked at, by its interval and the last look of any worker. 0 when
-        it was never read whole as the flows want it now."""
+        it was never read whole as the flows want it now, and when something failed since: what was to be seen then
+        may be unseen yet."""
         async with self.store.transaction() as tx:
             state = await tx.feed(system, resource)
-        if state is None or state.polled_at is None or state.scanned_for != self.world.signature(system, resource):
+        if state is None or state.polled_at is None or state.failing_since is not None:
+            return 0.0
+        if state.scanned_for != self.world.signature(system, resource):
             return 0.0
         spent = (self._clock() - state.polled_at).total_seconds()
         return max(0.0, self.world.every(system, resource) - spent)

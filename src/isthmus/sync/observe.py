@@ -15,13 +15,12 @@ from msgspec.structs import replace
 from isthmus import events
 from isthmus.connector import Change, Deletes, Feed, Gone, Page, Record, Resource
 from isthmus.mapping import Got, Refs
-from isthmus.model.fields import Canonical
 from isthmus.model.state import FeedState, Link, LinkState
 from isthmus.sync.absorb import Seen, absorb, absorb_gone, is_stale
 from isthmus.sync.join import join_items
 from isthmus.sync.ports import Batch, FarKey, Store, Transaction
 from isthmus.sync.regain import regain
-from isthmus.sync.seeing import see
+from isthmus.sync.seeing import load_given, see
 from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
@@ -32,8 +31,6 @@ KEPT = 200_000
 """Records that a dry run remembers; beyond them it reads again."""
 RESCAN = timedelta(hours=1)
 """How long deletes may stay unseen in a resource whose feed does not tell them."""
-UNDER_WAY = timedelta(minutes=10)
-"""The hub may move while a write is under way, before its answer counts as agreed; no write takes longer than this."""
 READABLE = frozenset({LinkState.NEW, LinkState.DOUBTFUL, LinkState.LINKED, LinkState.GONE})
 
 
@@ -239,7 +236,9 @@ class Observer:
         siblings = await tx.links_by_item(ids)
         everything = {link.id: link for link in [*links, *winners, *siblings]}
         work = Working(self._world, await tx.items(ids), everything.values(), now=self._clock(), new_id=self._new_id)
-        work.given = await _given(tx, [link for _, link, _ in work_list if link is not None])
+        # Only links that are due can have a write whose answer was lost.
+        due = [link for _, link, _ in work_list if link is not None and link.due_at is not None]
+        work.given = await load_given(tx, due)
         for flow, known, change in work_list:
             current = work.links.get(known.id) if known is not None else None
             if isinstance(change, Gone):
@@ -345,22 +344,6 @@ class Observer:
                 key=change.key,
                 fields=",".join(seen.got.problems),
             )
-
-
-async def _given(tx: Transaction, links: Sequence[Link]) -> dict[tuple[str, str], list[Canonical]]:
-    """See :attr:`Working.given`. Only links that are due can have a write whose answer was lost."""
-    since = {link.id: link.agreed_at and link.agreed_at - UNDER_WAY for link in links if link.due_at is not None}
-    known = [at for at in since.values() if at is not None]
-    if not known:
-        return {}
-    found: dict[tuple[str, str], list[Canonical]] = {}
-    for entry in await tx.journal_since({link.item for link in links if link.item is not None}, min(known)):
-        for link in links:
-            at = since.get(link.id)
-            if link.item == entry.item and at is not None and entry.at >= at:
-                for field, (_, new) in entry.changes.items():
-                    found.setdefault((link.id, field), []).append(new)
-    return found
 
 
 def _older(link: Link, read_at: datetime) -> bool:

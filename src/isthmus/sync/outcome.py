@@ -16,12 +16,12 @@ from msgspec.structs import replace
 from isthmus import events
 from isthmus.connector import Gone, Record, WriteAnswer
 from isthmus.errors import Ambiguous, IsthmusError, NeedsPerson, Retryable, Stale, UnknownOutcome
-from isthmus.model.fields import Canonical
+from isthmus.model.fields import Canonical, covers
 from isthmus.model.state import Effect, InboxKind, Intent, Item, Link, LinkState, NotHeld
 from isthmus.sync.absorb import Seen, absorb_gone, absorb_written, agreed
 from isthmus.sync.plan import Step, StepKind
 from isthmus.sync.ports import Store, Transaction
-from isthmus.sync.seeing import load_refs, see
+from isthmus.sync.seeing import load_given, load_refs, see
 from isthmus.sync.working import ACTIVE, Working, problem_of
 from isthmus.sync.world import World
 
@@ -66,12 +66,15 @@ async def record_outcomes(
         work = Working(world, items, everything.values(), now=now, new_id=new_id)
         answered = [(o.step.link, o.answer) for o in outcomes if isinstance(o.answer, Record)]
         refs = await load_refs(tx, world, answered)
+        seen = {link.id: see(world, link, answer, refs, now) for link, answer in answered}
+        odd = [o for o in outcomes if o.step.link.id in seen and _kept_otherwise(work, o, seen[o.step.link.id])]
+        work.given = await load_given(tx, [outcome.step.link for outcome in odd])
         for outcome in outcomes:
             link = work.links.get(outcome.step.link.id)
             if link is None:
                 continue
             if isinstance(outcome.answer, Record):
-                _done(work, link, outcome, see(world, link, outcome.answer, refs, now), began)
+                _done(work, link, outcome, seen[link.id], began)
             else:
                 _other(work, link, outcome, jitter())
             if outcome.step.refused and link.id in work.links:
@@ -79,6 +82,14 @@ async def record_outcomes(
             if outcome.step.write is not None:
                 work.batch.effects.append(_effect(work.links.get(link.id, link), outcome, now, began))
         await tx.save(work.finish())
+
+
+def _kept_otherwise(work: Working, outcome: Outcome, seen: Seen) -> bool:
+    """Whether the answer to an update shows something else than was asked for."""
+    lens, shown = work.lens(outcome.step.link), seen.got.fields
+    return outcome.step.kind is StepKind.UPDATE and any(
+        name in shown and not covers(shown[name], lens.view(name, value)) for name, value in outcome.step.values.items()
+    )
 
 
 async def _strangers(tx: Transaction, resource: str, outcomes: Sequence[Outcome]) -> list[Link]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from isthmus.connector import Record
 from isthmus.mapping import Refs
+from isthmus.model.fields import Canonical
 from isthmus.model.state import Link, LinkState
 from isthmus.sync.absorb import Seen
 from isthmus.sync.ports import FarKey, Transaction
 from isthmus.sync.world import World
 
-__all__ = ["load_refs", "see"]
+__all__ = ["load_given", "load_refs", "see"]
+
+UNDER_WAY = timedelta(minutes=10)
+"""The hub may move while a write is under way, before its answer counts as agreed; no write takes longer than this."""
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
 def see(world: World, link: Link, record: Record, refs: Refs, read_at: datetime) -> Seen:
@@ -36,3 +41,20 @@ async def load_refs(tx: Transaction, world: World, records: Sequence[tuple[Link,
         wanted |= {(link.system, r, k) for r, k in lens.refs_in(record.key, record.fields)}
     found = await tx.resolve(wanted) if wanted else {}
     return Refs(items={(r, k): item for (_, r, k), item in found.items()})
+
+
+async def load_given(tx: Transaction, links: Sequence[Link]) -> dict[tuple[str, str], list[Canonical]]:
+    """(link, field) -> values the hub had since link and hub last agreed; see :attr:`Working.given`."""
+    if not links:
+        return {}
+    since = {link.id: link.agreed_at - UNDER_WAY if link.agreed_at is not None else _EVER for link in links}
+    by_item: dict[str, list[Link]] = {}
+    for link in links:
+        by_item.setdefault(link.item or "", []).append(link)
+    found: dict[tuple[str, str], list[Canonical]] = {}
+    for entry in await tx.journal_since(by_item.keys() - {""}, min(since.values())):
+        for link in by_item.get(entry.item, ()):
+            if entry.at >= since[link.id]:
+                for field, (_, new) in entry.changes.items():
+                    found.setdefault((link.id, field), []).append(new)
+    return found

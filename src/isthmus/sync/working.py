@@ -272,6 +272,9 @@ class Working:
         if link.state is LinkState.CREATING:
             self._reckon_creating(link)
             return
+        if link.state in (LinkState.GONE, LinkState.UNLINKED) and link.due_at is not None:
+            # It vanished or was set apart while something was still to be done to it.
+            self.put_link(replace(link, due_at=None, waits_for=None))
         if link.state is not LinkState.LINKED or link.waits_for is not None:
             return
         assert link.item is not None
@@ -339,7 +342,7 @@ def pending(link: Link, item: Item, lens: Lens) -> dict[str, Canonical]:
         if field not in link.base and wanted is None:
             continue
         held = link.not_held.get(field)
-        if held is not None and held.wanted == wanted:
+        if held is not None and held.sure and held.wanted == wanted:
             continue
         found[field] = value
     return found

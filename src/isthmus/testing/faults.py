@@ -78,15 +78,16 @@ _AFTER = frozenset({Fault.GARBAGE_AFTER, Fault.HALF, Fault.SWALLOW, Fault.DELAY}
 
 class FaultyProxy:
     """A forwarding HTTP/1.1 proxy on ``url``, healthy until :meth:`fail` is called. One request per connection, so
-    that a pooled connection never hides a fault."""
+    that a pooled connection never hides a fault. With ``tls`` (a server's context) it speaks HTTPS."""
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, *, tls: ssl.SSLContext | None = None) -> None:
         parts = urlsplit(upstream)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"not a web address: {upstream}")
         self._secure = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port or (443 if self._secure else 80)
         self._path = parts.path.rstrip("/")
+        self._tls = tls
         self._listening = 0
         self._server: asyncio.Server | None = None
         self._rules: list[_Rule] = []
@@ -97,7 +98,8 @@ class FaultyProxy:
     @property
     def url(self) -> str:
         """Address to give to the connector instead of the system's own."""
-        return f"http://127.0.0.1:{self._listening}{self._path}"
+        scheme = "http" if self._tls is None else "https"
+        return f"{scheme}://127.0.0.1:{self._listening}{self._path}"
 
     async def __aenter__(self) -> Self:
         await self.heal()
@@ -123,7 +125,7 @@ class FaultyProxy:
         """Forget all faults and listen (again) on the same port."""
         self._rules.clear()
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._listening)
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._listening, ssl=self._tls)
             self._listening = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:

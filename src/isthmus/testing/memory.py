@@ -14,7 +14,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -141,6 +141,8 @@ class MemoryResource(msgspec.Struct, frozen=True, kw_only=True):
     page_size: int = 100
     overlap: int = 0
     """How many changes before the cursor a feed tells again."""
+    lag: timedelta | None = None
+    """How long after a change a stale read may still show the state before it; None: for ever."""
     required: frozenset[str] = frozenset()
     """Fields that may not be empty."""
     normalise: Mapping[str, Callable[[Any], Any]] = {}
@@ -155,7 +157,8 @@ class _Row:
     seq: int
     made_at: datetime
     token: str | None = None
-    before: tuple[dict[str, Any], int] | None = None
+    before: tuple[dict[str, Any], int, datetime] | None = None
+    """Fields and number before the last change, and when that was."""
 
 
 @dataclass(slots=True)
@@ -225,7 +228,9 @@ class MemoryWorld:
         if row is None:
             grave = table.graves.get(key)
             return Gone(key=key, merged_into=grave[1] if grave else None)
-        fields, seq = row.before if stale and row.before else (row.fields, row.seq)
+        fields, seq = row.fields, row.seq
+        if stale and row.before and (table.spec.lag is None or self.now() - row.before[2] < table.spec.lag):
+            fields, seq, _ = row.before
         shown = {name: copied(fields.get(name)) for name in table.fields}
         return Record(key=key, fields=shown, version=_version(table.spec.traits, seq))
 
@@ -257,8 +262,16 @@ class MemoryWorld:
         if stored == row.fields:
             return
         self._seq += 1
-        row.before, row.fields, row.seq = (row.fields, row.seq), stored, self._seq
+        row.before, row.fields, row.seq = (row.fields, row.seq, self.now()), stored, self._seq
         self._happened(table, key)
+
+    def touch(self, resource: str) -> None:
+        """All rows are saved again as they are, as by a change of the table: feeds tell them, with new versions."""
+        table = self.tables[resource]
+        for key, row in table.rows.items():
+            self._seq += 1
+            row.seq = self._seq
+            self._happened(table, key)
 
     def remove(self, resource: str, key: Key, merged_into: Key | None = None) -> None:
         """Delete a row; not an error when it is gone already."""

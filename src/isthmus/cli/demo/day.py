@@ -17,9 +17,19 @@ from isthmus.cli.demo.stage import Stage
 from isthmus.lab.people import CrmUser, ErpUser
 from isthmus.model.state import InboxEntry
 
-__all__ = ["Day", "StepResult"]
+__all__ = ["CUSTOMER", "Day", "StepResult"]
 
-CUSTOMER = "云帆精密机械有限公司"
+CUSTOMER = {
+    "name": "云帆精密机械有限公司",
+    "email": "einkauf@yunfan.example",
+    "phone": "+49 30 5557788",
+    "address_line": "Hafenstraße 12",
+    "city": "Hamburg",
+    "postcode": "20457",
+    "country": "DE",
+    "currency": "EUR",
+}
+"""The new customer of the day, as it is entered in the CRM."""
 PATIENCE = 60.0
 """Seconds until a step that is not seen counts as failed."""
 
@@ -79,16 +89,7 @@ class Day:
 
     def new_customer(self) -> None:
         """09:00  Carl enters a new customer in the CRM: 云帆精密机械有限公司"""
-        self.account = self.crm.create_account(
-            CUSTOMER,
-            email="einkauf@yunfan.example",
-            phone="+49 30 5557788",
-            address_line="Hafenstraße 12",
-            city="Hamburg",
-            postcode="20457",
-            country="DE",
-            currency="EUR",
-        )
+        self.account = self.crm.create_account(**CUSTOMER)
         self.crm.create_contact(self.account, "小明", "王", "wang@yunfan.example", title="Head of purchasing")
         party = self.see("the ERP has the customer, with address and e-mail", self._party)
         if party is None:
@@ -211,11 +212,11 @@ class Day:
     # -- looking -------------------------------------------------------------------------------------------------
 
     def _party(self) -> int | None:
-        party = self.erp.party(CUSTOMER)
-        if party is None or not party["addresses"] or party["addresses"][0]["city"] != "Hamburg":
+        party = self.erp.party(CUSTOMER["name"])
+        if party is None or not party["addresses"] or party["addresses"][0]["city"] != CUSTOMER["city"]:
             return None
         values = [mechanism["value"] for mechanism in party["contact_mechanisms"]]
-        return int(party["id"]) if "einkauf@yunfan.example" in values else None
+        return int(party["id"]) if CUSTOMER["email"] in values else None
 
     def _has_person(self) -> bool:
         party = self.erp.party(self.party)
@@ -271,7 +272,8 @@ class Day:
 
     def _sale(self) -> int | None:
         party_sales = self.erp.read("sale.sale", [["party", "=", self.party]], ["state", "total_amount", "number"])
-        done = [s for s in party_sales if s["state"] in ("confirmed", "processing", "done")]
+        # A worker of the ERP takes up what was confirmed a moment later; only then there is something to ship.
+        done = [s for s in party_sales if s["state"] in ("processing", "done")]
         return int(done[0]["id"]) if len(party_sales) == 1 and done else None
 
     def _deal(self, name: str) -> str:

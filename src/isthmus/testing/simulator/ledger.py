@@ -1,0 +1,162 @@
+"""The judge's own book: who entered what, where, and on top of what. Knows nothing of base, links or items.
+
+Every value that people enter carries the number of its entry, so wherever it shows up it can be told whose it is. An
+entry made while the system showed an earlier one supersedes that one; entries of which none saw the other are rivals.
+At the end a field must show a value that nothing superseded, and a rival may only have lost by a rule or a decision.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from isthmus.model.flow import FieldRule
+
+__all__ = ["Entry", "Ledger", "number_of", "value_of"]
+
+type Place = tuple[str, str]
+"""(tag of the thing, field)"""
+
+
+def value_of(name: str, number: int) -> Any:
+    """What people enter into a field: the hub's form of a value that carries this number."""
+    match name:
+        case "credit_limit" | "list_price" | "total":
+            return {"amount": f"{number}.25", "currency": "EUR"}
+        case "address":
+            return {"street": f"Street {number}", "city": f"City {number}", "postal_code": f"{number}"}
+        case "email":
+            return f"mail{number}@people.example"
+        case "name":
+            return f"Name{number} Lund{number}"
+    return f"{name} {number}"
+
+
+def number_of(value: Any) -> int | None:
+    """The number that a hub value carries; None when it is empty."""
+    match value:
+        case dict():
+            return number_of(value["amount"] if "amount" in value else value.get("city"))
+        case list():
+            return number_of(value[0].get("quantity")) if value else None
+        case None:
+            return None
+    digits = re.findall(r"\d+(?:\.\d+)?", str(value))
+    return int(Decimal(digits[-1])) if digits else None
+
+
+@dataclass(slots=True)
+class Entry:
+    """One value entered by a person."""
+
+    number: int
+    system: str
+    blank: bool
+    on_top_of: int | None
+    value: Any = None
+    """As the system shows it since."""
+
+
+@dataclass(slots=True)
+class _Field:
+    entries: dict[int, Entry] = field(default_factory=dict)
+    superseded: set[int] = field(default_factory=set)
+    withdrawn: set[int] = field(default_factory=set)
+    """Of records that are no more: they may have gone with them, or have been taken over before."""
+    decided: Any = None
+    """What a person chose last."""
+    overruled: set[int] = field(default_factory=set)
+    """By a person's decision; a later decision may bring it back."""
+
+
+class Ledger:
+    """All entries of one run."""
+
+    def __init__(self) -> None:
+        self._fields: dict[Place, _Field] = {}
+        self.deleted: dict[tuple[str, str, str], int] = {}
+        """(system, resource, tag) that people deleted while the hub held it, with the action's number."""
+        self.tainted: set[str] = set()
+        """Tags of things that were merged, set apart or otherwise have no single truth."""
+        self.made: dict[tuple[str, str, str], int] = {}
+        """(system, resource, tag): how many records people entered."""
+
+    def enter(
+        self, tag: str, name: str, number: int, system: str, shown: Any, value: Any, *, blank: bool = False
+    ) -> None:
+        """A person entered a value (or emptied the field) in a system that may set it, while it showed ``shown``;
+        since then it shows ``value``."""
+        book = self._fields.setdefault((tag, name), _Field())
+        below = number_of(shown)
+        if below is None:
+            below = max((e.number for e in book.entries.values() if e.blank), default=None)
+        book.entries[number] = Entry(number, system, blank, below, value)
+        if below is not None:
+            self._supersede(book, below, number)
+
+    def _supersede(self, book: _Field, number: int | None, by: int) -> None:
+        while number is not None and number != by and number not in book.superseded:
+            book.superseded.add(number)
+            entry = book.entries.get(number)
+            number = entry.on_top_of if entry is not None else None
+
+    def overrule(self, tag: str, name: str, winner: Any, loser: Any) -> None:
+        """A person decided between two values."""
+        book = self._fields.setdefault((tag, name), _Field())
+        blanks = [e.number for e in book.entries.values() if e.blank and e.number not in book.superseded]
+        won = {number_of(winner)} if winner is not None else set(blanks)
+        lost = {number_of(loser)} if loser is not None else set(blanks)
+        book.decided = winner
+        book.overruled |= {number for number in lost - won if number is not None}
+        book.overruled -= {number for number in won if number is not None}
+
+    def withdraw(self, tag: str, system: str) -> None:
+        """The record in this system is no more: what was entered there may have gone with it."""
+        for (name, _), book in self._fields.items():
+            if name == tag:
+                book.withdrawn |= {entry.number for entry in book.entries.values() if entry.system == system}
+
+    def excuse(self, tag: str, name: str, shown: Any) -> None:
+        """What the system showed was overwritten in a way that nobody can prevent there."""
+        book = self._fields.setdefault((tag, name), _Field())
+        numbers = [number_of(shown)]
+        if shown is None:
+            numbers = [e.number for e in book.entries.values() if e.blank]
+        book.superseded |= {number for number in numbers if number is not None}
+
+    def faults(self, tag: str, name: str, rule: FieldRule, shown: Any, kept: Sequence[Any]) -> Iterable[str]:
+        """What is wrong with the value that a field shows in the end; ``kept``: what systems show of it that could not
+        hold what they were given."""
+        book = self._fields.get((tag, name))
+        if book is None:
+            return
+        known = (
+            book.superseded
+            | book.overruled
+            | book.withdrawn
+            | {n for n in map(number_of, kept) if n != number_of(shown)}
+        )
+        heads = [e for e in book.entries.values() if e.number not in known]
+        number = number_of(shown)
+        if number is not None:
+            # At first contact the empty side is filled, also where it was emptied before.
+            heads = [e for e in heads if not e.blank]
+        if not heads or number in book.withdrawn:
+            return
+        won = [e for e in heads if (e.blank if number is None else e.number == number)]
+        told = ", ".join(f"#{e.number} in {e.system}{' (emptied)' if e.blank else ''}" for e in heads)
+        if not won and any(e.on_top_of == number and rule.owner not in (None, e.system) for e in heads):
+            # Made on top of a write whose answer the hub never got: it cannot know, and the owner's rule decides.
+            return
+        if not won:
+            yield f"{name} of {tag} shows {number and f'#{number}'}, but the last entries are {told}"
+        elif isinstance(shown, dict) and "amount" in shown and shown not in (won[0].value, book.decided):
+            yield f"{name} of {tag} shows {shown}, but {won[0].value} was entered in {won[0].system}"
+        elif rule.owner is not None and rule.owner not in {e.system for e in won}:
+            if rule.owner in {e.system for e in heads}:
+                yield f"{name} of {tag} shows #{won[0].number} of {won[0].system}; its owner entered another: {told}"
+        elif rule.owner is None and rule.merge is None and len(heads) > 1 and not all(e.blank for e in heads):
+            yield f"{name} of {tag}: nobody was asked about {told}"

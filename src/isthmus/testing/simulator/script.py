@@ -1,0 +1,119 @@
+"""What happens in a run, as a list of actions: drawn from the seed once, and played again as it is, so that actions can
+be left out until nothing is left that does not matter.
+
+An action says where and roughly what; which record it meets is decided by ``pick`` (0..1) over what is there at that
+moment. Leaving an action out therefore leaves the others with a meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+import msgspec
+
+from isthmus.testing.memory import Trouble
+from isthmus.testing.simulator.triangle import SYSTEMS, Setting
+
+__all__ = ["Action", "storm"]
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that happens ``after`` so many seconds since the one before it."""
+
+    number: int
+    """Unique in the script, and what makes the values of an edit unique."""
+    after: float
+    deed: str
+    system: str = ""
+    entity: str = ""
+    pick: float = 0.0
+    other: float = 0.0
+    what: str = ""
+    times: int = 1
+
+    def __str__(self) -> str:
+        told = [f"+{self.after:.2f}s", self.deed, self.system, self.entity, self.what]
+        return f"#{self.number} " + " ".join(word for word in told if word) + f" pick={self.pick:.3f}/{self.other:.3f}"
+
+
+_DEEDS: dict[str, float] = {
+    "create": 8,
+    "both create": 2,
+    "edit": 22,
+    "collide": 8,
+    "blank": 3,
+    "move": 1,
+    "mistype": 1,
+    "delete": 3,
+    "restore": 2,
+    "merge": 1.5,
+    "fault": 12,
+    "outage": 1,
+    "drift": 0.7,
+    "kill": 4,
+    "deafen": 1,
+    "decide": 3,
+    "correct": 1,
+}
+_TROUBLES: tuple[tuple[Trouble, str], ...] = (
+    (Trouble.BEFORE, "write"),
+    (Trouble.AFTER, "write"),
+    (Trouble.AFTER, "write"),
+    (Trouble.GARBAGE, "write"),
+    (Trouble.BROKEN, "write"),
+    (Trouble.TOO_MANY, "write"),
+    (Trouble.TOO_MANY, "any"),
+    (Trouble.DOWN, "read"),
+    (Trouble.DOWN, "find"),
+    (Trouble.BROKEN, "open"),
+    (Trouble.GARBAGE, "scan"),
+    (Trouble.HALF, "scan"),
+    (Trouble.HALF, "changes"),
+    (Trouble.AFTER, "fetch"),
+    (Trouble.STALE, "fetch"),
+    (Trouble.STALE, "scan"),
+    (Trouble.HANG, "any"),
+)
+KILL_PLACES = ("", "commit", "write", "write", "fetch", "begin", "find_created", "changes", "scan")
+
+
+def storm(dice: Random, setting: Setting) -> Iterator[Action]:
+    """Actions without end: first the company as it is before the hub comes, then people and troubles."""
+    number = 0
+    for _ in range(dice.randint(3, 8)):
+        number += 1
+        deed = dice.choice(["create", "create", "both create"])
+        yield _action(dice, setting, number, deed, 0.0)
+    yield Action(number=0, after=0.0, deed="begin")
+    while True:
+        number += 1
+        # Now and then much happens at one moment.
+        pause = dice.choice([0.0, dice.expovariate(10), dice.expovariate(1), dice.expovariate(0.2)])
+        deed = dice.choices(list(_DEEDS), list(_DEEDS.values()))[0]
+        yield _action(dice, setting, number, deed, pause)
+
+
+def _action(dice: Random, setting: Setting, number: int, deed: str, pause: float) -> Action:
+    what, times = "", 1
+    if deed == "fault":
+        trouble, on = dice.choice(_TROUBLES)
+        what, times = f"{trouble}/{on}", dice.randint(1, 2)
+    elif deed == "kill":
+        what = dice.choice(KILL_PLACES)
+    elif deed == "outage":
+        times = dice.choice([3, 15, 60])
+    elif deed == "drift":
+        what = dice.choice(["new", "gone", "renamed"])
+    # The same few entities, so that things meet.
+    return Action(
+        number=number,
+        after=pause,
+        deed=deed,
+        system=dice.choice(SYSTEMS),
+        entity=dice.choice(setting.entities),
+        pick=dice.random(),
+        other=dice.random(),
+        what=what,
+        times=times,
+    )
