@@ -11,16 +11,20 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.compare import compare
 from benchmarks.figures import BUSY, Figure, save, show
 from benchmarks.first_link import first_link
 from benchmarks.hint_latency import hint_latency
 from benchmarks.idle_cost import idle_cost
 from benchmarks.place import linked_stage
+from benchmarks.retention import retention
 from benchmarks.workers import workers
 from isthmus.cli.demo import Stage
 
 RESULTS = Path(__file__).with_name("results")
-NAMES = ("first_link", "hint_latency", "idle_cost", "workers")
+ALONE = {"workers": workers, "compare": compare, "retention": retention}
+"""Those that need no far systems of the lab."""
+NAMES = ("first_link", "hint_latency", "idle_cost", "workers", "compare", "retention")
 
 
 def main() -> int:
@@ -50,8 +54,8 @@ def main() -> int:
             say(f"--- {name}")
             if name == "first_link":
                 figures += first_link(chosen.size, say, RESULTS / "profile.txt" if chosen.profile else None)
-            elif name == "workers":
-                figures += workers(chosen.size, say)
+            elif name in ALONE:
+                figures += ALONE[name](chosen.size, say)
             else:
                 linked = linked or stack.enter_context(linked_stage(chosen.size, say))
                 figures += {"hint_latency": hint_latency, "idle_cost": idle_cost}[name](linked, chosen.size, say)

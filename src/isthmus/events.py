@@ -10,10 +10,13 @@ from typing import Any, Final
 
 __all__ = [
     "BRAKE_STOPPED",
+    "CHORE_FAILED",
     "EDIT_UNDONE",
     "FEED_READ",
+    "FIELD_CHANGED",
     "HINT_RECEIVED",
     "HINT_REFUSED",
+    "HISTORY_ARCHIVED",
     "ITEM_LINKED",
     "PROCESS_ENDED",
     "PROCESS_RECOVERED",
@@ -62,6 +65,12 @@ HINT_RECEIVED: Final = "hint.received"
 """A webhook told us to look."""
 HINT_REFUSED: Final = "hint.refused"
 """A webhook with a bad signature or an unreadable body was refused."""
+HISTORY_ARCHIVED: Final = "history.archived"
+"""A month of journal or effects was put into a file and dropped."""
+CHORE_FAILED: Final = "chore.failed"
+"""Something the hub does now and then (putting history away, comparing fields) could not be done; it tries again."""
+FIELD_CHANGED: Final = "field.changed"
+"""A field of a far system appeared, vanished, came back or changed its type."""
 
 PROCESS_ENDED: Final = "process.ended"
 """A process is done, or failed."""

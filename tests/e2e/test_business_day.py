@@ -106,7 +106,7 @@ def test_compare_finds_what_nobody_told_and_repair_mends_it(day: Day, office: Of
         day.crm.patch_account(day.account, website="https://new.yunfan.example")
         found = office.isthmus("compare", "customer", "--json").json
         missed = [drift for drift in found["drifts"] if drift["key"] == day.account]
-        assert [drift["kind"] for drift in missed] == ["missed change"]
+        assert [drift["kind"] for drift in missed] == ["edited while paused"]
         assert missed[0]["fields"]["website"]["far"] == "https://new.yunfan.example"
         mended = office.isthmus("compare", "customer", "--repair", "--json").json
         assert [drift for drift in mended["drifts"] if drift["key"] in (day.account, str(day.party))] == []

@@ -112,14 +112,14 @@ def test_compare_finds_what_was_changed_while_the_hub_was_away_and_repairs_it(of
         office.erin.change_list_price(sku, "11")
         found = office.isthmus("compare", "customer", "product", "--json")
         assert found.code == 1
-        drifts = [drift for drift in found.json["drifts"] if drift["kind"] == "missed change"]
+        drifts = [drift for drift in found.json["drifts"] if drift["kind"] == "edited while paused"]
         missed = {(drift["system"], drift["key"]): set(drift["fields"]) for drift in drifts}
         # The price lists follow the list price.
         variant = str(office.erin.read("product.product", [["code", "=", sku]], ["id"])[0]["id"])
         assert missed == {("crm", account): {"website"}, ("erp", variant): {"list_price", "prices"}}
         assert office.mechanism(party, "website") == ""  # comparing repairs nothing
         repaired = office.isthmus("compare", "customer", "product", "--repair", "--json")
-        assert "missed change" not in repaired.json["counts"]
+        assert "edited while paused" not in repaired.json["counts"]
         assert office.mechanism(party, "website") == "https://drift.example"
         assert str((office.carl.product(sku) or {})["price"]) == "11.00"
     finally:

@@ -12,7 +12,9 @@ from tests.store_fixtures import TEMPLATE, _database, pg_server
 
 __all__ = ["pg_server"]
 
-TABLES = "item, link, journal, effect, evidence, inbox, feed, scan_seen, approval, traffic, hint, meta"
+TABLES = (
+    "item, link, journal, effect, evidence, inbox, feed, scan_seen, approval, traffic, hint, meta, drift, far_field"
+)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.errors import Misconfigured
-from isthmus.project import ConfiguredSystem, ConnectorInfo, ProjectErrors, load_project
+from isthmus.project import ConfiguredSystem, ConnectorInfo, ProjectErrors, load_project, parse_months
 from tests.project.folder import SETTINGS, CrmConfig, ErpConfig, Retry, faults, load
 
 
@@ -149,6 +149,10 @@ CRM = '[systems.crm]\nkind = "somecrm"\n'
             CRM + 'url = "x"\nmode = "env:CRM_TOKEN"\ntoken = "env:CRM_TOKEN"',
             "isthmus.toml:4:8: 'mode': Invalid enum value '***'.",
         ),
+        (
+            "[hub]\nkeep_history = '18'\n[systems]",
+            'isthmus.toml:2:16: \'keep_history\' must be a time such as "18 months" or "2 years".',
+        ),
         ("[hub]\nlisten = '8420'\n[systems]", "isthmus.toml:2:10: 'listen' must be HOST:PORT, as in 127.0.0.1:8420."),
         (
             "[hub]\nlisten = 'a:99999'\n[systems]",
@@ -226,3 +230,10 @@ def test_a_file_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "isthmus.toml").write_bytes(b"[hub]\nname = '\xff'\n")
     with pytest.raises(ProjectErrors, match=r"isthmus\.toml:2:1: The file is not UTF-8 text"):
         load_project(tmp_path, {}, no_kind)
+
+
+@pytest.mark.parametrize(
+    ("text", "months"), [("18 months", 18), ("1 month", 1), ("2 years", 24), ("0 months", None), ("18", None)]
+)
+def test_a_time_to_keep_history_is_months_or_years(text: str, months: int | None) -> None:
+    assert parse_months(text) == months

@@ -17,13 +17,14 @@ import msgspec
 from isthmus import connectors
 from isthmus.connector import FieldInfo, Preparable, System
 from isthmus.errors import IsthmusError, Misconfigured
+from isthmus.mapping.shape import CUSTOM
 from isthmus.model.fields import FieldType, Kind
 from isthmus.model.flow import Each, Expr, Join, Struct
 from isthmus.model.flow import Path as FarPath
 from isthmus.project import ConnectorInfo, Project, load_default_mapping, load_project
-from isthmus.store import EmbeddedServer, PostgresStore
+from isthmus.store import EmbeddedServer, PostgresStore, Reads
 from isthmus.sync.engine import Engine
-from isthmus.sync.world import World
+from isthmus.sync.world import World, missing_fields
 
 __all__ = [
     "Hub",
@@ -110,6 +111,8 @@ async def open_hub(folder: Path, *, prepare: bool = False) -> AsyncIterator[Hub]
     async with AsyncExitStack() as stack:
         project, store = await stack.enter_async_context(open_store(folder))
         world = World(project.flows, project.converters)
+        for place, gone in missing_fields(await Reads(store).far_fields()).items():
+            world.lose(*place, gone)
         used = [name for name in world.systems() if name in project.systems]
         down: dict[str, IsthmusError] = {}
         opened: dict[str, System] = {}
@@ -180,10 +183,10 @@ def wanted_custom_fields(world: World, system: str) -> dict[str, dict[str, Field
         for name, rule in flow.fields.items():
             expr = rule.exprs.get(system)
             for path, kind in _paths(expr, flow.entity.fields[name]) if expr is not None else ():
-                if path.segments[0].name == "custom_fields" and len(path.segments) == 2:
+                if path.segments[0].name == CUSTOM and len(path.segments) == 2:
                     label = path.segments[1].name.replace("_", " ").capitalize()
                     info = FieldInfo(type=kind, custom=True, label=label)
-                    wanted.setdefault(side.resource, {})[f"custom_fields.{path.segments[1].name}"] = info
+                    wanted.setdefault(side.resource, {})[f"{CUSTOM}.{path.segments[1].name}"] = info
     return wanted
 
 

@@ -11,7 +11,7 @@ from isthmus.model.flow import Flow
 from isthmus.project import Project
 from isthmus.store import Reads
 from isthmus.sync.explain import Part, explain_link, not_created
-from isthmus.sync.world import World
+from isthmus.sync.world import World, missing_fields
 
 __all__ = ["Answer", "Part", "explain"]
 
@@ -33,6 +33,8 @@ async def explain(reads: Reads, project: Project, system: str, resource: str, ke
     if not links:
         return _unknown(project, system, resource, key)
     world = World(project.flows, project.converters)
+    for place, gone in missing_fields(await reads.far_fields()).items():
+        world.lose(*place, gone)
     entries = {entry.subject: entry for entry in await reads.entries_about([link.id for link in links])}
     item_ids = [link.item for link in links if link.item is not None]
     if not item_ids:

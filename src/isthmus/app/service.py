@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -26,6 +26,8 @@ __all__ = ["HubStore", "Service"]
 
 HOUSEKEEPING = 60.0
 """Seconds between checks for lost wake-ups and coming partitions."""
+CHORES = 3600.0
+"""Seconds between chores."""
 LONGEST_SLEEP = 30.0
 """Seconds a system's driver sleeps at most before it looks at what is due."""
 TAKEN = 0.2
@@ -53,7 +55,7 @@ class Service:
 
     ``reopen`` opens a system that could not be opened at the start (raising what it raises); ``revive`` starts the
     hub's own database again when it runs embedded and has died; ``jitter`` gives numbers from 0 to 1 that spread what
-    would happen at one moment.
+    would happen at one moment; ``chores`` are done at the start and then now and then.
     """
 
     def __init__(
@@ -64,10 +66,11 @@ class Service:
         *,
         reopen: Callable[[str], Awaitable[System]],
         revive: Callable[[], Awaitable[None]],
+        chores: Sequence[Callable[[], Awaitable[object]]] = (),
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._engine, self._store, self._clock, self._jitter = engine, store, clock, jitter
-        self._reopen, self._revive = reopen, revive
+        self._reopen, self._revive, self._chores = reopen, revive, chores
         self._kicks: dict[str, asyncio.Event] = {}
         self._hinted: dict[str, asyncio.Event] = {}
         self._doubts: dict[str, list[asyncio.Event]] = {}
@@ -80,7 +83,7 @@ class Service:
         service (and is raised)."""
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._listen(stop)), group.create_task(self._meeting())]
-            tasks.append(group.create_task(self._housekeeping()))
+            tasks += [group.create_task(self._housekeeping()), group.create_task(self._do_chores())]
             for system in self._engine.world.systems():
                 if system in self._engine.systems:
                     tasks += self._attend(group, system)
@@ -265,3 +268,14 @@ class Service:
                 await self._store.make_partitions()
                 if await self._store.wake_ready():
                     self.kick()
+
+    async def _do_chores(self) -> None:
+        """At the start, and then once an hour; a chore that fails keeps no other from being done."""
+        while True:
+            for chore in self._chores:
+                try:
+                    await chore()
+                except IsthmusError as error:
+                    events.emit(events.CHORE_FAILED, logging.WARNING, code=error.code, message=error.message)
+                    await self._endure(error)
+            await asyncio.sleep(CHORES)

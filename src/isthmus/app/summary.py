@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from isthmus.app.bootstrap import Hub, clock
-from isthmus.model.state import FeedState, InboxKind
+from isthmus.app.watching import used_places, what_happened
+from isthmus.model.state import FarField, FeedState, InboxKind
 from isthmus.store import Reads, Worker
 from isthmus.store.reads import FlowStatus, Freshness, InboxCount
 from isthmus.sync.engine import Round
 from isthmus.sync.world import World
 
-__all__ = ["FlowLine", "StatusReport", "SyncSummary", "status_report", "summarise"]
+__all__ = ["FieldChange", "FlowLine", "StatusReport", "SyncSummary", "status_report", "summarise"]
 
 SILENT = 3
 """A resource not looked at for this many intervals is silent (SPEC 9)."""
+
+
+RECENT = timedelta(days=7)
+"""How long a change of a far system's fields is shown that takes nothing away."""
 
 
 class SyncSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +78,20 @@ class FlowLine(msgspec.Struct, frozen=True, kw_only=True):
     not_held: int
 
 
+class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
+    """A field of a far system that is not as it was."""
+
+    system: str
+    resource: str
+    field: str
+    what: str
+    """appeared, vanished or retyped."""
+    type: str
+    since: datetime
+    flows: Sequence[str] = ()
+    """Those that use it."""
+
+
 class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     """Everything ``status`` shows."""
 
@@ -82,11 +101,15 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     """Change to write, of the last day."""
     workers: Sequence[Worker]
     """Processes that keep things in step now; none when the hub does not run."""
+    fields: Sequence[FieldChange] = ()
+    """Far fields that flows miss, and what changed otherwise within the last days."""
 
     @property
     def healthy(self) -> bool:
         """Nothing silent, failing or waiting for a person."""
-        return not self.inbox and not any(line.silent or line.failing or line.parked for line in self.lines)
+        lost = any(field.what == "vanished" and field.flows for field in self.fields)
+        trouble = any(line.silent or line.failing or line.parked for line in self.lines)
+        return not self.inbox and not lost and not trouble
 
 
 async def status_report(reads: Reads, world: World, now: datetime, since: datetime) -> StatusReport:
@@ -104,7 +127,28 @@ async def status_report(reads: Reads, world: World, now: datetime, since: dateti
         inbox=await reads.inbox_counts(),
         freshness=await reads.freshness(since),
         workers=await reads.workers(),
+        fields=_field_changes(world, await reads.far_fields(), now),
     )
+
+
+def _field_changes(world: World, fields: Sequence[FarField], now: datetime) -> list[FieldChange]:
+    found = []
+    for field in fields:
+        flows = used_places(world, field.system, field.resource).get(field.name, [])
+        since = field.gone_at or field.changed_at
+        if since is not None and ((field.gone_at and flows) or now - since < RECENT):
+            found.append(
+                FieldChange(
+                    system=field.system,
+                    resource=field.resource,
+                    field=field.name,
+                    what=what_happened(field),
+                    type=field.type,
+                    since=since,
+                    flows=flows,
+                )
+            )
+    return found
 
 
 def _line(

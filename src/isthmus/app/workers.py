@@ -6,11 +6,14 @@ import asyncio
 import contextlib
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from isthmus.app.archiving import archive
 from isthmus.app.bootstrap import Hub, clock, configured_database, read_project, reopen_system, revive_database
 from isthmus.app.service import Service
+from isthmus.app.watching import watch_fields
 from isthmus.errors import Misconfigured
 from isthmus.project import ProjectErrors
 from isthmus.store import EmbeddedServer, PostgresStore, Reads, Worker
@@ -25,8 +28,16 @@ ASK_AGAIN = 0.5
 async def serve_work(hub: Hub, kind: str, stop: asyncio.Event) -> None:
     """Take part in the work until ``stop``, or until somebody stops the hub. ``kind`` is the command: run or worker."""
     await hub.store.join(Worker(kind=kind, host=socket.gethostname(), pid=os.getpid()))
+    chores: list[Callable[[], Awaitable[object]]] = [partial(watch_fields, hub)]
+    if hub.project.hub.keep_months is not None:
+        chores.append(partial(archive, hub.project, hub.store))
     service = Service(
-        hub.engine, hub.store, clock, reopen=partial(reopen_system, hub), revive=partial(revive_database, hub.project)
+        hub.engine,
+        hub.store,
+        clock,
+        reopen=partial(reopen_system, hub),
+        revive=partial(revive_database, hub.project),
+        chores=chores,
     )
     if not hub.project.processes:
         await service.run(stop)

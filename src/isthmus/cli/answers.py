@@ -1,18 +1,14 @@
-"""``status``, ``explain``, ``trace``, ``compare``: answers, nothing is changed (but by ``compare --repair``)."""
+"""``status``, ``explain``, ``trace``: answers, nothing is changed."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.tree import Tree
 
-from isthmus.app.bootstrap import clock, open_hub, open_store
-from isthmus.app.comparing import Comparison
-from isthmus.app.comparing import compare as compare_sides
-from isthmus.app.comparing import repair as repair_sides
+from isthmus.app.bootstrap import clock, open_store
 from isthmus.app.explain import Answer
 from isthmus.app.explain import explain as explain_record
 from isthmus.app.summary import StatusReport, status_report
@@ -22,7 +18,7 @@ from isthmus.cli.show import Exit, JsonOption, ProjectOption, age, console, prin
 from isthmus.store import Reads
 from isthmus.sync.world import World
 
-__all__ = ["compare", "explain", "status", "trace"]
+__all__ = ["explain", "status", "trace"]
 
 
 def status(project: ProjectOption = Path(), json: JsonOption = False) -> None:
@@ -70,6 +66,14 @@ def show_status(report: StatusReport) -> None:
         console.print(f"{one.kind}: process {one.pid} on {one.host}, for {since}", markup=False, highlight=False)
     if not report.workers:
         console.print("No worker is alive: changes wait for 'isthmus run' or 'isthmus sync'.")
+    for field in report.fields:
+        used = f"; used by {', '.join(field.flows)}" if field.flows else ""
+        what = f"{field.what} ({field.type})" if field.what != "vanished" else field.what
+        console.print(
+            f"{field.system} {field.resource}.{field.field} {what} {age(field.since, clock())} ago{used}",
+            markup=False,
+            highlight=False,
+        )
     for count in report.inbox:
         console.print(f"inbox: {count.entries} {count.kind} in {count.flow}, oldest {age(count.oldest, clock())}")
 
@@ -155,34 +159,3 @@ def _branch(node: TraceNode, above: Tree | None) -> Tree:
     for child in node.children:
         _branch(child, tree)
     return tree
-
-
-def compare(
-    flows: Annotated[list[str] | None, typer.Argument(help="Flows to compare; all when none is named.")] = None,
-    project: ProjectOption = Path(),
-    json: JsonOption = False,
-    repair: Annotated[bool, typer.Option("--repair", help="Bring both sides in step by the flows' rules.")] = False,
-) -> None:
-    """Read both sides completely and show every difference with its cause."""
-
-    async def work() -> Comparison:
-        async with open_hub(project) as hub:
-            return await (repair_sides if repair else compare_sides)(hub, flows or ())
-
-    found = run(work())
-    if json:
-        print_json({"flows": found.flows, "counts": found.counts, "drifts": found.drifts})
-    else:
-        rows = [
-            (
-                d.kind,
-                d.flow,
-                f"{d.system} {d.resource} {d.key}",
-                "; ".join(
-                    f"{n}: hub {value_text(v['hub'], 30)}, far {value_text(v['far'], 30)}" for n, v in d.fields.items()
-                ),
-            )
-            for d in found.drifts[:200]
-        ]
-        console.print(table(f"{len(found.drifts)} differences", ("cause", "flow", "record", "fields"), rows))
-    raise typer.Exit(Exit.OK if not found.drifts else Exit.DIFFERENT)

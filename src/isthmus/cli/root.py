@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from isthmus import __version__
-from isthmus.cli import answers, inbox, lab, process, project, running, simulating, syncing
+from isthmus.cli import answers, comparing, inbox, lab, process, project, running, simulating, syncing
 
 __all__ = ["app"]
 
@@ -40,10 +40,11 @@ app.command("sync")(syncing.sync)
 app.command("run")(running.run_hub)
 app.command("worker")(running.worker)
 app.command("stop")(running.stop)
+app.command("archive")(running.archive)
 app.command("status")(answers.status)
 app.command("explain")(answers.explain)
 app.command("trace")(answers.trace)
-app.command("compare")(answers.compare)
+app.command("compare")(comparing.compare)
 app.command("retry")(inbox.retry)
 app.add_typer(inbox.app, name="inbox", help="Where people decide.")
 app.add_typer(process.app, name="process", help="Steps across systems over time.")

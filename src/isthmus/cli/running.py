@@ -1,22 +1,25 @@
-"""``run``, ``worker`` and ``stop``: the continuous hub, in as many processes as wanted."""
+"""``run``, ``worker``, ``stop`` and ``archive``: the continuous hub, in as many processes as wanted."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from isthmus.api import serve
-from isthmus.app.bootstrap import STATE_FOLDER, Hub, open_hub
+from isthmus.app.archiving import archive as put_away
+from isthmus.app.bootstrap import STATE_FOLDER, Hub, open_hub, open_store
 from isthmus.app.hints import HintDesk
 from isthmus.app.workers import serve_work, stop_workers
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run
-from isthmus.store import EmbeddedServer, Worker
+from isthmus.project import parse_months
+from isthmus.store import Archived, EmbeddedServer, Worker
 
-__all__ = ["run_hub", "stop", "worker"]
+__all__ = ["archive", "run_hub", "stop", "worker"]
 
 
 def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
@@ -66,6 +69,34 @@ def stop(project: ProjectOption = Path(), json: JsonOption = False) -> None:
             errors.print(f"Process {one.pid} on {one.host} does not end; it may wait for a system.", markup=False)
         console.print("The project's database is stopped." if stopped else "Somebody still uses the database.")
     raise typer.Exit(Exit.OK if stopped and not left else Exit.DIFFERENT)
+
+
+def archive(
+    project: ProjectOption = Path(),
+    json: JsonOption = False,
+    older_than: Annotated[
+        str,
+        typer.Option("--older-than", help='Keep this much, such as "18 months"; else what isthmus.toml says.'),
+    ] = "",
+) -> None:
+    """Put history that is older than wanted into Parquet files. The hub does so by itself when isthmus.toml says how
+    long to keep."""
+    months = parse_months(older_than) if older_than else None
+    if older_than and months is None:
+        raise typer.BadParameter('Give a time such as "18 months" or "2 years".', param_hint="--older-than")
+
+    async def work() -> Sequence[Archived]:
+        async with open_store(project) as (found, store):
+            return await put_away(found, store, months)
+
+    done = run(work())
+    if json:
+        print_json({"archived": done})
+    else:
+        for one in done:
+            console.print(f"{one.table} {one.month}: {one.rows} rows", one.file, markup=False, highlight=False)
+        if not done:
+            console.print("Nothing is old enough.")
 
 
 def _told_to_stop() -> asyncio.Event:

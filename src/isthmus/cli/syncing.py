@@ -13,6 +13,7 @@ from isthmus.app.approving import catch_up_approving
 from isthmus.app.bootstrap import clock, open_hub
 from isthmus.app.planning import PlanLine, PlanReport, make_plan
 from isthmus.app.summary import SyncSummary, summarise
+from isthmus.app.watching import watch_fields
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run, table, value_text
 
 __all__ = ["plan", "show_plan", "sync"]
@@ -103,6 +104,7 @@ def sync(
     async def work() -> SyncSummary:
         async with open_hub(project, prepare=True) as hub:
             began = clock()
+            await watch_fields(hub)
             with _progress(json) as progress:
                 if yes:
                     done = await catch_up_approving(hub, by="command line", report=_reading(progress))

@@ -16,7 +16,7 @@ from isthmus.errors import Unmappable
 from isthmus.mapping.converters import Converter, converted, converter_for, default_put
 from isthmus.mapping.joins import joined, put_join
 from isthmus.mapping.paths import ABSENT, read, write
-from isthmus.mapping.shape import KEY_FIELD, has_ref, holds, plain_parts, tops
+from isthmus.mapping.shape import KEY_FIELD, has_ref, holds, places, plain_parts, tops
 from isthmus.model.fields import Canonical, FieldType, canonical
 from isthmus.model.flow import Const, Each, Expr, Flow, Join, Path, Struct, Use
 
@@ -64,8 +64,7 @@ class Lens:
             name: expr for name, rule in flow.fields.items() if (expr := rule.exprs.get(system)) is not None
         }
         self._types = flow.entity.fields
-        self.readable = frozenset(n for n, e in self.exprs.items() if e.use is not Use.WRITE)
-        self.writable = frozenset(n for n, e in self.exprs.items() if e.use is not Use.READ)
+        self.lose(())
         self.only_created = frozenset(n for n, e in self.exprs.items() if e.use is Use.CREATE)
         self.only_written = frozenset(n for n, e in self.exprs.items() if e.use is Use.WRITE)
         side = flow.sides[system]
@@ -76,6 +75,13 @@ class Lens:
         self._as_is = {n: parts for n, expr in self.exprs.items() if (parts := plain_parts(expr)) is not None}
         self._seed = xxhash.xxh3_64_intdigest(msgspec.json.encode(self.exprs, order="deterministic"))
         self.has_refs = any(has_ref(expr) for expr in self.exprs.values())
+
+    def lose(self, gone: Collection[str]) -> None:
+        """These far places are missing in the system (again: only these): fields that need one of them are neither
+        read nor written. A place that is not there says nothing; in particular it does not say that it is empty."""
+        self.lost = frozenset(name for name, expr in self.exprs.items() if places(expr) & set(gone))
+        self.readable = frozenset(n for n, e in self.exprs.items() if e.use is not Use.WRITE) - self.lost
+        self.writable = frozenset(n for n, e in self.exprs.items() if e.use is not Use.READ) - self.lost
 
     # -- reading -------------------------------------------------------------------------------------------------
 

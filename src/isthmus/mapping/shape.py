@@ -7,10 +7,12 @@ from typing import Any
 
 from isthmus.model.flow import Condition, Const, Each, Expr, Join, Path, Struct
 
-__all__ = ["KEY_FIELD", "has_ref", "holds", "plain_parts", "tops"]
+__all__ = ["CUSTOM", "KEY_FIELD", "has_ref", "holds", "places", "plain_parts", "tops"]
 
 KEY_FIELD = "@key"
 """A path ``@key`` reads the record's key."""
+CUSTOM = "custom_fields"
+"""The field in which connectors show a record's custom fields."""
 
 
 def holds(condition: Condition, fields: Mapping[str, Any]) -> bool:
@@ -36,6 +38,20 @@ def tops(expr: Expr) -> set[str]:
             return {expr.path.segments[0].name}
         case Const():
             return set()
+
+
+def places(expr: Expr) -> set[str]:
+    """Far places that an expression reads or writes and that may vanish from a system by themselves: top-level fields,
+    and for custom fields each of them."""
+    match expr:
+        case Path(segments=(first, second, *_)) if first.name == CUSTOM:
+            return {f"{CUSTOM}.{second.name}"}
+        case Join():
+            return {place for path in expr.paths for place in places(path)}
+        case Struct():
+            return {place for part in expr.parts.values() for place in places(part)}
+        case _:
+            return tops(expr)
 
 
 def plain_parts(expr: Expr) -> frozenset[str] | None:

@@ -14,6 +14,7 @@ from isthmus.model.fields import Canonical
 __all__ = [
     "Cause",
     "Effect",
+    "FarField",
     "FeedState",
     "FieldConflict",
     "InboxEntry",
@@ -216,6 +217,22 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     """When the call came, by the hub's clock."""
     fields: Mapping[str, Any]
     """Far fields, not all of them."""
+
+
+class FarField(msgspec.Struct, frozen=True, kw_only=True):
+    """A field of a far system's resource, as it was last seen there."""
+
+    system: str
+    resource: str
+    name: str
+    """Top-level name, or ``custom_fields.NAME``."""
+    type: str
+    former_type: str = ""
+    """Before it changed; empty when it never did."""
+    changed_at: datetime | None = None
+    """When it appeared or changed its type; None for what was there from the beginning."""
+    gone_at: datetime | None = None
+    """Since when it is missing."""
 
 
 class FeedState(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from isthmus.project.flows import Example
 from isthmus.project.load import ConnectorInfo, Project, load_project
 from isthmus.project.packs import known_packs
 from isthmus.project.scaffold import Answers, SystemAnswer, new_project
-from isthmus.project.settings import HubSettings
+from isthmus.project.settings import HubSettings, parse_months
 from isthmus.project.systems import ConfiguredSystem
 
 __all__ = [
@@ -25,4 +25,5 @@ __all__ = [
     "load_project",
     "nearest",
     "new_project",
+    "parse_months",
 ]

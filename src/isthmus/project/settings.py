@@ -24,6 +24,7 @@ __all__ = [
     "RawSystem",
     "Settings",
     "has_password",
+    "parse_months",
     "read_settings",
 ]
 
@@ -32,12 +33,13 @@ SETTINGS_FILE = "isthmus.toml"
 TOP_KEYS = ("hub", "systems", "packs")
 """Tables of isthmus.toml."""
 
-HUB_KEYS = ("name", "database_url", "listen", "public_url")
+HUB_KEYS = ("name", "database_url", "listen", "public_url", "keep_history", "archive")
 """Keys of ``[hub]``."""
 
 RESERVED_NAMES = ("hub", "name", "isthmus", "owner", "writers", "merge", "role", "as")
 """What no system may be called: these words stand beside system names in flow files."""
 
+_MONTHS = re.compile(r"([1-9][0-9]{0,3}) (month|year)s?")
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 
 
@@ -53,6 +55,10 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Where webhooks and the API are served; port 0 takes any free one."""
     public_url: str = ""
     """Address under which far systems reach the hub; empty: no webhooks are subscribed."""
+    keep_months: int | None = None
+    """How long journal and effects stay in the database; None: for ever."""
+    archive: str = "archive"
+    """Folder for what is older, seen from the project's."""
 
     def __repr__(self) -> str:
         database = "***" if self.database_url else None
@@ -106,6 +112,12 @@ def read_settings(
     return Settings(hub=hub, systems=systems, packs=packs)
 
 
+def parse_months(text: str) -> int | None:
+    """The months of "18 months" or "2 years"; None when it is neither."""
+    found = _MONTHS.fullmatch(text)
+    return None if found is None else int(found[1]) * (12 if found[2] == "year" else 1)
+
+
 def has_password(text: str) -> bool:
     """Whether a text is an address with a password in it."""
     if "://" not in text or "@" not in text:
@@ -156,6 +168,15 @@ def _hub_of(node: Node, folder: Path, environ: Mapping[str, str], faults: Faults
             faults.add(entries["listen"].place, "'listen' must be HOST:PORT, as in 127.0.0.1:8420.")
         else:
             hub = msgspec.structs.replace(hub, host=found[1], port=int(found[2]))
+    if "keep_history" in values:
+        months = parse_months(values["keep_history"])
+        if months is None:
+            faults.add(
+                entries["keep_history"].place, '\'keep_history\' must be a time such as "18 months" or "2 years".'
+            )
+        hub = msgspec.structs.replace(hub, keep_months=months)
+    if "archive" in values:
+        hub = msgspec.structs.replace(hub, archive=values["archive"])
     if "public_url" in values:
         if not values["public_url"].startswith(("http://", "https://")):
             faults.add(entries["public_url"].place, "'public_url' must start with http:// or https://.")

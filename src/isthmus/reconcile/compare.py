@@ -1,164 +1,240 @@
-"""Complete comparison of one flow (CH-5): every record of every system is read and held against its item.
+"""Complete comparison of one flow (CH-5): every record of every system is read and held against its item, while
+everything goes on.
 
-Works on any store; on a scratch copy nothing of the hub's memory changes. No input, no state of its own: a comparison
-always starts from nothing, so it finds what feeds and hints may have missed.
+First keys and digests of a whole system are joined with those of the hub by the database. Whatever does not agree is
+only a *suspect*: records are edited and written while the pages are read. Each suspect is read again by its key, and
+where a hub is at work it counts only when it still differs in the same way after the hub has had time to deal with it.
+A comparison starts from nothing, so it finds what feeds and hints may have missed. Memory does not grow with the number
+of records.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 
-import msgspec
-
-from isthmus.connector import Record, Resource
-from isthmus.mapping import Got, Lens, Refs
-from isthmus.model.flow import Flow
-from isthmus.model.state import Item, Link, LinkState
-from isthmus.sync.ports import Store, Transaction
+from isthmus.connector import Feed, Record, Resource
+from isthmus.mapping import Refs
+from isthmus.model.flow import CreatePolicy, Flow
+from isthmus.model.state import FeedState, Link, LinkState
+from isthmus.reconcile.drift import Drift, DriftKind, Shown, differences, is_lacking, of_link, of_record
+from isthmus.reconcile.ports import CompareStore, FarRow, Known, Suspect, Workspace
 from isthmus.sync.world import World
 
-__all__ = ["Drift", "DriftKind", "compare_flow"]
+__all__ = ["Report", "compare_flow"]
 
+CHUNK = 1000
+"""Suspects looked at together."""
+COPIED = 10_000
+"""Records of the system that are given to the database at once."""
+LOOKS = 3
+"""How often something is looked at that differs each time in another way: somebody is working on it."""
 
-class DriftKind(StrEnum):
-    """Why a record and its item differ."""
-
-    MISSED = "missed change"
-    """The system shows what the hub has not seen yet."""
-    PENDING = "waiting to be written"
-    CONFLICT = "conflict"
-    NOT_HELD = "not held"
-    PARKED = "set aside"
-    UNLINKED = "not linked"
-    """A record that no link knows."""
-    DOUBTFUL = "doubtful"
-    MISSING = "not created"
-    """An item whose record in this system is still to be made (waiting, set aside or unsure)."""
-    DELETED = "deleted"
-    """A linked record that is not there any more."""
-
-
-class Drift(msgspec.Struct, frozen=True, kw_only=True):
-    """One difference of one record."""
-
-    kind: DriftKind
-    flow: str
-    system: str
-    resource: str
-    key: str
-    item: str | None = None
-    fields: Mapping[str, Mapping[str, Any]] = {}
-    """Field -> {hub, far}."""
+type Report = Callable[[str, str, int], None]
+"""Told (system, what is being done, how many so far)."""
 
 
 async def compare_flow(
-    store: Store,
+    store: CompareStore,
     world: World,
     flow: Flow,
     resources: Mapping[str, Mapping[str, Resource]],
-    report: Callable[[str, int], None] | None = None,
-) -> list[Drift]:
-    """All differences of a flow. ``resources``: system -> resource name -> resource, for the systems that are up.
-    Raises what the systems raise: a comparison that did not read everything proves nothing."""
-    found: list[Drift] = []
-    for system, side in flow.sides.items():
-        if system in resources:
+    *,
+    clock: Callable[[], datetime],
+    patience: float = 0.0,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    report: Report | None = None,
+) -> None:
+    """Find all differences of a flow; they take the place of those that the last comparison found.
+
+    ``resources``: system -> resource name -> resource. ``patience``: seconds in which a hub at work deals with what it
+    is about to see or write; 0 when none is at work. Raises what the systems raise: a comparison that did not read
+    everything proves nothing, and the last one's result stays.
+    """
+    async with store.comparing() as workspace:
+        for system, side in flow.sides.items():
             resource = resources[system][side.resource]
-            found += await _compare_side(store, world, flow, system, resource, report)
-    return found
+            await workspace.begin(flow.name, system, side.resource)
+            one = _Side(workspace, world, flow, system, resource, clock, report or _silent)
+            await one.compare(patience, sleep)
+        await workspace.publish(flow.name)
 
 
-async def _compare_side(
-    store: Store,
-    world: World,
-    flow: Flow,
-    system: str,
-    resource: Resource,
-    report: Callable[[str, int], None] | None,
-) -> list[Drift]:
-    found: list[Drift] = []
-    seen: set[str] = set()
-    cursor = None
-    while True:
-        page = await resource.scan(cursor)
-        records = {c.key: c for c in page.items if isinstance(c, Record) and c.key not in seen}
-        seen |= set(records)
-        async with store.transaction() as tx:
-            found += await _compare_page(tx, world, flow, system, resource.name, records)
-        if report is not None:
-            report(system, len(seen))
-        cursor = page.cursor
-        if not page.more:
-            break
-    async with store.transaction() as tx:
-        links = await tx.linked_keys(flow.name, system)
-        creating = await tx.creating(flow.name, system)
-    found += [
-        Drift(kind=DriftKind.MISSING, flow=flow.name, system=system, resource=resource.name, key="", item=link.item)
-        for link in creating
-    ]
-    found += [
-        Drift(kind=DriftKind.DELETED, flow=flow.name, system=system, resource=resource.name, key=key, item=item)
-        for key, item in links.items()
-        if key not in seen
-    ]
-    return found
+def _silent(system: str, what: str, count: int) -> None:
+    """Nobody watches."""
 
 
-async def _compare_page(
-    tx: Transaction, world: World, flow: Flow, system: str, name: str, records: Mapping[str, Record]
-) -> list[Drift]:
-    lens = world.lenses[(flow.name, system)]
-    links = {link.key: link for link in await tx.links_by_key(system, name, records) if link.flow == flow.name}
-    items = await tx.items({link.item for link in links.values() if link.item is not None})
-    wanted = {ref for record in records.values() for ref in lens.refs_in(record.key, record.fields)}
-    resolved = await tx.resolve([(system, *ref) for ref in wanted]) if wanted else {}
-    refs = Refs(items={(resource, key): item for (_, resource, key), item in resolved.items()})
-    found: list[Drift] = []
-    for key, record in records.items():
-        link = links.get(key)
-        if link is None:
-            if flow.sides[system].adopt and lens.selects(record.fields):
-                found.append(Drift(kind=DriftKind.UNLINKED, flow=flow.name, system=system, resource=name, key=key))
-            continue
-        if link.state is LinkState.DOUBTFUL:
-            found.append(Drift(kind=DriftKind.DOUBTFUL, flow=flow.name, system=system, resource=name, key=key))
-        if link.state is LinkState.LINKED and link.item in items:
-            found += _compare_record(lens, link, items[link.item], lens.get(key, record.fields, refs))
-    return found
+class _Side:
+    """The comparison of one system's records with the hub's items."""
 
+    def __init__(
+        self,
+        workspace: Workspace,
+        world: World,
+        flow: Flow,
+        system: str,
+        resource: Resource,
+        clock: Callable[[], datetime],
+        report: Report,
+    ) -> None:
+        self._workspace, self._world, self._flow, self._system = workspace, world, flow, system
+        self._resource, self._clock, self._report = resource, clock, report
+        self._lens = world.lenses[(flow.name, system)]
+        self._remapped = False
 
-def _compare_record(lens: Lens, link: Link, item: Item, got: Got) -> Sequence[Drift]:
-    groups: dict[DriftKind, dict[str, dict[str, Any]]] = {}
-    for field, far in got.fields.items():
-        if field not in item.fields:
-            continue
-        wanted = lens.view(field, item.fields[field])
-        if far == wanted:
-            continue
-        groups.setdefault(_cause(link, field, far), {})[field] = {"hub": wanted, "far": far}
-    assert link.key is not None
-    return [
-        Drift(
-            kind=kind,
-            flow=link.flow,
-            system=link.system,
-            resource=link.resource,
-            key=link.key,
-            item=link.item,
-            fields=fields,
+    async def compare(self, patience: float, sleep: Callable[[float], Awaitable[None]]) -> None:
+        """All of it, with as many looks as it takes."""
+        await self._read_all()
+        side = self._flow.sides[self._system]
+        count = await self._workspace.join(creates=side.create is CreatePolicy.ALWAYS)
+        self._report(self._system, "suspects", count)
+        state = await self._workspace.feed(self._system, self._resource.name)
+        self._remapped = state is not None and state.scanned_for.partition(" ")[0] != self._world.signature(
+            self._system, self._resource.name
         )
-        for kind, fields in groups.items()
-    ]
+        began = self._clock()
+        waiting = await self._look_at_all(final=not patience)
+        for look in range(2, LOOKS + 1):
+            if not waiting:
+                break
+            self._report(self._system, "differences, looked at once more after a while", waiting)
+            await sleep(patience)
+            waiting = await self._look_at_all(final=look == LOOKS)
+        await self._excuse(began)
+
+    async def _read_all(self) -> None:
+        """Every record of the system: key, digest, and whether it would be taken in."""
+        adopt = self._flow.sides[self._system].adopt
+        cursor, count = None, 0
+        rows: list[FarRow] = []
+        while True:
+            page = await self._resource.scan(cursor)
+            for change in page.items:
+                if isinstance(change, Record):
+                    wanted = adopt and self._lens.selects(change.fields)
+                    rows.append(FarRow(change.key, self._lens.digest(change.fields), wanted))
+            count += len(page.items)
+            if len(rows) >= COPIED or not page.more:
+                await self._workspace.add_far(rows)
+                rows = []
+            self._report(self._system, "records read", count)
+            cursor = page.cursor
+            if not page.more:
+                return
+
+    async def _look_at_all(self, *, final: bool) -> int:
+        """Look at every suspect now; how many of them may yet turn out to be none (0 when ``final``)."""
+        waiting, after = 0, 0
+        while suspects := await self._workspace.suspects(after, CHUNK):
+            after = suspects[-1].n
+            before = await self._workspace.found([suspect.n for suspect in suspects])
+            found = await self._look(suspects)
+            open_still = {n for n, drifts in found.items() if not final and not _same(drifts, before.get(n, ()))}
+            now = {suspect.n: found.get(suspect.n, ()) for suspect in suspects}
+            await self._workspace.note(now, open_still)
+            waiting += len(open_still)
+        return waiting
+
+    async def _look(self, suspects: Sequence[Suspect]) -> dict[int, Sequence[Drift]]:
+        """What these suspects differ in, at this moment."""
+        known = await self._workspace.know(suspects)
+        doubted = [suspect for suspect in suspects if not (suspect.seen and self._agrees(suspect, known))]
+        keys = list(dict.fromkeys(s.key for s in doubted if s.key is not None))
+        records = await self._fetch(keys)
+        # Known anew: what the hub has taken in or written while the records were read is no difference.
+        known = await self._workspace.know(doubted)
+        refs = await self._refs(list(records.values()))
+        found = {suspect.n: self._judge(suspect, known, records, refs) for suspect in doubted}
+        return {n: drifts for n, drifts in found.items() if drifts}
+
+    def _agrees(self, suspect: Suspect, known: Known) -> bool:
+        """Whether what the hub saw last, which is what the system shows, agrees with the item."""
+        link = known.links.get(suspect.link or "")
+        if link is None or link.state is not LinkState.LINKED:
+            return False
+        shown = Shown(fields={name: value for name, value in link.far.items() if name in self._lens.readable})
+        return not differences(self._flow, self._lens, link, known.items.get(link.item or ""), shown)
+
+    async def _fetch(self, keys: Sequence[str]) -> dict[str, Record]:
+        found: dict[str, Record] = {}
+        size = max(1, self._resource.traits.fetch_batch)
+        for start in range(0, len(keys), size):
+            answers = await self._resource.fetch(keys[start : start + size])
+            found |= {answer.key: answer for answer in answers if isinstance(answer, Record)}
+        return found
+
+    async def _refs(self, records: Sequence[Record]) -> Refs:
+        wanted = {(self._system, *ref) for r in records for ref in self._lens.refs_in(r.key, r.fields)}
+        items = await self._workspace.resolve(wanted) if wanted else {}
+        return Refs(items={(resource, key): item for (_, resource, key), item in items.items()})
+
+    def _judge(self, suspect: Suspect, known: Known, records: Mapping[str, Record], refs: Refs) -> Sequence[Drift]:
+        link = known.links.get(suspect.link or "") or known.by_key.get(suspect.key or "")
+        record = records.get(suspect.key or "")
+        if link is None:
+            return self._judge_unknown(suspect, known, record)
+        match link.state:
+            case LinkState.UNLINKED:
+                return ()
+            case LinkState.DOUBTFUL:
+                return (of_link(DriftKind.DOUBTFUL, link),) if record is not None else ()
+            case LinkState.NEW:
+                return (of_link(DriftKind.UNLINKED, link),) if record is not None else ()
+            case LinkState.CREATING:
+                return (of_link(DriftKind.MISSING, link),)
+            case LinkState.GONE:
+                if record is not None:
+                    return (of_link(DriftKind.MISSED, link),)  # it is back
+                item = known.items.get(link.item or "")
+                alive = suspect.lost and item is not None and item.deleted_at is None
+                return (of_link(DriftKind.DELETED, link),) if alive else ()
+        if link.key != suspect.key:
+            # Made while we compared: the record was read under no key yet.
+            return ()
+        if record is None:
+            return (of_link(DriftKind.DELETED, link),)
+        return self._judge_linked(link, known, record, refs)
+
+    def _judge_unknown(self, suspect: Suspect, known: Known, record: Record | None) -> Sequence[Drift]:
+        if record is not None:
+            wanted = self._flow.sides[self._system].adopt and self._lens.selects(record.fields)
+            return (of_record(DriftKind.UNLINKED, self._flow, self._system, record.key),) if wanted else ()
+        item = known.items.get(suspect.item or "")
+        lacking = is_lacking(self._flow, self._system, item) if item is not None else None
+        return (lacking,) if lacking is not None else ()
+
+    def _judge_linked(self, link: Link, known: Known, record: Record, refs: Refs) -> Sequence[Drift]:
+        shown = Shown(
+            fields=self._lens.get(record.key, record.fields, refs).fields,
+            same_version=record.version is not None and record.version == link.far_version,
+            remapped=self._remapped,
+        )
+        return differences(self._flow, self._lens, link, known.items.get(link.item or ""), shown)
+
+    async def _excuse(self, began: datetime) -> None:
+        """Tell what the hub has overlooked from what it has only not looked at yet: what its feed will still tell, or
+        where there is no feed, what changed since its last look."""
+        if not await self._workspace.missed():
+            return
+        state = await self._workspace.feed(self._system, self._resource.name)
+        if isinstance(self._resource, Feed) and state is not None and state.cursor is not None:
+            cursor: str | None = state.cursor
+            while True:
+                page = await self._resource.changes(cursor)
+                await self._workspace.excuse([change.key for change in page.items])
+                cursor = page.cursor
+                if not page.more:
+                    return
+        if not _looked(state, began):
+            await self._workspace.excuse(None)
 
 
-def _cause(link: Link, field: str, far: Any) -> DriftKind:
-    if link.far.get(field) != far:
-        return DriftKind.MISSED
-    if field in link.conflicts:
-        return DriftKind.CONFLICT
-    if field in link.not_held:
-        return DriftKind.NOT_HELD
-    return DriftKind.PARKED if link.problem is not None and link.due_at is None else DriftKind.PENDING
+def _looked(state: FeedState | None, since: datetime) -> bool:
+    """Whether the hub has looked at the resource since then, without trouble."""
+    return state is not None and state.polled_at is not None and state.polled_at > since and not state.failing_since
+
+
+def _same(now: Sequence[Drift], before: Sequence[Drift]) -> bool:
+    """Whether something differs exactly as it did at the look before."""
+    return {drift.id: drift.fields for drift in now} == {drift.id: drift.fields for drift in before}

@@ -14,8 +14,9 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from isthmus.errors import Unavailable
-from isthmus.model.state import Sighting
+from isthmus.model.state import FarField, Sighting
 from isthmus.store.codec import payload, register
+from isthmus.store.comparing import CompareWorkspace
 from isthmus.store.faults import check_version, parsed, place, translated
 from isthmus.store.locks import SessionLocks
 from isthmus.store.migrate import migrate
@@ -235,6 +236,27 @@ class PostgresStore:
             store = ScratchStore(connection, self.url, self._clock)
             await store.fill()
             yield store
+
+    @asynccontextmanager
+    async def comparing(self) -> AsyncIterator[CompareWorkspace]:
+        """Room for a complete comparison, in a session of its own."""
+        try:
+            connection = await connect(self.url)
+        except psycopg.Error as error:
+            raise translated(error, self.url) from error
+        async with connection:
+            workspace = CompareWorkspace(connection, self.url, self._clock)
+            await workspace.make()
+            yield workspace
+
+    async def save_far_fields(self, fields: Sequence[FarField]) -> None:
+        """Remember fields as they are now."""
+        if fields:
+            await self.rows("save_far_fields", {"rows": payload(fields)})
+
+    async def read_anew(self, system: str, resource: str) -> None:
+        """At the next look every record of this resource is read and taken in, whether it changed or not."""
+        await self.rows("read_anew", {"system": system, "resource": resource})
 
     async def remember(self, name: str, value: Any) -> None:
         """Keep a small JSON fact about this hub."""

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 import msgspec
 
 from isthmus.model.fields import Canonical
-from isthmus.model.state import Effect, FeedState, InboxEntry, InboxKind, Item, JournalEntry, Link
+from isthmus.model.state import Effect, FarField, FeedState, InboxEntry, InboxKind, Item, JournalEntry, Link
 from isthmus.process.state import Entry, Process, ProcessState, Signal
+from isthmus.reconcile import Drift
 from isthmus.store.codec import from_row, payload
 from isthmus.store.workers import Worker, seen_worker
 
@@ -221,6 +222,21 @@ class Reads:
         links = await self._all(Link, "links_by_id", ids=[id for (id,) in rows])
         items = await self.items({link.item for link in links if link.item is not None})
         return [Difference(link, items[link.item]) for link in links if link.item in items]
+
+    async def far_fields(self) -> list[FarField]:
+        """Every field that was ever seen in a resource which flows use."""
+        return await self._all(FarField, "far_fields")
+
+    async def drifts(
+        self, flows: Collection[str], limit: int = 1000, after: str = "", ids: Collection[str] | None = None
+    ) -> list[Drift]:
+        """What the last comparison of these flows found (only those in ``ids``), by id, after this one."""
+        wanted = None if ids is None else list(ids)
+        return await self._all(Drift, "drifts", flows=list(flows), limit=limit, after=after, ids=wanted)
+
+    async def drift_counts(self, flows: Collection[str]) -> dict[str, int]:
+        """Cause -> how many differences the last comparison of these flows found."""
+        return dict(await self._store.rows("drift_counts", {"flows": list(flows)}))
 
     async def _all[S: msgspec.Struct](self, struct: type[S], name: str, **parameters: Any) -> list[S]:
         return [from_row(struct, row) for row in await self._store.rows(name, parameters)]

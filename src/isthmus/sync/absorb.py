@@ -18,6 +18,7 @@ from isthmus.mapping import Got
 from isthmus.merge import ABSENT, Verdict, decide, may_set
 from isthmus.model.fields import Canonical, completed, covers
 from isthmus.model.flow import DeletePolicy
+from isthmus.model.likeness import may_be_kept_as
 from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, NotHeld, Problem
 from isthmus.sync.working import Working
 
@@ -241,7 +242,8 @@ def agreed(
     ping-pongs. Does not store the link.
 
     ``created``: fields that a create ignored get one update before they count. ``found``: the create was looked up
-    later; what it shows otherwise then is merged like any edit, only what is empty is written again.
+    later; what it shows then that cannot be its way to keep what we sent is merged like any edit, and only what is
+    empty is written again.
     """
     lens = work.lens(link)
     base, not_held = dict(link.base), dict(link.not_held)
@@ -254,8 +256,8 @@ def agreed(
             wanted = lens.view(field, value)
             base[field] = shown[field]
             again = created and (not found or shown[field] in (None, []))
-            if found and not again and not covers(shown[field], wanted):
-                # Perhaps it never was as we sent it, perhaps somebody has edited it since: an edit must not be lost.
+            if found and not again and not may_be_kept_as(wanted, shown[field]):
+                # Somebody has edited it since: an edit must not be lost.
                 base[field] = wanted
                 continue
             if not covers(shown[field], wanted) and not again:

@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
+from isthmus.mapping import Lens
 from isthmus.mapping.lens import holds
+from isthmus.model.fields import covers
 from isthmus.model.state import FeedState, InboxEntry, Item, Link, LinkState
 from isthmus.sync.working import pending
 from isthmus.sync.world import World
@@ -110,6 +112,12 @@ def _reason(world: World, link: Link, item: Item | None, feed: FeedState | None)
             f"{', '.join(sorted(waiting))} still to be written to {there} {link.key}{since}",
             "Nothing to do, unless the inbox holds a mass change for approval.",
         )
+    if lost := _lost(world.lenses[(link.flow, link.system)], link, item):
+        return (
+            "waiting",
+            f"{link.system} has no place for {', '.join(lost)} any more",
+            "It is written when the field is back there; or take it out of the flow.",
+        )
     if link.not_held:
         names = ", ".join(link.not_held)
         return (
@@ -118,6 +126,15 @@ def _reason(world: World, link: Link, item: Item | None, feed: FeedState | None)
             f"Change it in {link.system}, or accept it.",
         )
     return "in step", f"in step with {there} {link.key}", ""
+
+
+def _lost(lens: Lens, link: Link, item: Item) -> list[str]:
+    """Fields that would have to be written if the system still had them."""
+    return [
+        name
+        for name in sorted(lens.lost & set(item.fields))
+        if not covers(link.base.get(name), lens.view(name, item.fields[name]))
+    ]
 
 
 def _waiting(link: Link, there: str) -> tuple[str, str, str]:

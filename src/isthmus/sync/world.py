@@ -1,17 +1,23 @@
-"""The compiled flows: what the engine looks things up in. Immutable while the hub runs."""
+"""The compiled flows: what the engine looks things up in. While the hub runs nothing changes but which far fields are
+missing in their systems."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 import xxhash
 
 from isthmus.mapping import Converter, Lens, compile_lens
 from isthmus.model.flow import Flow, MatchRule
+from isthmus.model.state import FarField
 from isthmus.sync.graph import parents_first
 
-__all__ = ["World", "rule_name"]
+__all__ = ["ANY", "World", "missing_fields", "rule_name"]
+
+ANY = "any"
+"""Type of a field that a connector knows only from records that it happened to read: that it is missing there is told,
+but proves nothing."""
 
 
 class World:
@@ -69,6 +75,12 @@ class World:
         ]
         return xxhash.xxh3_64_hexdigest(msgspec.json.encode(parts, order="deterministic"))
 
+    def lose(self, system: str, resource: str, gone: Collection[str]) -> None:
+        """These fields of a resource (and no others) are missing in the system now: what needs them waits, everything
+        else goes on."""
+        for flow in self.flows_of(system, resource):
+            self.lenses[(flow.name, system)].lose(gone)
+
     def match_rules(self, entity: str) -> dict[str, MatchRule]:
         """All match rules of an entity, over all flows, by name."""
         return self._rules.get(entity, {})
@@ -81,3 +93,12 @@ class World:
 def rule_name(rule: MatchRule) -> str:
     """Stable name of a rule: its parts in order."""
     return "+".join(p.field if p.similar is None else f"{p.field}~" for p in rule.parts)
+
+
+def missing_fields(fields: Iterable[FarField]) -> dict[tuple[str, str], set[str]]:
+    """(system, resource) -> fields that flows must do without now."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for field in fields:
+        if field.gone_at is not None and field.type != ANY:
+            found.setdefault((field.system, field.resource), set()).add(field.name)
+    return found

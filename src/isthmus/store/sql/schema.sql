@@ -204,6 +204,36 @@ comment on table sighting is
 create index sighting_key on sighting (system, resource, key);
 create index sighting_at on sighting (at);
 
+-- Unlogged: a comparison can be made again at any time.
+create unlogged table drift (
+    id text not null,
+    kind text not null,
+    flow text not null,
+    system text not null,
+    resource text not null,
+    key text not null,
+    item text,
+    link text,
+    fields jsonb not null,
+    found_at timestamptz not null,
+    primary key (flow, id)
+);
+comment on table drift is 'Differences that the last complete comparison of each flow found.';
+comment on column drift.fields is 'field -> {hub, far}, entity terms.';
+
+create table far_field (
+    system text not null,
+    resource text not null,
+    name text not null,
+    type text not null,
+    former_type text not null,
+    changed_at timestamptz,
+    gone_at timestamptz,
+    primary key (system, resource, name)
+);
+comment on table far_field is 'Fields of resources that flows use, as their systems last had them.';
+comment on column far_field.changed_at is 'When it appeared or changed its type; null for what was there from the beginning.';
+
 create table meta (
     name text primary key,
     value jsonb not null
@@ -290,6 +320,25 @@ end
 $$;
 comment on function make_partitions(timestamptz, integer) is
     'Makes the monthly partitions of journal and effect for this many months; returns how many it made.';
+
+-- Drops a monthly partition whose rows were put away; false, and nothing is done, when it has others than those.
+create function drop_partition(part text, rows bigint, last bigint) returns boolean language plpgsql as $$
+declare
+    same boolean;
+begin
+    if part !~ '^(journal|effect)_\d{4}_\d{2}$' then
+        raise exception 'no monthly partition: %', part;
+    end if;
+    execute format('lock table %I in share mode', part);
+    execute format('select count(*) = $1 and coalesce(max(seq), 0) = $2 from %I', part) into same using rows, last;
+    if same then
+        execute format('drop table %I', part);
+    end if;
+    return same;
+end
+$$;
+comment on function drop_partition(text, bigint, bigint) is
+    'Drops a monthly partition of journal or effect if it has just these rows, up to this number; whether it did.';
 
 -- The share of due work that a link belongs to; the number of lanes is LANES in sync/ports.py.
 create function lane(link text) returns integer language sql immutable parallel safe

@@ -26,3 +26,11 @@ process.id, process.name, process.input, process.state, process.version, process
 -- name: feed_columns
 feed.system, feed.resource, feed.cursor, feed.scan_cursor, feed.scan_started, feed.scan_feed_cursor, feed.scanned_at,
     feed.scanned_for, feed.polled_at, feed.changed_at, feed.failing_since, feed.problem
+
+-- name: drift_columns
+drift.id, drift.kind, drift.flow, drift.system, drift.resource, drift.key, drift.item, drift.link, drift.fields,
+    drift.found_at
+
+-- name: far_field_columns
+far_field.system, far_field.resource, far_field.name, far_field.type, far_field.former_type, far_field.changed_at,
+    far_field.gone_at

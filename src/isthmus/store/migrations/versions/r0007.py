@@ -1,0 +1,13 @@
+"""0007: fields of far systems."""
+
+from alembic import op
+
+from isthmus.store.migrate import apply
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade() -> None:
+    """Run the SQL file of this number."""
+    op.get_bind().exec_driver_sql(apply(revision), execution_options={"no_parameters": True})
