@@ -130,7 +130,7 @@ class WriteGate(Gate):
 
     def step(self, where: str) -> None:
         self.alive()
-        if where.startswith("after write"):
+        if where.startswith("write "):
             self.dead = True
             raise Killed(where)
 

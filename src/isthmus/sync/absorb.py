@@ -241,8 +241,7 @@ def agreed(
     ping-pongs. Does not store the link.
 
     ``created``: fields that a create ignored get one update before they count. ``found``: the create was looked up
-    later; where it shows another value then, that may be somebody's edit: only what is empty is written again, and
-    where the hub has moved as well, it is merged like any edit.
+    later; what it shows otherwise then is merged like any edit, only what is empty is written again.
     """
     lens = work.lens(link)
     base, not_held = dict(link.base), dict(link.not_held)
@@ -255,8 +254,8 @@ def agreed(
             wanted = lens.view(field, value)
             base[field] = shown[field]
             again = created and (not found or shown[field] in (None, []))
-            if found and not again and not covers(shown[field], wanted) and _moved(work, link, field, wanted):
-                # Both sides may have changed since it was sent.
+            if found and not again and not covers(shown[field], wanted):
+                # Perhaps it never was as we sent it, perhaps somebody has edited it since: an edit must not be lost.
                 base[field] = wanted
                 continue
             if not covers(shown[field], wanted) and not again:
@@ -276,12 +275,6 @@ def _held_otherwise(work: Working, link: Link, field: str, wanted: Canonical, go
     before = link.not_held.get(field)
     twice = before is not None and (before.wanted, before.got) == (wanted, got)
     return NotHeld(wanted=wanted, got=got, sure=twice or got not in given)
-
-
-def _moved(work: Working, link: Link, field: str, wanted: Canonical) -> bool:
-    """Whether the hub's value is not the one any more that was sent as ``wanted``."""
-    now = work.items[link.item or ""].fields.get(field)
-    return bool(work.lens(link).view(field, now) != wanted)
 
 
 def absorb_gone(work: Working, link: Link, *, merged_into: str | None = None) -> None:
