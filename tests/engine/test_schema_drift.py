@@ -174,3 +174,29 @@ async def test_a_custom_field_that_is_removed_from_bottlecrm_blanks_nothing_and_
             assert row["custom_fields"]["vat"] == "DE136695976"
         finally:
             await system.close()
+
+
+async def test_a_process_that_learns_later_that_a_field_is_back_reads_anew_what_it_read_without_it(
+    office: MakeOffice,
+) -> None:
+    place = await linked(office)
+    (crm, _), (erp, _) = place.one("crm", "accounts"), place.one("erp", "parties")
+    first = place.engine
+    await place.restart()
+    second = place.engine
+    info = place.erp.tables["parties"].fields.pop("telephone")
+    for engine in (first, second):
+        place.engine = engine
+        await watch_fields(hub_of(place))
+    place.crm.people.edit("accounts", crm, {"phone": "+49301111"})
+    await place.settle()
+    place.erp.tables["parties"].fields["telephone"] = info
+    place.engine = first
+    assert len(await watch_fields(hub_of(place))) == 1
+    # The second is the one that reads, and it does not know yet.
+    place.engine = second
+    await place.settle()
+    assert place.erp.records("parties")[erp]["telephone"] == ACME["phone"]
+    assert await watch_fields(hub_of(place)) == []
+    await place.settle()
+    assert place.erp.records("parties")[erp]["telephone"] == "+49301111"

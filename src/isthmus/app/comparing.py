@@ -82,14 +82,9 @@ async def compare(
             await compare_flow(hub.store, hub.world, flow, resources, clock=clock, patience=patience, report=report)
         finally:
             await hub.store.unlock(f"compare/{name}")
-    return await last_comparison(hub, names, limit)
-
-
-async def last_comparison(hub: Hub, names: Sequence[str], limit: int, refused: Mapping[str, str] = {}) -> Comparison:
-    """What the last comparison of these flows found."""
     reads = Reads(hub.store)
     drifts = await reads.drifts(names, limit)
-    return Comparison(flows=names, counts=await reads.drift_counts(names), drifts=drifts, refused=refused)
+    return Comparison(flows=names, counts=await reads.drift_counts(names), drifts=drifts)
 
 
 async def repair(

@@ -25,6 +25,7 @@ from isthmus.sync.world import ANY, World, missing_fields
 __all__ = ["present_fields", "used_places", "watch_fields", "what_happened"]
 
 PARKED = 100_000
+"""Most parked links that are tried again when a field vanishes."""
 
 
 async def watch_fields(hub: Hub) -> list[FarField]:
@@ -47,7 +48,7 @@ async def watch_fields(hub: Hub) -> list[FarField]:
             news = _news(system, resource, before, present.get(resource, {}), clock())
             await hub.store.save_far_fields(news)
             now = before | {field.name: field for field in news}
-            await _follow(hub, system, resource, before, now)
+            await _follow(hub, system, resource, missing_fields(now.values()).get((system, resource), set()))
             if before:
                 changed += news
                 _tell(hub.world, news)
@@ -100,13 +101,11 @@ def _news(
     return news + [replace(field, gone_at=now) for field in gone if present]
 
 
-async def _follow(
-    hub: Hub, system: str, resource: str, before: Mapping[str, FarField], now: Mapping[str, FarField]
-) -> None:
-    """Let the flows do without what is missing, try again what was refused for it, and read anew what is back."""
-    place = (system, resource)
-    gone = missing_fields(now.values()).get(place, set())
-    gone_before = missing_fields(before.values()).get(place, set())
+async def _follow(hub: Hub, system: str, resource: str, gone: Collection[str]) -> None:
+    """Let the flows of this process do without what is missing, try again what was refused for it, and read anew what
+    is back. Each process does so when it learns of it: what one reads that does not know yet is read once more."""
+    gone = frozenset(gone)
+    gone_before = hub.world.gone(system, resource)
     hub.world.lose(system, resource, gone)
     if gone - gone_before:
         parked = await Reads(hub.store).parked(system=system, limit=PARKED)
@@ -133,10 +132,10 @@ def _about(named: str | None, gone: Collection[str]) -> bool:
 def _tell(world: World, news: Sequence[FarField]) -> None:
     for field in news:
         flows = used_places(world, field.system, field.resource).get(field.name, [])
-        level = logging.INFO if not flows else logging.ERROR if field.gone_at is not None else logging.WARNING
+        levels = {"vanished": logging.ERROR, "retyped": logging.WARNING}
         events.emit(
             events.FIELD_CHANGED,
-            level,
+            levels.get(what_happened(field), logging.INFO) if flows else logging.INFO,
             system=field.system,
             resource=field.resource,
             field=field.name,

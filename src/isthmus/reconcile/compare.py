@@ -82,6 +82,8 @@ class _Side:
         self._resource, self._clock, self._report = resource, clock, report
         self._lens = world.lenses[(flow.name, system)]
         self._remapped = False
+        self._looked: datetime | None = None
+        """Start of the look before this one."""
 
     async def compare(self, patience: float, sleep: Callable[[float], Awaitable[None]]) -> None:
         """All of it, with as many looks as it takes."""
@@ -125,7 +127,7 @@ class _Side:
 
     async def _look_at_all(self, *, final: bool) -> int:
         """Look at every suspect now; how many of them may yet turn out to be none (0 when ``final``)."""
-        waiting, after = 0, 0
+        waiting, after, began = 0, 0, self._clock()
         while suspects := await self._workspace.suspects(after, CHUNK):
             after = suspects[-1].n
             before = await self._workspace.found([suspect.n for suspect in suspects])
@@ -134,6 +136,7 @@ class _Side:
             now = {suspect.n: found.get(suspect.n, ()) for suspect in suspects}
             await self._workspace.note(now, open_still)
             waiting += len(open_still)
+        self._looked = began
         return waiting
 
     async def _look(self, suspects: Sequence[Suspect]) -> dict[int, Sequence[Drift]]:
@@ -210,7 +213,13 @@ class _Side:
             same_version=record.version is not None and record.version == link.far_version,
             remapped=self._remapped,
         )
-        return differences(self._flow, self._lens, link, known.items.get(link.item or ""), shown)
+        found = differences(self._flow, self._lens, link, known.items.get(link.item or ""), shown)
+        return [drift for drift in found if not self._is_new(link, drift)]
+
+    def _is_new(self, link: Link, drift: Drift) -> bool:
+        """Whether the hub has followed since the look before: what differs now came after, and proves nothing."""
+        moved = {DriftKind.MISSED: link.seen_at, DriftKind.PENDING: link.due_at}.get(drift.kind)
+        return self._looked is not None and moved is not None and moved > self._looked
 
     async def _excuse(self, began: datetime) -> None:
         """Tell what the hub has overlooked from what it has only not looked at yet: what its feed will still tell, or

@@ -34,6 +34,7 @@ class World:
             for system in flow.sides
         }
         self.order = parents_first(self.flows)
+        self._gone: dict[tuple[str, str], frozenset[str]] = {}
         self._by_resource: dict[tuple[str, str], list[Flow]] = {}
         for name in self.order:
             for side in self.flows[name].sides.values():
@@ -78,8 +79,13 @@ class World:
     def lose(self, system: str, resource: str, gone: Collection[str]) -> None:
         """These fields of a resource (and no others) are missing in the system now: what needs them waits, everything
         else goes on."""
+        self._gone[(system, resource)] = frozenset(gone)
         for flow in self.flows_of(system, resource):
             self.lenses[(flow.name, system)].lose(gone)
+
+    def gone(self, system: str, resource: str) -> frozenset[str]:
+        """What was said to be missing last."""
+        return self._gone.get((system, resource), frozenset())
 
     def match_rules(self, entity: str) -> dict[str, MatchRule]:
         """All match rules of an entity, over all flows, by name."""
