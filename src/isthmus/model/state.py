@@ -97,8 +97,7 @@ class Problem(msgspec.Struct, frozen=True):
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """A create that was decided. ``sent_at`` is set before the call; with it set and no key known the outcome is
-    *unsure* and is looked up before anything else happens. On a linked record: an update whose answer was lost, with
-    the hub values it carried, until the record is read again."""
+    *unsure* and is looked up before anything else happens."""
 
     token: str
     fields: Mapping[str, Any] = {}

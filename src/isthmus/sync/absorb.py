@@ -91,7 +91,6 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
     assert link.item is not None
     flow, lens = work.flow(link), work.lens(link)
     base, conflicts, not_held = dict(link.base), dict(link.conflicts), dict(link.not_held)
-    sent = link.intent.fields if link.intent is not None and link.intent.sent_at is not None else {}
     for field, shown in far.items():
         held = not_held.get(field)
         if held is not None and held.got != shown:
@@ -104,9 +103,6 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
         known = base.get(field, ABSENT)
         shown = completed(shown, known, hub)
         known, hub = completed(known, shown), completed(hub, shown)
-        if field in sent and covers(shown, lens.view(field, sent[field])):
-            # Our own write, whose answer was lost, has arrived: no edit of this system.
-            known = base[field] = shown
         if held is not None and held.sure and hub == held.wanted:
             # The system was asked to and could not hold it: the hub has not moved since.
             hub = known
@@ -137,7 +133,7 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
             case Verdict.PUSH:
                 pass
         conflicts.pop(field, None)
-    link = replace(link, base=base, conflicts=conflicts, not_held=not_held, intent=None)
+    link = replace(link, base=base, conflicts=conflicts, not_held=not_held)
     _ask_about_conflicts(work, link)
     return link
 

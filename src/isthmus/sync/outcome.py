@@ -17,7 +17,7 @@ from isthmus import events
 from isthmus.connector import Gone, Record, WriteAnswer
 from isthmus.errors import Ambiguous, IsthmusError, NeedsPerson, Retryable, Stale, UnknownOutcome
 from isthmus.model.fields import Canonical, covers
-from isthmus.model.state import Effect, InboxKind, Intent, Item, Link, LinkState, NotHeld
+from isthmus.model.state import Effect, InboxKind, Item, Link, LinkState, NotHeld
 from isthmus.sync.absorb import Seen, absorb_gone, absorb_written, agreed
 from isthmus.sync.plan import Step, StepKind
 from isthmus.sync.ports import Store, Transaction
@@ -150,20 +150,7 @@ def _other(work: Working, link: Link, outcome: Outcome, jitter: float) -> None:
     elif isinstance(answer, UnknownOutcome):
         delay = pause(link.attempts, jitter, answer.wait)
         problem = problem_of(answer, work.now)
-        intent = link.intent
-        if link.state is LinkState.LINKED:
-            # Should it have arrived, it must be known as ours when it shows up.
-            intent = Intent(token=link.id, fields=dict(step.values), sent_at=work.now)
-        work.put_link(
-            replace(
-                link,
-                due_at=work.now + delay,
-                attempts=link.attempts + 1,
-                intent=intent,
-                problem=problem,
-                digest=None,
-            )
-        )
+        work.put_link(replace(link, due_at=work.now + delay, attempts=link.attempts + 1, problem=problem, digest=None))
     elif isinstance(answer, Retryable):
         events.emit(events.WRITE_RETRY, system=link.system, link=link.id, code=answer.code)
         delay = pause(link.attempts, jitter, answer.wait)
