@@ -18,13 +18,14 @@ from benchmarks.hint_latency import hint_latency
 from benchmarks.idle_cost import idle_cost
 from benchmarks.place import linked_stage
 from benchmarks.retention import retention
+from benchmarks.throughput import throughput
 from benchmarks.workers import workers
 from isthmus.cli.demo import Stage
 
 RESULTS = Path(__file__).with_name("results")
-ALONE = {"workers": workers, "compare": compare, "retention": retention}
+ALONE = {"throughput": throughput, "workers": workers, "compare": compare, "retention": retention}
 """Those that need no far systems of the lab."""
-NAMES = ("first_link", "hint_latency", "idle_cost", "workers", "compare", "retention")
+NAMES = ("first_link", "hint_latency", "idle_cost", "throughput", "workers", "compare", "retention")
 
 
 def main() -> int:
