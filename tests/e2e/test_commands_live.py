@@ -213,8 +213,8 @@ def test_compare_shows_what_differs_and_repair_mends_it(office: Office, alone: t
     found = office.isthmus("compare", "customer", "--json")
     assert found.code == 1
     (drift,) = [one for one in found.json["drifts"] if one["key"] == account]
-    assert (drift["kind"], drift["fields"]["website"]["far"]) == ("missed change", "https://drifted.example")
-    assert "missed change" in office.isthmus("compare", "customer").out
+    assert (drift["kind"], drift["fields"]["website"]["far"]) == ("edited while paused", "https://drifted.example")
+    assert "edited while paused" in office.isthmus("compare", "customer").out
     mended = office.isthmus("compare", "customer", "--repair", "--json")
     assert mended.code == int(bool(mended.json["drifts"]))
     assert [one for one in mended.json["drifts"] if one["key"] in (account, str(party))] == []
