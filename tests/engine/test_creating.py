@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from isthmus.errors import UnknownOutcome
 from isthmus.model.flow import Brake, CreatePolicy
@@ -37,6 +38,28 @@ async def test_an_edit_of_a_create_whose_answer_was_lost_is_not_overwritten(offi
     assert o.one("erp", "parties")[1]["telephone"] == "+4930999"
     link = await o.link("system = 'erp'")
     assert (list(link.not_held), list(link.conflicts)) == (([], ["phone"]) if moved else (["phone"], []))
+
+
+@pytest.mark.spec(5)
+async def test_what_a_create_had_not_come_to_when_it_broke_off_is_done_afterwards(office):
+    """An order that was made and not confirmed yet: nobody has touched it, so its state is nobody's edit."""
+    o = office(names=("Customer",))
+    o.crm.people.create("accounts", {**ACME, "phone": "+4930111"})
+    await o.start()
+    parties = o.engine.systems["erp"].resources()["parties"]
+    write = parties.write
+
+    async def half(writes):
+        parties.write = write
+        await write([replace(one, fields={**one.fields, "telephone": "none yet"}) for one in writes])
+        return [UnknownOutcome("No answer.") for _ in writes]
+
+    parties.write = half
+    await o.settle()
+    assert o.one("erp", "parties")[1]["telephone"] == "+4930111"
+    assert o.one("crm", "accounts")[1]["phone"] == "+4930111"
+    assert (await o.link("system = 'erp'")).not_held == {}
+    assert await o.inbox() == []
 
 
 @pytest.mark.spec(5)

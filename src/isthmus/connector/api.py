@@ -195,10 +195,14 @@ class Findable(Protocol):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A candidate outcome. ``certain`` when it carries the token; else it only has the same content."""
+    """A candidate outcome. ``certain`` when it carries the token; else it only has the same content.
+
+    ``untouched``: the system tells that nobody but the hub has changed the record since it was made. What it shows
+    otherwise than was asked for is then no edit of anybody, but what the create had not come to when it broke off."""
 
     record: Record
     certain: bool
+    untouched: bool = False
 
 
 class Hint(msgspec.Struct, frozen=True, kw_only=True):

@@ -210,11 +210,11 @@ def absorb_written(
     written: Mapping[str, Canonical],
     *,
     created: bool = False,
-    found: bool = False,
+    touched: bool = False,
 ) -> None:
     """The record as it is after our write of ``written`` (hub values); see :func:`agreed`."""
     link = replace(
-        agreed(work, link, seen.got.fields, written, created=created, found=found),
+        agreed(work, link, seen.got.fields, written, created=created, touched=touched),
         state=LinkState.LINKED,
         intent=None,
         problem=None,
@@ -234,15 +234,15 @@ def agreed(
     written: Mapping[str, Canonical],
     *,
     created: bool = False,
-    found: bool = False,
+    touched: bool = False,
 ) -> Link:
     """The link with what was ``written`` (hub values) as base, as the answer ``shown`` has it. What the system kept
     otherwise than we asked is remembered as *not held*, so that the same value is never written again and nothing
     ping-pongs. Does not store the link.
 
-    ``created``: fields that a create ignored get one update before they count. ``found``: the create was looked up
-    later; where it shows another value then, that may be somebody's edit: only what is empty is written again, and
-    where the hub has moved as well, it is merged like any edit.
+    ``created``: fields that a create ignored get one update before they count. ``touched``: somebody may have changed
+    the record since it was created, because it was only looked up later; where it shows another value, that may be an
+    edit: only what is empty is written again, and where the hub has moved as well, it is merged like any edit.
     """
     lens = work.lens(link)
     base, not_held = dict(link.base), dict(link.not_held)
@@ -254,8 +254,8 @@ def agreed(
         elif field in shown:
             wanted = lens.view(field, value)
             base[field] = shown[field]
-            again = created and (not found or shown[field] in (None, []))
-            if found and not again and not covers(shown[field], wanted) and _moved(work, link, field, wanted):
+            again = created and (not touched or shown[field] in (None, []))
+            if touched and not again and not covers(shown[field], wanted) and _moved(work, link, field, wanted):
                 # Both sides may have changed since it was sent.
                 base[field] = wanted
                 continue

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from isthmus import events
-from isthmus.connector import Create, Findable, Found, Record, Resource
+from isthmus.connector import Create, Findable, Found, Resource
 from isthmus.errors import Ambiguous
 from isthmus.mapping import Refs
 from isthmus.model.state import InboxKind, Item, Link
@@ -101,12 +101,13 @@ async def _settle(
         free = [f for f in found or () if f.record.key not in others]
         certain = [f for f in free if f.certain] or free
         if len(certain) == 1:
-            record = certain[0].record
+            only = certain[0]
             for holder in holders:
-                if holder.key == record.key and holder.item is None and holder.flow == link.flow:
+                if holder.key == only.record.key and holder.item is None and holder.flow == link.flow:
                     work.drop_link(holder)
-            refs = await load_refs(tx, world, [(current, record)])
-            _found(work, world, current, record, refs, values)
+            refs = await load_refs(tx, world, [(current, only.record)])
+            seen = see(world, current, only.record, refs, work.now)
+            absorb_written(work, current, seen, values, created=True, touched=not only.untouched)
         elif found is not None and not certain:
             assert current.intent is not None
             late = (current.intent.sent_at or asked) + LATE
@@ -125,11 +126,6 @@ async def _settle(
             _ask(work, current, certain)
         await tx.save(work.finish())
     events.emit(events.WRITE_UNSURE, logging.INFO, system=link.system, link=link.id, found=len(found or ()))
-
-
-def _found(work: Working, world: World, link: Link, record: Record, refs: Refs, values: dict[str, object]) -> None:
-    seen = see(world, link, record, refs, work.now)
-    absorb_written(work, link, seen, values, created=True, found=True)
 
 
 def _ask(work: Working, link: Link, certain: Sequence[Found]) -> None:

@@ -265,7 +265,7 @@ class _Finding(_Reading):
             certain = self._table.spec.keeps_token and row.token == create.token
             if row.made_at >= since and (certain or (same and not self._table.spec.keeps_token)):
                 record = self._shown(key, trouble)
-                found.append(Found(record=cast(Record, record), certain=certain))
+                found.append(Found(record=cast(Record, record), certain=certain, untouched=row.before is None))
         return found
 
 

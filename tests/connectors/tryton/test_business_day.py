@@ -219,8 +219,11 @@ async def test_the_default_mapping_names_only_fields_that_exist(day: Day) -> Non
     assert {one.resource for one in mapping.values()} <= set(day[1].resources())
 
 
-async def test_a_lost_order_is_found_by_its_token(day: Day) -> None:
+async def test_a_lost_order_is_found_by_its_token_and_tells_whether_others_have_touched_it(day: Day) -> None:
     sale = await ordered(day[1])
     sales = day[1].resources()["sale"]
-    found = await sales.find_created(Create(token="order-1", fields={}), datetime.now(UTC))  # type: ignore[attr-defined]
-    assert [(one.record.key, one.certain) for one in found] == [(sale.key, True)]
+    row = day[0].store.row("sale.sale", int(sale.key))
+    for user, untouched in ((None, True), (row["create_uid"], True), (row["create_uid"] + 6, False)):
+        row["write_uid"] = user
+        found = await sales.find_created(Create(token="order-1", fields={}), datetime.now(UTC))  # type: ignore[attr-defined]
+        assert [(one.record.key, one.certain, one.untouched) for one in found] == [(sale.key, True, untouched)]

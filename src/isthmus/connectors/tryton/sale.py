@@ -179,9 +179,18 @@ class Sales(WritableCollection):
         await self.tryton.rpc.call("model.sale.sale.delete", list(keys), safe=False)
 
     async def find_created(self, create: Create, since: datetime) -> Sequence[Found]:
-        """The sale whose line carries the token; it stays there as long as the line."""
-        key = (await self._by_token([create.token])).get(create.token)
-        return [Found(record=one.record, certain=True) for one in (await self.seen([key] if key else [])).values()]
+        """The sale whose line carries the token; it stays there as long as the line. It is quoted in a call of its own,
+        and confirmed by an update: after a kill in between it is only a draft."""
+        keys = list((await self._by_token([create.token])).values())
+        users = {int(row["id"]): row for row in await self.rows(["create_uid", "write_uid"], [["id", "in", keys]])}
+        return [
+            Found(
+                record=one.record,
+                certain=True,
+                untouched=users[key]["write_uid"] in (None, users[key]["create_uid"]),
+            )
+            for key, one in (await self.seen([key for key in keys if key in users])).items()
+        ]
 
 
 def _key(identity: int | None) -> str | None:

@@ -67,7 +67,7 @@ class Store:
         self._last[model] += 1
         identity = self._last[model]
         row = {name: field.default for name, field in MODELS[model].items() if field.kind != "many"}
-        row |= {"id": identity, "create_uid": 1, "create_date": self._now, "stamp": self._stamp()}
+        row |= {"id": identity, "create_uid": 1, "write_uid": None, "create_date": self._now, "stamp": self._stamp()}
         self.rows[model][identity] = row
         self._set(model, row, values)
         self._note(model, row, "create")
@@ -80,7 +80,7 @@ class Store:
             self._guard(model, row)
             if row.get("active") is False and set(values) - {"active"}:
                 raise Refused("UserError", "You are not allowed to modify the field of an inactive record.", "", None)
-            row["stamp"] = self._stamp()
+            row |= {"stamp": self._stamp(), "write_uid": 1}
             self._set(model, row, values)
             self._note(model, row, "write")
 
