@@ -46,6 +46,8 @@ class Outcome:
     rest_seconds: float
     writes: Counter[str]
     """Outcome of the hub's writes → how many."""
+    log: str
+    """What the hub logged meanwhile."""
 
     @property
     def violations(self) -> list[str]:
@@ -56,6 +58,7 @@ class Outcome:
 def campaign(office: Office, kills: Kills, seed: int, *, pace: float, say: Callable[[str], None]) -> Outcome:
     """One storm on a linked office. ``pace``: seconds between kills on average. Afterwards the stage runs the hub."""
     rng, book = random.Random(seed), Book(seed)
+    logged = len(office.hub_log()) if office.stage.log.exists() else 0
     office.stage.stop_hub()
     try:
         with _no_brake(office):
@@ -79,7 +82,7 @@ def campaign(office: Office, kills: Kills, seed: int, *, pace: float, say: Calla
             writes = Counter({row["outcome"]: int(row["n"]) for row in office.rows(sql, before.effects)})
     finally:
         office.stage.start_hub()
-    return Outcome(seed, killer.done, killer.ended, book, verdict, storm, rest, writes)
+    return Outcome(seed, killer.done, killer.ended, book, verdict, storm, rest, writes, office.hub_log()[logged:])
 
 
 def _people(office: Office, book: Book, rng: random.Random) -> list[Person]:
@@ -148,7 +151,7 @@ def figures(done: Outcome) -> list[tuple[str, str]]:
     """The table of the document."""
     book, kinds = done.book, Counter(thing.kind for thing in done.book.things)
     machine = f"{os.cpu_count()} processors, Python {platform.python_version()}"
-    unknown = sum(count for outcome, count in done.writes.items() if outcome in ("unknown-outcome", "unavailable"))
+    looked_up, there = done.log.count("write.unsure"), done.log.count("found=1")
     return [
         ("Date, machine", f"{datetime.now(UTC):%Y-%m-%d}, {machine}, seed {done.seed}"),
         ("Kills by SIGKILL", ", ".join(f"{name} {count}" for name, count in sorted(done.kills.items()))),
@@ -157,7 +160,9 @@ def figures(done: Outcome) -> list[tuple[str, str]]:
         ("Edits by people", f"{book.edits['crm']} in the CRM, {book.edits['erp']} in the ERP"),
         ("Their calls made again after no answer", f"{book.repeated_calls}"),
         ("CRM edits undone inside the CRM, made again by their author", f"{len(book.undone)}"),
-        ("Writes of the hub", f"{sum(done.writes.values())}, {unknown} of them without an answer"),
+        ("Writes of the hub", ", ".join(f"{count} {outcome}" for outcome, count in done.writes.most_common())),
+        ("Creates of unknown outcome, looked up", f"{looked_up}, {there} of them were there"),
+        ("Edits that the hub took up again after its own write had undone them", f"{done.log.count('edit.undone')}"),
         ("Hub processes that ended by themselves", f"{len(done.ended)}"),
         ("Seconds from the last kill to rest", f"{done.rest_seconds:.0f}"),
         *((f"**{kind.capitalize()}**", f"**{len(found)}**") for kind, found in done.verdict.items()),
