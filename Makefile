@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup check test demo demo-stop bench soak lock clean
+.PHONY: help setup check test demo demo-stop bench soak crash lock clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -35,6 +35,9 @@ bench: setup  ## run the benchmarks, each figure beside its floor
 
 soak: setup  ## simulate 1,000,000 steps and write the figures into docs/reliability.md (ARGS="--steps 100000")
 	$(BIN)/python scripts/soak.py $(ARGS)
+
+crash: setup  ## kill hub, PostgreSQL, CRM and ERP under the people; writes the figures into docs/reliability.md (ARGS="--seed 2")
+	$(BIN)/python -m tests.campaign.crash --write $(ARGS)
 
 lock: setup  ## make the lock files anew (UPGRADE=1: newest versions)
 	@$(BIN)/python scripts/lock.py $(if $(filter-out 0,$(UPGRADE)),--upgrade)
