@@ -188,3 +188,15 @@ async def test_a_system_that_keeps_an_earlier_value_is_asked_twice_and_no_more(o
 
 def shortened(value):
     return value[:11] if isinstance(value, str) else value
+
+
+@pytest.mark.spec(9)
+async def test_a_hint_at_a_resource_that_another_is_reading_is_not_used_up(office):
+    o = await linked(office, names=("Customer",))
+    async with await PostgresStore.open(o.store.url, clock=o.clock, migrated=True) as other:
+        assert await other.try_lock("read/erp/parties")
+        assert await o.engine.look("erp", "parties", []) is None
+        assert await o.engine.poll("erp", "parties") == 0
+        await other.unlock("read/erp/parties")
+    o.erp.people.edit("parties", o.one("erp", "parties")[0], {"name": "Changed AG"})
+    assert await o.engine.look("erp", "parties", []) == 1

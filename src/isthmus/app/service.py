@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -39,6 +39,9 @@ class HubStore(Store, Protocol):
 
     def notifications(self) -> AsyncIterator[Notice]:
         """Where to look, as it is committed; first of all, and after a lost connection: everywhere."""
+
+    async def add_hints(self, hints: Collection[tuple[str, str, str]]) -> None:
+        """Keep (system, resource, key) until somebody takes them; tells whoever listens."""
 
     async def take_hints(self, system: str) -> list[tuple[str, str]]:
         """Take the (resource, key) hints of a system; key "" means the whole resource."""
@@ -150,8 +153,8 @@ class Service:
             doubt.clear()
             wait = await self._attempt(self._engine.seconds_until_look(system, resource))
 
-    async def _attempt[N: (int, float)](self, work: Awaitable[N], system: str | None = None) -> N | int:
-        """The number that the work gives; 0 when it failed. What failed in ``system`` is looked at as soon as that is
+    async def _attempt[N](self, work: Awaitable[N], system: str | None = None) -> N | int:
+        """What the work gives; 0 when it failed. What failed in ``system`` is looked at as soon as that is
         back, and not only in its interval."""
         try:
             return await work
@@ -215,13 +218,19 @@ class Service:
                 if key:
                     hints[resource].add(key)
         known = self._engine.systems[system].resources()
+        busy: list[tuple[str, str, str]] = []
         for resource, keys in hints.items():
             if resource not in known or resource not in self._engine.world.resources(system):
                 continue
             events.emit(events.HINT_RECEIVED, logging.DEBUG, system=system, resource=resource, keys=len(keys))
             # A hint whose look fails is not lost: the resource counts as failing, and is looked at when it can be.
-            await self._attempt(self._engine.look(system, resource, keys), system)
+            if await self._attempt(self._engine.look(system, resource, keys), system) is None:
+                busy.append((system, resource, ""))
         self._meet.set()
+        if busy:
+            await asyncio.sleep(TAKEN)
+            async with self._patience():
+                await self._store.add_hints(busy)
 
     async def _meeting(self) -> None:
         """First contact, as soon as there are new readings; afterwards everything that became due."""

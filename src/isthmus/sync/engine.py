@@ -67,7 +67,7 @@ class Engine:
 
     async def poll(self, system: str, resource: str, report: Callable[[int], None] | None = None) -> int:
         """Look at one resource. Raises what the system raises, after noting it."""
-        return await self._reading(system, resource, lambda: self.observers[system].poll(resource, report))
+        return await self._reading(system, resource, lambda: self.observers[system].poll(resource, report)) or 0
 
     async def seconds_until_look(self, system: str, resource: str) -> float:
         """How long until the resource is to be looked at, by its interval and the last look of any worker. 0 when
@@ -82,11 +82,11 @@ class Engine:
         spent = (self._clock() - state.polled_at).total_seconds()
         return max(0.0, self.world.every(system, resource) - spent)
 
-    async def look(self, system: str, resource: str, keys: Collection[str]) -> int:
-        """Look at some records (a hint); without keys at the whole resource. Raises what the system raises, after
-        noting it."""
+    async def look(self, system: str, resource: str, keys: Collection[str]) -> int | None:
+        """Look at some records (a hint); without keys at the whole resource. None when another is reading that now: it
+        may have begun before what the hint tells of, so come again. Raises what the system raises, after noting it."""
         if not keys:
-            return await self.poll(system, resource)
+            return await self._reading(system, resource, lambda: self.observers[system].poll(resource))
         try:
             count = await self.observers[system].look(resource, keys)
         except IsthmusError as error:
@@ -95,9 +95,9 @@ class Engine:
         self.note_up(system, resource)
         return count
 
-    async def _reading(self, system: str, resource: str, read: Callable[[], Awaitable[int]]) -> int:
+    async def _reading(self, system: str, resource: str, read: Callable[[], Awaitable[int]]) -> int | None:
         if not await self.store.try_lock(f"read/{system}/{resource}"):
-            return 0
+            return None
         try:
             count = await read()
             self.note_up(system, resource)
