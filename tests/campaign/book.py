@@ -81,7 +81,7 @@ class Book:
             "phone": f"+4940555{number:04d}",
             "email": f"box{number}.{self._salt}@crash.example",
             "city": f"Town {number}",
-            "credit": f"{1000 + number}.50",
+            "credit": f"{1_000_000 + number}.50",
             "title": f"Valve {number} {self._salt}",
             "price": f"{10 + number}.25",
         }[field]

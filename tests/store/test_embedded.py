@@ -186,3 +186,15 @@ def test_an_ordinary_user_runs_the_server_as_himself(folder: Path) -> None:
     pid = server.pid()
     assert pid is not None
     assert Path(f"/proc/{pid}").stat().st_uid == user.pw_uid
+
+
+def test_a_server_whose_starter_was_killed_is_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lives and does not take connections yet: a second one must not be started, nor the first one given up."""
+    server = EmbeddedServer(folder)
+    server.start()
+    pid, recovering = server.pid(), iter([False, False, False])
+    running = server.running
+    monkeypatch.setattr(server, "running", lambda: next(recovering, None) is None and running())
+    server.start()
+    assert server.pid() == pid
+    assert next(recovering, None) is None

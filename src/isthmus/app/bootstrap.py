@@ -16,7 +16,7 @@ import msgspec
 
 from isthmus import connectors
 from isthmus.connector import FieldInfo, Preparable, System
-from isthmus.errors import IsthmusError, Misconfigured
+from isthmus.errors import IsthmusError, Misconfigured, StoreUnavailable
 from isthmus.mapping.shape import CUSTOM
 from isthmus.model.fields import FieldType, Kind
 from isthmus.model.flow import Each, Expr, Join, Struct
@@ -98,8 +98,19 @@ async def database_url(project: Project) -> str:
 async def open_store(folder: Path) -> AsyncIterator[tuple[Project, PostgresStore]]:
     """Project and store only: for answers that need no far system."""
     project = read_project(folder)
-    async with await PostgresStore.open(await database_url(project), clock=clock) as store:
+    async with await _opened(project) as store:
         yield project, store
+
+
+async def _opened(project: Project) -> PostgresStore:
+    """The store; an embedded server that dies in this very moment is started once more."""
+    url = await database_url(project)
+    try:
+        return await PostgresStore.open(url, clock=clock)
+    except StoreUnavailable:
+        if configured_database(project) is not None:
+            raise
+        return await PostgresStore.open(await database_url(project), clock=clock)
 
 
 @asynccontextmanager

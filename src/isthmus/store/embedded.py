@@ -235,6 +235,12 @@ class EmbeddedServer:
         deadline = time.monotonic() + START_SECONDS
         self._clear_stale_lock_files()
         while True:
+            if self.pid() is not None and time.monotonic() < deadline:
+                # It is on its way up: whoever started it was killed before it was ready.
+                if self.running():
+                    return
+                time.sleep(0.1)
+                continue
             log = self.folder / "start.log"
             log.unlink(missing_ok=True)
             # Folders by environment and working directory: pg_ctl builds a shell command from its arguments.
