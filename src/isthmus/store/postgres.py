@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from isthmus.errors import Unavailable
-from isthmus.model.state import FarField, Sighting
+from isthmus.model.state import FarField, FlowVersion, Sighting
 from isthmus.store.codec import payload, register
 from isthmus.store.comparing import CompareWorkspace
 from isthmus.store.faults import check_version, parsed, place, translated
@@ -253,6 +253,11 @@ class PostgresStore:
         """Remember fields as they are now."""
         if fields:
             await self.rows("save_far_fields", {"rows": payload(fields)})
+
+    async def add_flow_versions(self, versions: Sequence[FlowVersion]) -> None:
+        """Note versions of flows, each after the last one of its flow, unless that is the same. Gives the numbers."""
+        if versions:
+            await self.rows("add_flow_version", {"rows": payload(versions)})
 
     async def read_anew(self, system: str, resource: str) -> None:
         """At the next look every record of this resource is read and taken in, whether it changed or not."""

@@ -87,6 +87,7 @@ create temp table approval (like isthmus.approval including all);
 create temp table traffic (like isthmus.traffic including all);
 create temp table hint (like isthmus.hint including all);
 create temp table sighting (like isthmus.sighting including all);
+create temp table flow_version (like isthmus.flow_version including all);
 create temp table meta (like isthmus.meta including all);
 create temp table journal (like isthmus.journal including all);
 create temp table effect (like isthmus.effect including all);
