@@ -37,6 +37,9 @@ order by activity.backend_start, activity.pid;
 -- name: tell_stop
 select pg_notify('isthmus', 'stop');
 
+-- name: tell_fields
+select pg_notify('isthmus', 'fields');
+
 -- name: unlock_all
 select pg_advisory_unlock_all();
 
