@@ -42,6 +42,8 @@ __all__ = [
     "wanted_custom_fields",
 ]
 
+REVIVING = 60.0
+"""Seconds in which the hub's own database is started again and again while a process opens it."""
 STATE_FOLDER = ".isthmus"
 """Inside the project: embedded database, lab, logs."""
 
@@ -110,14 +112,16 @@ async def open_store(
 
 
 async def _opened(project: Project) -> PostgresStore:
-    """The store; an embedded server that dies in this very moment is started once more."""
-    url = await database_url(project)
-    try:
-        return await PostgresStore.open(url, clock=clock)
-    except StoreUnavailable:
-        if configured_database(project) is not None:
-            raise
-        return await PostgresStore.open(await database_url(project), clock=clock)
+    """The store; an embedded server that dies in this very moment is started again, also when that happens twice."""
+    deadline = asyncio.get_running_loop().time() + REVIVING
+    while True:
+        url = await database_url(project)
+        try:
+            return await PostgresStore.open(url, clock=clock)
+        except StoreUnavailable:
+            if configured_database(project) is not None or asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.2)
 
 
 @asynccontextmanager
