@@ -78,8 +78,8 @@ class OpenBusiness:
         ]
         down = [system for system in carried if system not in self._hub.engine.systems]
         for system in carried:
-            opened = self._hub.engine.systems.get(system)
-            if isinstance(opened, Services) and operation in opened.operations():
+            offered = _operations(self._hub.engine.systems.get(system))
+            if operation in offered:
                 return system
         if down:
             return down[0]
@@ -96,3 +96,7 @@ class OpenBusiness:
             raise Unavailable(f"{system} is not open{f': {down.message}' if down else ''}")
         assert isinstance(opened, Services)
         return await opened.call(operation, given, token=token)
+
+
+def _operations(opened: object) -> Collection[str]:
+    return opened.operations() if isinstance(opened, Services) else ()
