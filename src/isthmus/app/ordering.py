@@ -18,9 +18,9 @@ from isthmus.desk.processes.order import order as order_process
 from isthmus.desk.simulating import ask_truth
 from isthmus.errors import Ambiguous, NeedsPerson, Retryable
 from isthmus.model.state import Cause, Item, LinkState
-from isthmus.process import start
+from isthmus.process import ProcessState, signal, start
 
-__all__ = ["OrderView", "Placed", "place", "show", "simulate"]
+__all__ = ["OrderView", "Placed", "answer", "place", "show", "simulate"]
 
 LOOK_AGAIN = 0.1
 """Seconds between looks at whether the ERP has answered an order just placed."""
@@ -115,6 +115,18 @@ async def place(
     return await _answer(hub, await _order(hub, found, by, client_key, verified=now is not None), patience)
 
 
+async def answer(hub: BusinessHub, order: str, *, yes: bool, by: str) -> None:
+    """Accept what has moved while an order was kept, or withdraw the order. Raises :class:`NeedsPerson` when nothing
+    is asked."""
+    item = await _find(hub, order)
+    async with hub.transaction() as tx:
+        process = await tx.processes.load(item.id)
+        if process is None or process.state is not ProcessState.WAITING:
+            raise NeedsPerson("Nothing is asked about this order.")
+        word = "yes" if yes else "no"
+        await signal(tx, item.id, process.step, word, id=f"{item.id}/{process.step}", by=by, now=hub.now())
+
+
 async def _look_up(hub: BusinessHub, id: str, client_key: str | None) -> tuple[Simulation, Simulation | None]:
     """The simulation, and the one by which this was ordered already."""
     async with hub.transaction() as tx:
@@ -157,9 +169,13 @@ async def _answer(hub: BusinessHub, placed: Simulation, patience: float) -> Plac
     while True:
         item = (await hub.items([placed.order]))[placed.order]
         links = await hub.links([placed.order])
+        async with hub.transaction() as tx:
+            process = await tx.processes.load(item.id)
         fields = item.fields
+        told = [process.question] if process is not None and process.question else []
+        told += [link.problem.message for link in links if link.problem is not None]
         total, discount = fields.get("total") or {}, fields.get("discount_total") or {}
-        answer = Placed(
+        found = Placed(
             state="kept",
             simulation=placed,
             order=item.id,
@@ -167,15 +183,15 @@ async def _answer(hub: BusinessHub, placed: Simulation, patience: float) -> Plac
             currency=total.get("currency"),
             total=total.get("amount"),
             discount=discount.get("amount"),
-            reason=" ".join(link.problem.message for link in links if link.problem is not None),
+            reason=" ".join(told),
         )
         if item.deleted_at is not None or fields.get("state") in ("cancelled", "withdrawn"):
-            return replace(answer, state="cancelled")
+            return replace(found, state="cancelled")
         linked = any(link.state is LinkState.LINKED for link in links)
         if linked and fields.get("state") in _STATES and fields.get("number") and total:
-            return replace(answer, state="ordered")
+            return replace(found, state="ordered")
         if time.monotonic() >= until:
-            return answer
+            return found
         await asyncio.sleep(LOOK_AGAIN)
 
 

@@ -12,7 +12,7 @@ import typer
 
 from isthmus.app.bootstrap import open_hub
 from isthmus.app.business import OpenBusiness
-from isthmus.app.ordering import OrderView, Placed, place, show, simulate
+from isthmus.app.ordering import OrderView, Placed, answer, place, show, simulate
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, print_json, run, table, value_text
 from isthmus.desk.ordering import Difference, Simulation
 
@@ -80,6 +80,25 @@ def show_order(
         print_json(view)
     else:
         _show_order(view)
+
+
+@app.command("answer")
+def answer_order(
+    order: Annotated[str, typer.Argument(help="Number, reference, item or simulation.")],
+    word: Annotated[str, typer.Argument(help="yes or no.")],
+    project: ProjectOption = Path(),
+    json: JsonOption = False,
+    by: Annotated[str | None, typer.Option(help="Who answers; you, when left out.")] = None,
+) -> None:
+    """Accept what has moved while an order was kept (yes), or withdraw the order (no)."""
+    if word not in ("yes", "no"):
+        raise typer.BadParameter("Answer yes or no.")
+    who = by or getpass.getuser()
+    _with_hub(project, lambda hub: answer(hub, order, yes=word == "yes", by=who))
+    if json:
+        print_json({"order": order, "answer": word})
+    else:
+        console.print("Accepted." if word == "yes" else "Withdrawn.")
 
 
 def _line(text: str) -> tuple[str, Decimal]:
