@@ -31,10 +31,10 @@ D = Decimal
 
 
 def priced(price: Decimal) -> OrderPriced:
-    line = PricedLine(
-        product="7", quantity=D(2), unit="Unit", list_price=price, unit_price=price, discount_rate=D(0), amount=price * 2
-    )  # fmt: skip
     total = price * 2
+    line = PricedLine(
+        product="7", quantity=D(2), unit="Unit", list_price=price, unit_price=price, discount_rate=D(0), amount=total
+    )  # fmt: skip
     return OrderPriced(
         currency="EUR", lines=(line,), untaxed=total, tax=D(0), total=total, discount=D(0), credit_amount=total
     )  # fmt: skip
