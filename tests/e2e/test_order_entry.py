@@ -209,6 +209,8 @@ def test_a_hub_that_is_killed_right_after_the_order_makes_it_once(office: Office
         pid = office.stage.hub_pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
+        if office.stage._hub is not None:
+            office.stage._hub.wait()
         assert said.json["order"] == f"order-{found['id']}"
         office.stage.start_hub()
         see(lambda: shown(office, found["id"])["order"]["fields"].get("state") == "processing", 90)  # noqa: B023
