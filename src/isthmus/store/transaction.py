@@ -13,6 +13,7 @@ from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntr
 from isthmus.store.codec import as_array, decoded, from_row, payload
 from isthmus.store.processes import PostgresProcesses
 from isthmus.store.queries import query
+from isthmus.store.simulations import PostgresSimulations
 from isthmus.sync.ports import Approval, Batch, DueCount, FarKey, LaneDue
 
 __all__ = ["PostgresTransaction"]
@@ -33,6 +34,11 @@ class PostgresTransaction:
     def processes(self) -> PostgresProcesses:
         """The rows of processes, in this transaction."""
         return PostgresProcesses(self._connection)
+
+    @property
+    def simulations(self) -> PostgresSimulations:
+        """The rows of simulated orders, in this transaction."""
+        return PostgresSimulations(self._connection)
 
     async def lock(self, entities: Collection[str]) -> None:
         """Wait until no other transaction holds one of these; given back at the end of this one."""

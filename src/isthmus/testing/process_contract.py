@@ -94,7 +94,17 @@ class _Trial:
 
     async def _turn(self) -> None:
         definitions = {self._stage.definition.name: self._stage.definition}
-        await take_turn(self._store, definitions, self._id, clock=self._clock, jitter=lambda: 0.0, around=self._around)
+        # A business process works with the hub that its stage gives it.
+        hub = getattr(self._stage, "hub", None)
+        await take_turn(
+            self._store,
+            definitions,
+            self._id,
+            clock=self._clock,
+            jitter=lambda: 0.0,
+            around=self._around,
+            hub=hub,
+        )
 
     async def _process(self) -> Process:
         async with self._store.transaction() as tx:
