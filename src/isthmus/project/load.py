@@ -7,16 +7,19 @@ from pathlib import Path
 
 import msgspec
 
+from isthmus.desk.approval_rules import ApprovalRules
 from isthmus.errors import Misconfigured, Place
 from isthmus.mapping.converters import Converter
 from isthmus.model.entities import EntityType
 from isthmus.model.flow import Flow
 from isthmus.process import Definition
+from isthmus.project.approvals import APPROVALS_FILE, read_approvals
 from isthmus.project.code import load_code, load_processes
 from isthmus.project.defaults import DefaultMapping
 from isthmus.project.entities import read_entities
 from isthmus.project.faults import Faults, ProjectErrors, nearest
 from isthmus.project.flows import Example, World, check_refs, read_flow
+from isthmus.project.mail import MailSettings
 from isthmus.project.nodes import Node, overlaid, plain, read_text
 from isthmus.project.packs import Pack, known_packs, read_pack, renamed, systems_of
 from isthmus.project.settings import SETTINGS_FILE, HubSettings, PackUse, RawSystem, Settings, read_settings
@@ -49,6 +52,10 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     examples: tuple[Example, ...] = ()
     processes: Mapping[str, Definition] = {}
     """By name."""
+    approvals: ApprovalRules | None = None
+    """None: the project has no approvals.yaml."""
+    mail: MailSettings | None = None
+    """None: the project sends no mail."""
 
 
 def load_project(
@@ -82,6 +89,7 @@ def load_project(
     converters = load_code(folder, faults)
     processes = load_processes(folder, faults)
     entities = read_entities(_yaml_files(folder, "entities", faults), faults)
+    approvals = _approvals_of(folder, entities, faults)
     flows: Mapping[str, Flow] = {}
     examples: tuple[Example, ...] = ()
     # With a broken isthmus.toml no system is known, and every flow would be complained about.
@@ -103,7 +111,16 @@ def load_project(
         converters=converters,
         examples=examples,
         processes=processes,
+        approvals=approvals,
+        mail=settings.mail,
     )
+
+
+def _approvals_of(folder: Path, entities: Collection[str], faults: Faults) -> ApprovalRules | None:
+    path = folder / APPROVALS_FILE
+    text = read_text(path, APPROVALS_FILE, faults) if path.exists() else None
+    root = None if text is None else read_yaml(text, APPROVALS_FILE, faults)
+    return None if root is None else read_approvals(root, entities, faults)
 
 
 def _infos_of(
