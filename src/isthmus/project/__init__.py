@@ -4,7 +4,6 @@ from isthmus.project.defaults import DefaultMapping, ResourceMapping, load_defau
 from isthmus.project.faults import ProjectErrors, nearest
 from isthmus.project.flows import Example
 from isthmus.project.load import ConnectorInfo, Project, load_project
-from isthmus.project.mail import Mailbox, MailSettings
 from isthmus.project.packs import known_packs
 from isthmus.project.scaffold import Answers, SystemAnswer, new_project
 from isthmus.project.settings import HubSettings, parse_months
@@ -17,8 +16,6 @@ __all__ = [
     "DefaultMapping",
     "Example",
     "HubSettings",
-    "MailSettings",
-    "Mailbox",
     "Project",
     "ProjectErrors",
     "ResourceMapping",

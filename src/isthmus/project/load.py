@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from isthmus.desk.approval_rules import ApprovalRules
+from isthmus.desk.mail_settings import MailSettings
 from isthmus.errors import Misconfigured, Place
 from isthmus.mapping.converters import Converter
 from isthmus.model.entities import EntityType
@@ -19,7 +20,6 @@ from isthmus.project.defaults import DefaultMapping
 from isthmus.project.entities import read_entities
 from isthmus.project.faults import Faults, ProjectErrors, nearest
 from isthmus.project.flows import Example, World, check_refs, read_flow
-from isthmus.project.mail import MailSettings
 from isthmus.project.nodes import Node, overlaid, plain, read_text
 from isthmus.project.packs import Pack, known_packs, read_pack, renamed, systems_of
 from isthmus.project.settings import SETTINGS_FILE, HubSettings, PackUse, RawSystem, Settings, read_settings

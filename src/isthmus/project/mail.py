@@ -9,14 +9,13 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
+from isthmus.desk.mail_settings import Mailbox, MailSettings
 from isthmus.desk.notices import LANGUAGES
 from isthmus.project.faults import Faults
 from isthmus.project.nodes import Node, mapping_of, text_of, word_of
 from isthmus.project.secrets import is_reference, resolve
 
-__all__ = ["MAIL_KEYS", "TLS", "MailSettings", "Mailbox", "read_mail"]
+__all__ = ["MAIL_KEYS", "TLS", "read_mail"]
 
 MAIL_KEYS = (
     "smtp",
@@ -38,46 +37,6 @@ TLS = ("starttls", "tls", "none")
 """How a connection is encrypted: from a command on, from its beginning, not at all."""
 
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
-
-
-class Mailbox(msgspec.Struct, frozen=True, kw_only=True):
-    """The IMAP mailbox to which bounces come."""
-
-    host: str
-    port: int
-    tls: str = "tls"
-    user: str
-    password: str
-    folder: str = "INBOX"
-
-    def __repr__(self) -> str:
-        return f"Mailbox(host={self.host!r}, port={self.port}, user={self.user!r})"
-
-
-class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How notices are sent."""
-
-    host: str
-    port: int
-    tls: str = "starttls"
-    user: str = ""
-    password: str = ""
-    sender: str
-    """Shown as From: ``Acme <orders@acme.example>``."""
-    language: str = "en"
-    """Of notices to people whose language is not known."""
-    bounces_to: str
-    """Envelope sender: where mail that cannot be delivered comes back to."""
-    mailbox: Mailbox | None = None
-    """None: bounces are not read."""
-
-    @property
-    def domain(self) -> str:
-        """Domain of the sender, for Message-IDs."""
-        return parseaddr(self.sender)[1].rpartition("@")[2].lower()
-
-    def __repr__(self) -> str:
-        return f"MailSettings(host={self.host!r}, port={self.port}, sender={self.sender!r})"
 
 
 def read_mail(node: Node, folder: Path, environ: Mapping[str, str], faults: Faults) -> MailSettings | None:

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from isthmus.desk.mail_settings import MailSettings
 from isthmus.errors import Place
 from isthmus.project.faults import Faults
-from isthmus.project.mail import MailSettings, read_mail
+from isthmus.project.mail import read_mail
 from isthmus.project.nodes import NAME, Node, elements_of, mapping_of, text_of, word_of
 from isthmus.project.secrets import is_reference, resolve
 
