@@ -148,17 +148,17 @@ class DeskHub:
         except OSError:
             return 0, ""
 
-    def mail_about(self, name: str, id: str, word: str = "") -> EmailMessage:
+    def mail_about(self, name: str, id: str, word: str = "", seconds: float = 40) -> EmailMessage:
         def found() -> EmailMessage | None:
             mails = self.post.mails(self.people[name])
             return next(
                 (one for one in mails if id.upper() in str(one["Subject"]) and word in str(one["Subject"])), None
             )
 
-        return self.see(found)
+        return self.see(found, seconds)
 
-    def links(self, name: str, id: str, word: str = "") -> dict[str, str]:
-        body = self.mail_about(name, id, word).get_body(("plain",))
+    def links(self, name: str, id: str, word: str = "", seconds: float = 40) -> dict[str, str]:
+        body = self.mail_about(name, id, word, seconds).get_body(("plain",))
         assert body is not None
         text = "\n".join(body.get_content().splitlines())
         found = re.findall(r"^(\S+): (http://\S+/approve/\S+)$", text, re.MULTILINE)
@@ -254,7 +254,7 @@ def test_the_wrong_person_the_requester_and_a_deputy_on_the_command_line(hub: De
 def test_after_the_deadline_the_escalation_decides(hub: DeskHub) -> None:
     hub.ask("q-1", document="Quote")
     late = hub.links("anna", "q-1")["Approve"]
-    links = hub.see(lambda: hub.links("boss", "q-1", "Overdue"), 90)
+    links = hub.links("boss", "q-1", "Overdue", seconds=100)  # the deadline is a minute
     status, _ = hub.get(late, {"comment": ""})
     assert status == 404, "its time is over"
     said = hub.say("approve", "decide", "q-1", "approve", "--by", hub.people["anna"])
