@@ -18,6 +18,7 @@ __all__ = [
     "HINT_REFUSED",
     "HISTORY_ARCHIVED",
     "ITEM_LINKED",
+    "PAGE_FAILED",
     "PROCESS_ENDED",
     "PROCESS_RECOVERED",
     "RECORD_SET_ASIDE",
@@ -72,6 +73,8 @@ CHORE_FAILED: Final = "chore.failed"
 FIELD_CHANGED: Final = "field.changed"
 """A field of a far system appeared, vanished, came back or changed its type."""
 
+PAGE_FAILED: Final = "page.failed"
+"""A request of the web server failed by a fault of ours."""
 PROCESS_ENDED: Final = "process.ended"
 """A process is done, or failed."""
 PROCESS_RECOVERED: Final = "process.recovered"

@@ -1,5 +1,5 @@
-"""HTTP: webhooks of far systems in, health and status out."""
+"""HTTP for systems: webhooks in, health out."""
 
-from isthmus.api.server import make_app, serve
+from isthmus.api.hooks import hook_routes
 
-__all__ = ["make_app", "serve"]
+__all__ = ["hook_routes"]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from isthmus import __version__
-from isthmus.cli import answers, comparing, inbox, lab, process, project, running, simulating, syncing
+from isthmus.cli import answers, comparing, inbox, lab, people, process, project, running, simulating, syncing
 
 __all__ = ["app"]
 
@@ -38,6 +38,7 @@ app.command("check")(project.check)
 app.command("plan")(syncing.plan)
 app.command("sync")(syncing.sync)
 app.command("run")(running.run_hub)
+app.command("web")(running.web)
 app.command("worker")(running.worker)
 app.command("stop")(running.stop)
 app.command("archive")(running.archive)
@@ -48,6 +49,9 @@ app.command("compare")(comparing.compare)
 app.command("retry")(inbox.retry)
 app.add_typer(inbox.app, name="inbox", help="Where people decide.")
 app.add_typer(process.app, name="process", help="Steps across systems over time.")
+app.add_typer(people.user_app, name="user", help="Who may sign in to the console.")
+app.add_typer(people.token_app, name="token", help="What programs may do in a person's name.")
+app.add_typer(people.audit_app, name="audit", help="What people did.")
 app.add_typer(lab.app, name="lab", help="The real systems of the lab.")
 app.add_typer(project.new, name="new", help="Start something of your own.")
 app.command("demo")(lab.demo)

@@ -3,18 +3,24 @@ one machine."""
 
 from isthmus.store.archive import Archived, archive_history
 from isthmus.store.embedded import EmbeddedServer
+from isthmus.store.people import ApiToken, AuditEntry, People, Person, WebSession
 from isthmus.store.postgres import Notice, PostgresStore
 from isthmus.store.reads import Reads
 from isthmus.store.scratch import ScratchStore
 from isthmus.store.workers import Worker
 
 __all__ = [
+    "ApiToken",
     "Archived",
+    "AuditEntry",
     "EmbeddedServer",
     "Notice",
+    "People",
+    "Person",
     "PostgresStore",
     "Reads",
     "ScratchStore",
+    "WebSession",
     "Worker",
     "archive_history",
 ]

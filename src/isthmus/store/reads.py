@@ -21,6 +21,10 @@ from isthmus.store.workers import Worker, seen_worker
 __all__ = ["Difference", "FlowStatus", "Freshness", "InboxCount", "ItemWithLinks", "Reads", "Rows", "Status"]
 
 
+SHORTEST_PART = 3
+"""Letters that a part of a value must have to be found by."""
+
+
 class Rows(Protocol):
     """A store that runs named queries: the real one or a scratch copy."""
 
@@ -109,6 +113,10 @@ class Reads:
             flows=await self._all(FlowStatus, "flow_status", now=now), feeds=await self._all(FeedState, "feeds")
         )
 
+    async def feeds(self) -> list[FeedState]:
+        """How far each resource was read."""
+        return await self._all(FeedState, "feeds")
+
     async def freshness(self, since: datetime) -> list[Freshness]:
         """Time from change to write, of the writes since then."""
         return await self._all(Freshness, "freshness", since=since)
@@ -193,14 +201,24 @@ class Reads:
         """Changes of items since then, newest first."""
         return await self._all(JournalEntry, "recent_journal", since=since, limit=limit)
 
-    async def search(self, text: str, limit: int = 50) -> list[Item]:
-        """Items with ``text`` anywhere in a value (upper and lower case alike), or with a record of this very key."""
-        if not text.strip():
+    async def search(self, text: str, limit: int = 50, entity: str | None = None) -> list[Item]:
+        """Items with ``text`` anywhere in a value (upper and lower case alike; two letters or less: a value or number
+        that is just this), or with a record of this very key. Which of them, when there are more, is not said."""
+        text = text.strip()
+        if not text:
             return []
-        in_json = msgspec.json.encode(text).decode()[1:-1]
-        return await self._all(
-            Item, "search", text=text, pattern=_containing(text), json=_containing(in_json), limit=limit
-        )
+        if text.isascii() and len(text) < SHORTEST_PART:
+            return await self._all(Item, "search_exactly", text=text, entity=entity, limit=limit)
+        return await self._all(Item, "search", text=text, pattern=_containing(text), entity=entity, limit=limit)
+
+    async def latest_items(self, limit: int = 50) -> list[Item]:
+        """Items that changed last, the newest first."""
+        return await self._all(Item, "latest_items", limit=limit)
+
+    async def activity(self, since: datetime) -> list[tuple[str, str, int, int]]:
+        """(read or written, system, minute since 1970, how many) of the time since then."""
+        rows = await self._store.rows("activity", {"since": since})
+        return [(str(way), str(system), int(minute), int(count)) for way, system, minute, count in rows]
 
     async def items_by_field(self, entity: str, field: str, value: Canonical, limit: int = 50) -> list[Item]:
         """Items (neither deleted nor aliases) whose field has exactly this value."""
@@ -247,7 +265,9 @@ class Reads:
 
 
 def _containing(text: str) -> str:
-    """ILIKE pattern for texts that contain this one."""
+    """LIKE pattern for a ``search_text`` that contains this: in lower case, signs beyond ASCII as octal bytes."""
+    signs = (chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in text.lower().replace("\\", "\\\\").encode())
+    text = "".join(signs)
     for sign in "\\%_":
         text = text.replace(sign, "\\" + sign)
     return f"%{text}%"
