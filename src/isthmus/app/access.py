@@ -140,9 +140,10 @@ class Access:
         if self._nobody is None:
             self._nobody = self._hasher.hash(secrets.token_urlsafe())
         try:
-            return self._hasher.verify(hashed or self._nobody, password) and hashed is not None
+            self._hasher.verify(hashed or self._nobody, password)
         except (VerificationError, InvalidHashError):
             return False
+        return hashed is not None
 
     async def by_session(self, secret: str, *, in_use: bool = True) -> Principal | None:
         """Who is signed in with this secret; ``in_use`` makes the session last on."""

@@ -48,15 +48,20 @@ def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
         console.print("Stopped.")
 
 
-def web(project: ProjectOption = Path(), json: JsonOption = False) -> None:
+def web(
+    project: ProjectOption = Path(),
+    json: JsonOption = False,
+    port: Annotated[int | None, typer.Option(help="Instead of the project's; 0 takes a free one.")] = None,
+) -> None:
     """Serve only the console, on the store of a hub that runs elsewhere. Needs no far system; takes no webhooks."""
 
     async def work() -> None:
         stop = _told_to_stop()
         async with open_store(project) as (found, store):
             site = await Site.open(found, store, World(found.flows, found.converters))
-            async with serve(Parts(site=site), found.hub.host, found.hub.port) as port:
-                address = f"http://{found.hub.host}:{port}/"
+            wanted = found.hub.port if port is None else port
+            async with serve(Parts(site=site), found.hub.host, wanted) as used:
+                address = f"http://{found.hub.host}:{used}/"
                 if json:
                     print_json({"console": address})
                 else:

@@ -11,7 +11,10 @@ from babel.dates import format_datetime
 from babel.numbers import format_decimal
 from markupsafe import Markup, escape
 
+from isthmus.app.record_view import title_of
+from isthmus.console.terms import TERMS
 from isthmus.console.texts import translations
+from isthmus.model.state import InboxEntry
 
 __all__ = ["LONGEST", "filters", "plain"]
 
@@ -43,6 +46,16 @@ def _value(value: Any) -> Markup:
     if len(text) <= LONGEST:
         return escape(text)
     return escape(text[:LONGEST]) + Markup('<span class="cut">… {}</span>').format(len(text))
+
+
+def _typed(value: Any) -> str:
+    """As a person would type it."""
+    return "" if value is None else plain(value)
+
+
+def _short(key: str) -> str:
+    """A long key by its beginning."""
+    return key if len(key) <= 16 else key[:8] + "…"
 
 
 def _json(value: Any) -> str:
@@ -85,7 +98,14 @@ def filters(language: str) -> dict[str, Callable[..., Any]]:
 
     def term(text: str) -> str:
         """A word of the hub (a state, a kind) in the reader's language."""
-        return gettext(text)
+        text = str(text)
+        return gettext(TERMS.get(text, text))
+
+    def decision(entry: InboxEntry) -> str:
+        """What was decided."""
+        choice = entry.decision or ""
+        known = f"choice:{entry.kind}:{choice}"
+        return term(known) if known in TERMS else term(choice)
 
     def field(name: str) -> str:
         """The name of a field as people read it."""
@@ -100,7 +120,11 @@ def filters(language: str) -> dict[str, Callable[..., Any]]:
         "number": number,
         "term": term,
         "field": field,
+        "decision": decision,
         "value": _value,
         "plain": plain,
+        "typed": _typed,
+        "short": _short,
+        "title_of": title_of,
         "pretty": _json,
     }

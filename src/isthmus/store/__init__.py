@@ -3,6 +3,7 @@ one machine."""
 
 from isthmus.store.archive import Archived, archive_history
 from isthmus.store.embedded import EmbeddedServer
+from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
 from isthmus.store.people import ApiToken, AuditEntry, People, Person, WebSession
 from isthmus.store.postgres import Notice, PostgresStore
 from isthmus.store.reads import Reads
@@ -13,7 +14,11 @@ __all__ = [
     "ApiToken",
     "Archived",
     "AuditEntry",
+    "Care",
+    "Comment",
     "EmbeddedServer",
+    "InboxGroup",
+    "InboxWork",
     "Notice",
     "People",
     "Person",

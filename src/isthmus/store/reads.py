@@ -18,7 +18,17 @@ from isthmus.reconcile import Drift
 from isthmus.store.codec import from_row, payload
 from isthmus.store.workers import Worker, seen_worker
 
-__all__ = ["Difference", "FlowStatus", "Freshness", "InboxCount", "ItemWithLinks", "Reads", "Rows", "Status"]
+__all__ = [
+    "Difference",
+    "FlowStatus",
+    "Freshness",
+    "InboxCount",
+    "ItemWithLinks",
+    "Reads",
+    "Rows",
+    "Status",
+    "SystemWrites",
+]
 
 
 SHORTEST_PART = 3
@@ -96,6 +106,16 @@ class Freshness(msgspec.Struct, frozen=True):
     system: str
     writes: int
     last: datetime
+    median: float
+    p95: float
+
+
+class SystemWrites(msgspec.Struct, frozen=True):
+    """Writes to one system; times in seconds."""
+
+    system: str
+    writes: int
+    failed: int
     median: float
     p95: float
 
@@ -179,6 +199,10 @@ class Reads:
         """Links of these items, by system and resource."""
         return await self._all(Link, "links_of_items", items=list(items))
 
+    async def links(self, ids: Collection[str]) -> dict[str, Link]:
+        """These links by id."""
+        return {link.id: link for link in await self._all(Link, "links_by_id", ids=list(ids))}
+
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
         """These items by id."""
         return {item.id: item for item in await self._all(Item, "items_by_id", ids=list(ids))}
@@ -240,6 +264,10 @@ class Reads:
         links = await self._all(Link, "links_by_id", ids=[id for (id,) in rows])
         items = await self.items({link.item for link in links if link.item is not None})
         return [Difference(link, items[link.item]) for link in links if link.item in items]
+
+    async def system_writes(self, since: datetime) -> list[SystemWrites]:
+        """Writes to each system since then, and how long its answers took."""
+        return await self._all(SystemWrites, "system_writes", since=since)
 
     async def far_fields(self) -> list[FarField]:
         """Every field that was ever seen in a resource which flows use."""

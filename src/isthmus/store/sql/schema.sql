@@ -176,6 +176,20 @@ create table inbox_comment (
 comment on table inbox_comment is 'What people wrote about a question.';
 create index inbox_comment_entry on inbox_comment (entry, seq);
 
+-- What many questions have in common: fields in conflict, or the answer of a system without what differs.
+create function inbox_cause(kind text, summary text, detail jsonb) returns text language sql immutable parallel safe
+    return case kind
+        when 'conflict' then (select string_agg(field, ', ' order by field) from jsonb_object_keys(detail -> 'fields') as field)
+        when 'failure' then left(regexp_replace(
+            coalesce(detail ->> 'message',
+                (select string_agg(field.key || ': ' || field.value, '; ' order by field.key)
+                from jsonb_each_text(detail -> 'fields') as field),
+                summary),
+            '[0-9]+|"[^"]*"|''[^'']*''', '#', 'g'), 200)
+        else '' end;
+comment on function inbox_cause(text, text, jsonb) is
+    'What many questions have in common: fields in conflict, or the answer of a system without what differs.';
+
 -- How far each resource was read.
 create table feed (
     system text not null,

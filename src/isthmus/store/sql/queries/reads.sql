@@ -176,3 +176,11 @@ from effect cross join lateral (
 where effect.at >= %(since)s and effect.outcome = 'done'
 group by effect.flow, effect.system
 order by effect.flow, effect.system;
+
+-- name: system_writes
+select system, count(*), count(*) filter (where outcome <> 'done'),
+    percentile_cont(0.5) within group (order by seconds), percentile_cont(0.95) within group (order by seconds)
+from effect
+where at >= %(since)s
+group by system
+order by system;
