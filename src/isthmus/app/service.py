@@ -19,6 +19,7 @@ from isthmus.connector import System
 from isthmus.errors import IsthmusError, StoreUnavailable
 from isthmus.store import Notice
 from isthmus.sync.engine import Engine
+from isthmus.sync.health import LONGEST
 from isthmus.sync.outcome import pause
 from isthmus.sync.ports import Store
 
@@ -113,7 +114,7 @@ class Service:
         """Try to open a system again and again, each time after a longer pause."""
         tries = 0
         while True:
-            await asyncio.sleep(pause(tries, self._jitter()).total_seconds())
+            await asyncio.sleep(min(pause(tries, self._jitter()), LONGEST).total_seconds())
             tries += 1
             try:
                 opened = await self._reopen(system)

@@ -12,12 +12,13 @@ from datetime import datetime, timedelta
 from isthmus.errors import IsthmusError, Retryable, Unauthorized
 from isthmus.sync.outcome import pause
 
-__all__ = ["Health"]
+__all__ = ["LONGEST", "Health"]
 
 LONGEST = timedelta(seconds=10)
 """A system that is down is tried again at least this often: when it is back, people wait for it."""
 STUCK = timedelta(seconds=60)
-"""Pause after an error that does not pass by itself."""
+"""Longest pause after an error that does not pass by itself. The first ones are short all the same: a system that
+starts may say anything for a second."""
 
 type Place = tuple[str, str | None]
 
@@ -38,9 +39,10 @@ class Health:
         if tries and now < back:
             # Several calls were under way when it went down: one outage, one pause.
             return False
-        delay = STUCK
-        if isinstance(error, Retryable):
-            delay = max(min(pause(tries, self._jitter()), LONGEST), timedelta(seconds=error.wait or 0))
+        longest, wait = (LONGEST, error.wait) if isinstance(error, Retryable) else (STUCK, None)
+        # Logins are tried less often: many systems lock an account after a few that fail.
+        delay = pause(tries + 3 if isinstance(error, Unauthorized) else tries, self._jitter(), wait)
+        delay = max(min(delay, longest), timedelta(seconds=wait or 0))
         self._failed[place] = (tries + 1, now + delay)
         return tries == 0
 

@@ -99,6 +99,16 @@ class Working:
         for kind in InboxKind:
             self.close(kind, link.id)
 
+    def unsend(self, link: Link) -> Link | None:
+        """The link of a create that surely did not happen, with a plain intent; None when its record was to be removed
+        again: then there is nothing to make and nothing to remove, and the link is forgotten."""
+        if link.doom is None or link.state is not LinkState.CREATING:
+            return link if link.intent is None else replace(link, intent=replace(link.intent, sent_at=None))
+        self.drop_link(link)
+        if link.item is not None and not any(other.state in ACTIVE for other in self.links_of(link.item)):
+            self.items[link.item] = replace(self.items[link.item], deleted_at=self.now)
+        return None
+
     def new_item(self, entity: str) -> Item:
         """An empty item."""
         item = Item(id=self.new_id(), entity=entity)

@@ -84,6 +84,13 @@ def test_errors_in_answers_are_ours(error: Any, safe: bool, kind: type[IsthmusEr
     assert type(refusal(error, safe=safe)) is kind
 
 
+@pytest.mark.parametrize("safe", [True, False])
+def test_what_has_answered_before_is_not_missing_but_still_loading(safe: bool) -> None:
+    error = ["'party.party'", ""]
+    assert type(refusal(error, safe=safe, known="party.party")) is Unavailable
+    assert type(refusal(error, safe=safe, known="sale.sale")) is (Misconfigured if safe else Rejected)
+
+
 @pytest.mark.parametrize(
     ("label", "field"), [("Customer Payment Term", "payment_term"), ("Sale Date", "sale_date"), ("Product", "lines")]
 )
@@ -155,4 +162,17 @@ async def test_a_change_to_a_part_makes_the_whole_record_stale() -> None:
             twin.store.write("party.address", [int(made.fields["addresses"][0]["id"])], {"city": "Namur"})
         (answer,) = await party.write([Update(before=made, fields={"name": "Eve"})])
         assert isinstance(answer, Stale)
+        await system.close()
+
+
+async def test_a_tryton_that_starts_is_waited_for_and_nothing_is_set_aside() -> None:
+    async with TrytonTwin() as twin:
+        system = await TRYTON.open(config_of(twin))
+        party = system.resources()["party"]
+        await party.fetch(["1"])
+        twin.trouble.append(Refused("'party.party'", ""))
+        (answer,) = await party.write([Create(token="a", fields={"name": "Ada"})])
+        assert isinstance(answer, Unavailable)
+        (made,) = await party.write([Create(token="a", fields={"name": "Ada"})])
+        assert isinstance(made, Record)
         await system.close()

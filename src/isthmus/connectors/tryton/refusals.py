@@ -53,10 +53,11 @@ class Confirmation(Rejected):
         self.name = name
 
 
-def refusal(error: Any, *, safe: bool) -> IsthmusError:
+def refusal(error: Any, *, safe: bool, known: str | None = None) -> IsthmusError:
     """Our error for the ``error`` member of an answer. All of these were rolled back by Tryton.
 
-    ``safe`` marks a read: an internal error then says nothing about a record, so it is not ``Rejected``.
+    ``safe`` marks a read: an internal error then says nothing about a record, so it is not ``Rejected``. ``known`` is
+    the object that was called, when it has answered before.
     """
     kind, detail = (error[0], error[1] if len(error) > 1 else "") if isinstance(error, list) and error else (error, "")
     match kind:
@@ -72,6 +73,10 @@ def refusal(error: Any, *, safe: bool) -> IsthmusError:
         case "RateLimitException":
             return RateLimited("Tryton asks us to slow down.")
     text = str(kind)[:300]
+    if known is not None and text == repr(known):
+        # Of two first calls after its start the second meets an empty list of models while the first one fills it
+        # (trytond.pool). Nothing is wrong with the call.
+        return Unavailable(f"Tryton is still starting: it has not loaded {text} yet.")
     if not safe:
         return Rejected(f"Tryton failed on this write: {text}.", advice="Tryton's own log has the whole story.")
     if text.startswith("'") and text.endswith("'"):

@@ -38,6 +38,8 @@ class Rpc:
         self._session: str | None = None
         self._lock = asyncio.Lock()
         self._number = 0
+        self._answered: set[str] = set()
+        """Objects that have answered a call: this Tryton has them, whatever it says while it starts."""
         self.user = 0
         """Id of our user, once logged in."""
         self.context: dict[str, Any] = {}
@@ -68,7 +70,10 @@ class Rpc:
         answer = await self._post(method, arguments, session, safe=safe)
         if answer.status == 401:
             answer = await self._post(method, arguments, await self.login(session), safe=safe)
-        return self._result(answer, safe=safe)
+        name = method.partition(".")[2].rpartition(".")[0]
+        result = self._result(answer, safe=safe, known=name if name in self._answered else None)
+        self._answered.add(name)
+        return result
 
     async def login(self, stale: str | None) -> str:
         """A session; a new one unless another call has already replaced ``stale``.
@@ -153,7 +158,7 @@ class Rpc:
             expect=_READ_BY_US,
         )
 
-    def _result(self, answer: Response, *, safe: bool) -> Any:
+    def _result(self, answer: Response, *, safe: bool, known: str | None = None) -> Any:
         if answer.status != 200:
             raise status_error(answer.status, answer.headers, answer.body, database=self._database, safe=safe)
         try:
@@ -163,7 +168,7 @@ class Rpc:
         if not isinstance(envelope, dict) or ("result" not in envelope and "error" not in envelope):
             raise self._garbage(answer, safe=safe)
         if envelope.get("error"):
-            raise refusal(envelope["error"], safe=safe)
+            raise refusal(envelope["error"], safe=safe, known=known)
         return envelope.get("result")
 
     def _garbage(self, answer: Response, *, safe: bool) -> Unavailable | UnknownOutcome:

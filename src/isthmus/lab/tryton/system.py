@@ -138,9 +138,9 @@ class Tryton(LabSystem):
         config = self._configure(self.home)
         server = self.processes().get("postgres") or self.postgres().start()
         environment = clean_environment(
-            TRYTOND_CONFIG=str(config), TRYTOND_DATABASE_NAMES=DATABASE, TRYTOND_LOGGING_LEVEL="30"
+            TRYTOND_CONFIG=str(config), TRYTOND_LOGGING_LEVEL="30", LAB_DATABASE=DATABASE, PYTHONPATH=str(_INSIDE)
         )
-        command = gunicorn(self._environment(), "trytond.application:app", port, threads=8)
+        command = gunicorn(self._environment(), "serve:app", port, threads=8)
         try:
             web = start(command, log=self.log, cwd=self.home, environment=environment)
         except BaseException:
