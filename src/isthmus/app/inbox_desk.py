@@ -28,6 +28,8 @@ ONE_BY_ONE = 500
 """Most questions that are decided at once where each is a decision of its own."""
 CHUNK = 500
 LONGEST_COMMENT = 4000
+LONGEST_TYPED = 2000
+"""Characters of a value that is edited in one line of a form."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +149,11 @@ class InboxDesk:
         return {
             name: item.fields.get(name)
             for name in dict.fromkeys(order)
-            if name in flow.fields and name in kinds and _simple(kinds[name]) and self._me.sees(roles.get(name))
+            if name in flow.fields
+            and name in kinds
+            and _simple(kinds[name])
+            and self._me.sees(roles.get(name))
+            and len(str(item.fields.get(name))) <= LONGEST_TYPED
         }
 
     # -- deciding --------------------------------------------------------------------------------------------------

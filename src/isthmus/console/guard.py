@@ -51,7 +51,7 @@ def _not_signed_in(request: Call, error: Exception) -> Response[Any]:
     """In a page that is open: sign in right there, so that nothing typed is lost. Else the sign-in page."""
     if _by_htmx(request):
         answer = render(request, "sign_in_again.html", status=401)
-        answer.headers |= {"hx-retarget": "#again", "hx-reswap": "innerHTML"}
+        answer.headers |= {"hx-retarget": "#again", "hx-reswap": "innerHTML", "hx-push-url": "false"}
         return answer
     place = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     if request.method != "GET":
@@ -66,7 +66,7 @@ def _denied(request: Call, error: Exception) -> Response[Any]:
 def _told(request: Call, status: int, what: str, error: IsthmusError | None = None) -> Response[Any]:
     if _by_htmx(request):
         answer = render(request, "told.html", status=status, what=what, error=error)
-        answer.headers |= {"hx-retarget": "#told", "hx-reswap": "innerHTML"}
+        answer.headers |= {"hx-retarget": "#told", "hx-reswap": "innerHTML show:window:top", "hx-push-url": "false"}
         return answer
     return render(request, "error.html", status=status, what=what, error=error)
 

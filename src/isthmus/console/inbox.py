@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from litestar import get, post
 from litestar.exceptions import NotFoundException
@@ -68,6 +69,7 @@ async def _page(request: Call, chosen: dict[str, str | None], view: str, page: i
         chosen=chosen,
         view=view,
         page=page,
+        query=urlencode({name: value for name, value in {**chosen, "view": view}.items() if value}),
         more=more,
         care=await desk.work.care([entry.id for entry in entries]),
         headlines=await desk.headlines(entries),

@@ -10,6 +10,7 @@ from litestar import get
 from litestar.response import Response, ServerSentEvent
 
 from isthmus.app.bootstrap import clock
+from isthmus.app.pulse import Overview
 from isthmus.console.guard import COOKIE
 from isthmus.console.pages import Call, render, site_of
 from isthmus.errors import IsthmusError
@@ -32,13 +33,18 @@ async def live(request: Call) -> ServerSentEvent:
     """The figures again and again, for as long as somebody looks and is signed in."""
     site, secret = site_of(request), request.cookies.get(COOKIE, "")
 
+    async def look() -> Overview | None:
+        known = await site.access.by_session(secret, in_use=False)
+        return await site.pulse.look() if known is not None else None
+
     async def figures() -> AsyncIterator[dict[str, Any]]:
         for _ in range(int(LONGEST_MINUTES * 60 / LIVE_SECONDS)):
             try:
-                if await site.access.by_session(secret, in_use=False) is None:
+                # A reader who leaves must not break off a query in the middle: its connection would be lost.
+                view = await asyncio.shield(asyncio.create_task(look()))
+                if view is None:
                     yield {"event": "ended", "data": ""}
                     return
-                view = await site.pulse.look()
             except IsthmusError:
                 # The store is away: the page keeps its figures and says how old they are.
                 await asyncio.sleep(LIVE_SECONDS)

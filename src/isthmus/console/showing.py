@@ -48,6 +48,12 @@ def _value(value: Any) -> Markup:
     return escape(text[:LONGEST]) + Markup('<span class="cut">… {}</span>').format(len(text))
 
 
+def _brief(value: Any) -> str:
+    """For titles and hints."""
+    text = plain(value)
+    return text if len(text) <= LONGEST else text[:LONGEST] + "…"
+
+
 def _typed(value: Any) -> str:
     """As a person would type it."""
     return "" if value is None else plain(value)
@@ -122,7 +128,7 @@ def filters(language: str) -> dict[str, Callable[..., Any]]:
         "field": field,
         "decision": decision,
         "value": _value,
-        "plain": plain,
+        "plain": _brief,
         "typed": _typed,
         "short": _short,
         "title_of": title_of,

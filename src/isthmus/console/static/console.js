@@ -6,6 +6,7 @@
   // A form of the page (not of htmx) sends its token as a field; htmx sends it as a header. After signing in again the
   // token is still the one of this browser, so the page goes on as it was.
   document.addEventListener("htmx:afterSwap", (event) => {
+    document.body.classList.remove("menu-open");
     for (const dialog of event.target.querySelectorAll?.("dialog[data-open]") ?? []) {
       if (!dialog.open) dialog.showModal();
     }
@@ -19,8 +20,9 @@
   });
 
   // On a narrow window the menu is folded away.
-  const button = document.querySelector(".menu-button");
-  button?.addEventListener("click", () => {
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.(".menu-button");
+    if (!button) return;
     const open = document.body.classList.toggle("menu-open");
     button.setAttribute("aria-expanded", String(open));
   });
