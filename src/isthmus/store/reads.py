@@ -233,7 +233,11 @@ class Reads:
             return []
         if text.isascii() and len(text) < SHORTEST_PART:
             return await self._all(Item, "search_exactly", text=text, entity=entity, limit=limit)
-        return await self._all(Item, "search", text=text, pattern=_containing(text), entity=entity, limit=limit)
+        pattern = _containing(text)
+        common = await self._all(Item, "search_common", pattern=pattern, entity=entity, limit=limit)
+        if len(common) >= limit:
+            return common
+        return await self._all(Item, "search", text=text, pattern=pattern, entity=entity, limit=limit)
 
     async def latest_items(self, limit: int = 50) -> list[Item]:
         """Items that changed last, the newest first."""

@@ -138,6 +138,20 @@ comment on table evidence is 'Exact values by which items are found at first con
 create index evidence_value on evidence (entity, rule, hashtextextended(value, 0));
 create index evidence_item on evidence (item);
 
+-- What many questions have in common: fields in conflict, or the answer of a system without what differs.
+create function inbox_cause(kind text, summary text, detail jsonb) returns text language sql immutable parallel safe
+    return case kind
+        when 'conflict' then (select string_agg(field, ', ' order by field) from jsonb_object_keys(detail -> 'fields') as field)
+        when 'failure' then left(regexp_replace(
+            coalesce(detail ->> 'message',
+                (select string_agg(field.key || ': ' || field.value, '; ' order by field.key)
+                from jsonb_each_text(detail -> 'fields') as field),
+                summary),
+            '[0-9]+|"[^"]*"|''[^'']*''', '#', 'g'), 200)
+        else '' end;
+comment on function inbox_cause(text, text, jsonb) is
+    'What many questions have in common: fields in conflict, or the answer of a system without what differs.';
+
 -- Questions to people.
 create table inbox (
     id text primary key,
@@ -150,13 +164,15 @@ create table inbox (
     opened_at timestamptz not null,
     decided_at timestamptz,
     decision text,
-    decided_by text
+    decided_by text,
+    cause text generated always as (inbox_cause(kind, summary, detail)) stored
 );
 comment on table inbox is 'Questions to people; at most one open entry per kind and subject.';
 create unique index inbox_open on inbox (kind, subject) where decided_at is null;
 create index inbox_time on inbox (opened_at);
 -- Pages of ten thousand questions.
 create index inbox_open_kind on inbox (kind, opened_at, id) where decided_at is null;
+create index inbox_open_cause on inbox (kind, flow, cause) where decided_at is null;
 
 -- What people do with a question before it is decided.
 create table inbox_care (
@@ -175,20 +191,6 @@ create table inbox_comment (
 );
 comment on table inbox_comment is 'What people wrote about a question.';
 create index inbox_comment_entry on inbox_comment (entry, seq);
-
--- What many questions have in common: fields in conflict, or the answer of a system without what differs.
-create function inbox_cause(kind text, summary text, detail jsonb) returns text language sql immutable parallel safe
-    return case kind
-        when 'conflict' then (select string_agg(field, ', ' order by field) from jsonb_object_keys(detail -> 'fields') as field)
-        when 'failure' then left(regexp_replace(
-            coalesce(detail ->> 'message',
-                (select string_agg(field.key || ': ' || field.value, '; ' order by field.key)
-                from jsonb_each_text(detail -> 'fields') as field),
-                summary),
-            '[0-9]+|"[^"]*"|''[^'']*''', '#', 'g'), 200)
-        else '' end;
-comment on function inbox_cause(text, text, jsonb) is
-    'What many questions have in common: fields in conflict, or the answer of a system without what differs.';
 
 -- How far each resource was read.
 create table feed (
