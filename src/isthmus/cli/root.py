@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from isthmus import __version__
-from isthmus.cli import answers, comparing, inbox, lab, people, process, project, running, simulating, syncing
+from isthmus.cli import answers, comparing, flow, inbox, lab, people, process, project, running, simulating, syncing
 
 __all__ = ["app"]
 
@@ -48,6 +48,7 @@ app.command("trace")(answers.trace)
 app.command("compare")(comparing.compare)
 app.command("retry")(inbox.retry)
 app.add_typer(inbox.app, name="inbox", help="Where people decide.")
+app.add_typer(flow.app, name="flow", help="Versions of flows: look back, look ahead, go back.")
 app.add_typer(process.app, name="process", help="Steps across systems over time.")
 app.add_typer(people.user_app, name="user", help="Who may sign in to the console.")
 app.add_typer(people.token_app, name="token", help="What programs may do in a person's name.")

@@ -6,7 +6,7 @@ from isthmus.store.embedded import EmbeddedServer
 from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
 from isthmus.store.people import ApiToken, AuditEntry, People, Person, WebSession
 from isthmus.store.postgres import Notice, PostgresStore
-from isthmus.store.reads import Reads
+from isthmus.store.reads import Reads, WriteCount
 from isthmus.store.scratch import ScratchStore
 from isthmus.store.workers import Worker
 
@@ -27,5 +27,6 @@ __all__ = [
     "ScratchStore",
     "WebSession",
     "Worker",
+    "WriteCount",
     "archive_history",
 ]

@@ -26,7 +26,7 @@ from isthmus.sync.outcome import Outcome, record_outcomes
 from isthmus.sync.plan import Step, StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Batch, Store
 from isthmus.sync.unsure import resolve_unsure
-from isthmus.sync.working import Working, doubt_about
+from isthmus.sync.working import Working, doubt_about, is_unsure
 from isthmus.sync.world import World
 
 __all__ = ["Applier", "claim_of"]
@@ -227,8 +227,3 @@ class Applier:
 def _write(step: Step) -> Write:
     assert step.write is not None
     return step.write
-
-
-def is_unsure(link: Link) -> bool:
-    """Whether a create was sent whose outcome is not known."""
-    return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None
