@@ -44,17 +44,20 @@ def test_a_conflict_is_resolved_and_both_systems_follow(office: Office) -> None:
 
 
 def test_a_refused_record_is_corrected_retried_and_arrives(office: Office) -> None:
-    # The lab's ERP is not set up for Chinese tax numbers, and refuses the record.
-    name, email = office.new("Yunfan")
-    number = {"vat_number": "91110000600037341L"}
-    office.carl.create_account(name, email=email, country="CN", currency="CNY", custom_fields=number)
+    (settings,) = office.erin.read("party.configuration", [], ["identifier_types"])
+    if "jp_vat" in settings["identifier_types"]:
+        pytest.skip("an earlier test of this kept office has set the ERP up for Japanese tax numbers")
+    # The lab's ERP is not set up for Japanese tax numbers, and refuses the record.
+    name, email = office.new("Chitose")
+    number = {"vat_number": "7000012050002"}
+    office.carl.create_account(name, email=email, country="JP", currency="JPY", custom_fields=number)
     entry = see(lambda: _refused(office, name))
     assert office.erin.party(name) is None
     login, password = person(office, "operator")
     with a_desk(office.stage.hub_url(), 390) as desk:
         desk.sign_in(login, password)
         desk.go(f"/inbox/{entry['id']}")
-        assert "cn_vat" in desk.page.inner_text("main")
+        assert "jp_vat" in desk.page.inner_text("main")
         field = desk.page.locator("input[name='field.tax_id']")
         if not field.is_visible():
             desk.page.click("fieldset details summary")
