@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 import uvicorn
@@ -19,7 +19,7 @@ from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException
 from litestar.middleware.rate_limit import RateLimitConfig
-from litestar.types import Message, Scope
+from litestar.types import ControllerRouterHandler, Message, Scope
 
 from isthmus import events
 from isthmus.api import hook_routes
@@ -55,6 +55,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     hooks: HintDesk | None = None
     site: Site | None = None
+    routes: Sequence[ControllerRouterHandler] = ()
+    """Others that have a door of their own; they say for themselves whether forms need the console's token
+    (``exclude_from_csrf``)."""
 
 
 async def secure(message: Message, scope: Scope) -> None:
@@ -89,7 +92,7 @@ def make_app(parts: Parts) -> Litestar:
     )
     # Logging is the command's: Litestar's own configuration would replace level and format.
     app = Litestar(
-        [*hook_routes(parts.hooks), *([console_router()] if site is not None else [])],
+        [*hook_routes(parts.hooks), *([console_router()] if site is not None else []), *parts.routes],
         openapi_config=None,
         middleware=[limit.middleware],
         csrf_config=csrf,
