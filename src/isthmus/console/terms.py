@@ -86,6 +86,14 @@ TERMS: Mapping[str, str] = {
     "why:not held": "The system keeps it otherwise than asked:",
     "why:unsure": "It was sent and no answer came; it is being looked up.",
     "why:not created": "Something that is needed to create it is missing.",
+    # why a field cannot be changed here
+    "stop:role": "It is not for your roles.",
+    "stop:deleted": "The record is deleted.",
+    "stop:conflict": "Both sides have changed it; that question comes first.",
+    "stop:writers": "Only these systems may set it:",
+    "stop:ref": "It names another record; change it in a system.",
+    "stop:list": "A list or a value of many parts is changed in a system.",
+    "stop:long": "It is too long for a form.",
     # history
     "cause:system": "showed",
     "cause:person": "decided",
@@ -140,6 +148,8 @@ TERMS: Mapping[str, str] = {
     "sessions ended": "sessions ended",
     "question given": "question given",
     "question decided": "question decided",
+    "record edited": "record edited",
+    "change undone": "change undone",
     "process retried": "process retried",
     "process cancelled": "process stopped",
     "field-vanished": "vanished",
