@@ -46,7 +46,7 @@ def _form(
         typed=typed,
         problem=problem,
         faster=isinstance(problem, Conflict),
-        lines=form.name in MULTILINE or "\n" in str(form.value) or len(str(form.value)) > 80,
+        multiline=MULTILINE,
         set_by=form.item.set_by.get(form.name),
         now=clock(),
     )

@@ -9,6 +9,7 @@ from litestar.exceptions import NotFoundException
 
 from isthmus.console import (
     administration,
+    approvals,
     editing,
     front,
     inbox,
@@ -26,7 +27,7 @@ __all__ = ["console_router", "unknown_page"]
 
 def console_router() -> Router:
     """The routes; each has its line in ``permissions``."""
-    parts = (signing, front, overview, records, editing, inbox, tracing, systems, processes, administration)
+    parts = (signing, front, overview, records, editing, inbox, approvals, tracing, systems, processes, administration)
     pages = [route for part in parts for route in part.ROUTES]
     return Router("/", route_handlers=pages, guards=[guard], exception_handlers=handlers(), include_in_schema=False)
 
