@@ -120,6 +120,6 @@ async def test_margins_are_for_the_role_cost(browser: Browser, desk: Desk, store
     wanted = ask("so-3")
     await desk.request(replace(wanted, facts=replace(wanted.facts, margin=Decimal("0.1234"))))
     await browser.sign_in("approver")
-    assert "0.1234" not in (await browser.get("/approvals/so-3")).text
+    assert "12.34 %" not in (await browser.get("/approvals/so-3")).text
     await site.access.people.save(a_person("approver", roles=["approver", "cost"]))
-    assert "0.1234" in (await browser.get("/approvals/so-3")).text
+    assert "12.34 %" in (await browser.get("/approvals/so-3")).text

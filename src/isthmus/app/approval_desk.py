@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from isthmus.desk.approval_state import (
     free_seat,
 )
 from isthmus.errors import NeedsPerson
+from isthmus.model.fields import decimal_text
 from isthmus.process import ProcessState
 from isthmus.store import ApprovalReads, PostgresStore, Reads
 
@@ -88,7 +90,7 @@ class ApprovalDesk:
         late = request.state is RequestState.OPEN and deadline_passed(request, self._now())
         rights = [] if withdrawn or late else self._rights(request, answers, await self._people())
         told = ("discount", "level", "role", *(("margin",) if self._me.sees(COST) else ()))
-        facts = {name: request.facts.get(name) for name in told if request.facts.get(name) not in (None, "")}
+        facts = {name: _shown(name, fact) for name in told if (fact := request.facts.get(name)) not in (None, "")}
         return ApprovalSheet(
             request=request,
             deciders=deciders(request),
@@ -142,3 +144,8 @@ class ApprovalDesk:
         if request.four_eyes and request.requester == self._me.login:
             return []
         return [one for one in people if free_seat(request, answers, one) is not None]
+
+
+def _shown(name: str, fact: Any) -> str:
+    """Shares as people read them."""
+    return f"{decimal_text(Decimal(str(fact)) * 100)} %" if name in ("discount", "margin") else str(fact)
