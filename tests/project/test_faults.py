@@ -43,7 +43,8 @@ def match(text: str) -> str:
         ("flow: customer\nentity: Customer\nsystems: {}\nfields: {name: {}}\n", "3:10: The flow has no system."),
         (
             "flow: customer\nentity: Customer\nsystems: {crm: {adopt: linked}}\nfields: {name: {}}\n",
-            "3:10: No system may bring records into the flow. At least one needs 'adopt: always'.",
+            "3:10: No system may bring records into the flow. "
+            "At least one needs 'adopt: always', or the flow 'hub: adopt'.",
         ),
         # fields
         (field("nmae: {}"), "5:3: Unknown field of Customer 'nmae'. Did you mean 'name'?"),

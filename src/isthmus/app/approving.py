@@ -47,7 +47,7 @@ async def decide_entry(
 ) -> InboxEntry:
     """Carry out one decision in the project's store. A running hub takes it from there at once."""
     async with open_store(folder) as (project, store):
-        world = World(project.flows, project.converters)
+        world = World(project.flows, project.converters, project.entities)
         return await decide(store, world, entry, choice, by=by, now=clock(), new_id=new_id, fields=fields, item=item)
 
 

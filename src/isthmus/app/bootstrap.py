@@ -121,7 +121,7 @@ async def open_hub(folder: Path, *, prepare: bool = False) -> AsyncIterator[Hub]
     """
     async with AsyncExitStack() as stack:
         project, store = await stack.enter_async_context(open_store(folder))
-        world = World(project.flows, project.converters)
+        world = World(project.flows, project.converters, project.entities)
         for place, gone in missing_fields(await Reads(store).far_fields()).items():
             world.lose(*place, gone)
         used = [name for name in world.systems() if name in project.systems]

@@ -67,7 +67,7 @@ async def check_live(
         unknown = await _unknown_fields(project, name, opened)
         notes = list(info.warnings)
         if isinstance(opened, Preparable):
-            world = World(project.flows, project.converters)
+            world = World(project.flows, project.converters, project.entities)
             notes += [
                 f"custom field {field} will be made"
                 for field in await opened.missing(wanted_custom_fields(world, name))

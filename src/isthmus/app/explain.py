@@ -32,7 +32,7 @@ async def explain(reads: Reads, project: Project, system: str, resource: str, ke
     links = await reads.links_of_record(system, resource, key)
     if not links:
         return _unknown(project, system, resource, key)
-    world = World(project.flows, project.converters)
+    world = World(project.flows, project.converters, project.entities)
     for place, gone in missing_fields(await reads.far_fields()).items():
         world.lose(*place, gone)
     entries = {entry.subject: entry for entry in await reads.entries_about([link.id for link in links])}

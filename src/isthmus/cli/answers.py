@@ -27,7 +27,7 @@ def status(project: ProjectOption = Path(), json: JsonOption = False) -> None:
     async def work() -> StatusReport:
         async with open_store(project) as (found, store):
             now = clock()
-            world = World(found.flows, found.converters)
+            world = World(found.flows, found.converters, found.entities)
             return await status_report(Reads(store), world, now, now - timedelta(days=1))
 
     report = run(work())

@@ -170,7 +170,8 @@ class FieldRule(msgspec.Struct, frozen=True, kw_only=True):
     owner: str | None = None
     """This system's value wins a conflict and a first contact."""
     writers: tuple[str, ...] = ()
-    """Only these systems may change the field; edits elsewhere are written back. Empty: all may."""
+    """Only these systems may change the field; edits elsewhere are written back. Empty: all may, and people and
+    processes in the hub too; else they may when ``hub`` is among them."""
     merge: str | None = None
     """Merge rule, see :data:`isthmus.merge.MERGE_RULES`: elements, union, max, min, any."""
     role: str | None = None
@@ -216,6 +217,9 @@ class Flow(msgspec.Struct, frozen=True, kw_only=True):
     match: tuple[MatchRule, ...] = ()
     first: str | None = None
     """System preferred at first contact where both have a value and nothing else decides; None: the inbox."""
+    hub: bool | None = None
+    """Whether it takes items that were made in the hub. None: when it is the only flow of its entity and no other says
+    that it does."""
     unique: bool = True
     """Whether two records of one system that look alike are suspected to be one thing (customers) or are two by nature
     (two equal payments)."""

@@ -121,7 +121,10 @@ def _writers_of(entries: Mapping[str, Node], exprs: Collection[str], sides: Side
     if not _given(entries, "writers"):
         return ()
     elements = elements_of(entries["writers"], "'writers'", faults)
-    found = [_system_of(element, "The writer", exprs, sides, faults) for element in elements]
+    found = [
+        "hub" if element.value == "hub" else _system_of(element, "The writer", exprs, sides, faults)
+        for element in elements
+    ]
     if not elements:
         faults.add(entries["writers"].place, "'writers' names no system.", "Without it all systems may write.")
     return tuple(dict.fromkeys(system for system in found if system is not None))

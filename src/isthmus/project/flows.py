@@ -36,6 +36,7 @@ FLOW_KEYS = (
     "flow",
     "entity",
     "extends",
+    "hub",
     "ids",
     "match",
     "first",
@@ -100,9 +101,10 @@ def read_flow(root: Node, world: World, faults: Faults) -> tuple[Flow, tuple[Exa
     fields = read_fields(entries["fields"], entity, sides, world.converters, faults) if "fields" in entries else {}
     if "fields" in entries and not fields and len(faults.found) == before:
         faults.add(entries["fields"].place, "The flow has no field.")
-    if not any(side.adopt for side in sides.sides.values()):
+    hub = word_of(entries["hub"], "value of 'hub'", ("adopt", "ignore"), faults) if "hub" in entries else None
+    if hub != "adopt" and not any(side.adopt for side in sides.sides.values()):
         message = "No system may bring records into the flow."
-        faults.add(entries["systems"].place, message, "At least one needs 'adopt: always'.")
+        faults.add(entries["systems"].place, message, "At least one needs 'adopt: always', or the flow 'hub: adopt'.")
     first = entries.get("first")
     flow = Flow(
         name=name or "",
@@ -111,6 +113,7 @@ def read_flow(root: Node, world: World, faults: Faults) -> tuple[Flow, tuple[Exa
         fields=fields,
         match=_match_of(entries.get("match"), entity, entries.get("fields"), faults),
         first=word_of(first, "system of this flow", tuple(sides.sides), faults) if first and not first.is_off else None,
+        hub=None if hub is None else hub == "adopt",
         unique=_duplicates_of(entries.get("duplicates"), faults) != "allow",
         brake=_brake_of(entries.get("brake"), faults),
         place=entries["flow"].place if "flow" in entries else root.place,

@@ -71,6 +71,7 @@ class Working:
         self._open: dict[tuple[str, str], InboxEntry] = {}
         self._closed: set[tuple[str, str]] = set()
         self._touched: set[str] = set()
+        self._from_hub: set[str] = set()
         self._by_record: dict[tuple[str, str, str, str], set[str]] | None = None
 
     # -- changing ------------------------------------------------------------------------------------------------
@@ -99,11 +100,15 @@ class Working:
         for kind in InboxKind:
             self.close(kind, link.id)
 
-    def new_item(self, entity: str) -> Item:
+    def new_item(self, entity: str, id: str | None = None) -> Item:
         """An empty item."""
-        item = Item(id=self.new_id(), entity=entity)
+        item = Item(id=id or self.new_id(), entity=entity)
         self.items[item.id] = item
         return item
+
+    def carry_from_hub(self, item_id: str) -> None:
+        """The item was made or changed in the hub: when nothing carries it yet, the flows that take such items do."""
+        self._from_hub.add(item_id)
 
     def set_field(self, item_id: str, field: str, value: Canonical, cause: Cause) -> None:
         """Change the hub's value and say who did it."""
@@ -240,8 +245,12 @@ class Working:
         item = self.items[item_id]
         if item.deleted_at is not None or item.alias_of is not None:
             return
-        held = {(link.system, link.resource) for link in self.links_of(item_id)}
-        flows = {link.flow for link in self.links_of(item_id) if link.state in ACTIVE and link.doom is None}
+        links = self.links_of(item_id)
+        held = {(link.system, link.resource) for link in links}
+        flows = {link.flow for link in links if link.state in ACTIVE and link.doom is None}
+        own = self.world.hub_flows(item.entity)
+        if (not links and item_id in self._from_hub) or (flows and flows <= own):
+            flows |= own
         for name in sorted(flows):
             for side in self.world.flows[name].sides.values():
                 if (side.system, side.resource) in held or side.create is not CreatePolicy.ALWAYS:

@@ -9,6 +9,7 @@ import msgspec
 import xxhash
 
 from isthmus.mapping import Converter, Lens, compile_lens
+from isthmus.model.entities import BUILT_IN, EntityType
 from isthmus.model.flow import Flow, MatchRule
 from isthmus.model.state import FarField
 from isthmus.sync.graph import parents_first
@@ -21,13 +22,21 @@ but proves nothing."""
 
 
 class World:
-    """All flows with their lenses.
+    """All flows with their lenses, and all entities, also those that no flow carries (``entities`` adds to the
+    built-in ones).
 
     ``order`` lists flow names parents first, so that within one round customers are created before their orders.
     """
 
-    def __init__(self, flows: Mapping[str, Flow], own: Mapping[str, Converter] | None = None) -> None:
+    def __init__(
+        self,
+        flows: Mapping[str, Flow],
+        own: Mapping[str, Converter] | None = None,
+        entities: Mapping[str, EntityType] | None = None,
+    ) -> None:
         self.flows = dict(flows)
+        carried = {flow.entity.name: flow.entity for flow in self.flows.values()}
+        self.kinds: dict[str, EntityType] = {**BUILT_IN, **(entities or {}), **carried}
         self.lenses: dict[tuple[str, str], Lens] = {
             (flow.name, system): compile_lens(flow, system, self.flows, own)
             for flow in self.flows.values()
@@ -59,6 +68,13 @@ class World:
     def entities(self, system: str, resource: str) -> set[str]:
         """Entities of the flows that take part in this resource."""
         return {flow.entity.name for flow in self.flows_of(system, resource)}
+
+    def hub_flows(self, entity: str) -> set[str]:
+        """Flows that carry items of this entity that were made in the hub."""
+        flows = [flow for flow in self.flows.values() if flow.entity.name == entity]
+        chosen = {flow.name for flow in flows if flow.hub}
+        sole = {flow.name for flow in flows if len(flows) == 1 and flow.hub is None}
+        return chosen or sole
 
     def systems(self) -> list[str]:
         """All systems that some flow uses."""

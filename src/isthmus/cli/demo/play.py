@@ -104,7 +104,7 @@ def _now_and_then(say: Callable[[str], None]) -> Callable[[str], None]:
 async def _closing(stage: Stage, order: str) -> None:
     async with open_store(stage.folder) as (project, store):
         reads, now = Reads(store), clock()
-        world = World(project.flows, project.converters)
+        world = World(project.flows, project.converters, project.entities)
         show_status(await status_report(reads, world, now, now - timedelta(days=1)))
         show_trace(await trace(reads, order), order)
 

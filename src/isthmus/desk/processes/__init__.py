@@ -1,0 +1,1 @@
+"""The order desk's processes, one file each."""
