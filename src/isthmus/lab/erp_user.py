@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -222,6 +223,22 @@ class ErpUser:
         line = {"product": self._product(code), "quantity": float(quantity)}
         (inventory,) = self.call("model.stock.inventory.create", [{"location": storage, "lines": [["create", [line]]]}])
         self.insist("model.stock.inventory.confirm", [inventory])
+
+    def expect_goods(self, code: str, quantity: float, day: date) -> int:
+        """Goods under way from a supplier, to come on this day; the id of the move."""
+        supplier, storage = (self._id("stock.location", "code", place) for place in ("SUP", "STO"))
+        move = {
+            "product": self._product(code), "quantity": float(quantity),
+            "unit": self._id("product.uom", "name", "Unit"),
+            "from_location": supplier, "to_location": storage, "planned_date": day, "unit_price": Decimal(1),
+            "company": self.call("model.res.user.get_preferences", True)["company"],
+            "currency": self._id("currency.currency", "code", "EUR"),
+        }  # fmt: skip
+        return int(self.call("model.stock.move.create", [move])[0])
+
+    def cancel_goods(self, move: int) -> None:
+        """They will not come after all."""
+        self.call("model.stock.move.cancel", [move])
 
     # orders
 

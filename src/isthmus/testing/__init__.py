@@ -57,6 +57,6 @@ def __getattr__(name: str) -> Any:
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     pytest = import_module("pytest")
-    for asserting in ("reading", "writing", "changing", "calling", "failing", "stage", "process_contract"):
+    for asserting in ("reading", "writing", "changing", "calling", "asking", "failing", "stage", "process_contract"):
         pytest.register_assert_rewrite(f"{__name__}.{asserting}")
     return getattr(import_module(f"{__name__}.{module}"), name)

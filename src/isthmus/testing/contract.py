@@ -30,6 +30,7 @@ import pytest_asyncio
 
 from isthmus.connector import Connector, System
 from isthmus.connector.config import secret_fields
+from isthmus.testing.asking import ServiceTests
 from isthmus.testing.calling import SystemTests
 from isthmus.testing.case import ResourceCase
 from isthmus.testing.changing import FeedTests
@@ -52,11 +53,12 @@ def config_fixture(method: Any) -> Any:
 
 
 @pytest.mark.asyncio(loop_scope="class")
-class ConnectorContract(ReadingTests, WritingTests, FeedTests, FailureTests, SystemTests):
+class ConnectorContract(ReadingTests, WritingTests, FeedTests, FailureTests, SystemTests, ServiceTests):
     """Derive, set ``connector`` and ``cases``, give the fixture ``config``; see the module's example.
 
     May also be overridden: ``open_system`` (how to open), ``wrong_credentials``, ``is_write``, ``broken`` (faults),
-    ``delivery`` and ``sign`` (webhooks), ``wanted`` (custom fields), ``tag`` (unique names), ``now``.
+    ``delivery`` and ``sign`` (webhooks), ``questions`` and ``refused`` (operations),
+    ``wanted`` (custom fields), ``tag`` (unique names), ``now``.
     """
 
     connector: ClassVar[Connector]

@@ -17,7 +17,7 @@ from isthmus.errors import IsthmusError, RateLimited, Unauthorized, Unavailable,
 from isthmus.testing.faults import Fault, FaultyProxy, Request
 from isthmus.testing.stage import Stage
 
-__all__ = ["Breaker", "FailureTests"]
+__all__ = ["Breaker", "FailureTests", "failure"]
 
 _READ_FAULTS = {
     Fault.DROP: Unavailable,
@@ -94,12 +94,12 @@ class FailureTests:
     ) -> None:
         async with broken_day() as (config, breaker):
             await breaker.stop()
-            error = await _failure(lambda: _open_and_check(connection, config))
+            error = await failure(lambda: _open_and_check(connection, config))
             assert type(error) is Unavailable, f"a system that is down gave {error!r}"
             _assert_discreet(error, secrets)
 
     async def test_wrong_credentials_are_unauthorized(self, config: Any, connection: Any, secrets: list[str]) -> None:
-        error = await _failure(lambda: _open_and_check(connection, self.wrong_credentials(config)))
+        error = await failure(lambda: _open_and_check(connection, self.wrong_credentials(config)))
         assert isinstance(error, Unauthorized), f"wrong credentials gave {error!r}"
         _assert_discreet(error, secrets)
 
@@ -119,7 +119,7 @@ class FailureTests:
                 "scan": lambda: resource.scan(None),
             }
             for name, read in reads.items():
-                error = await _failure(read)
+                error = await failure(read)
                 assert type(error) is _READ_FAULTS[fault], f"{name} with {fault} gave {error!r}"
                 if fault in (Fault.BUSY, Fault.TOO_MANY):
                     assert getattr(error, "wait", None) == 7, f"{name}: the wait of Retry-After: 7 was lost"
@@ -218,7 +218,7 @@ async def _open_and_check(connection: Any, config: Any) -> None:
     await system.check()
 
 
-async def _failure(call: Callable[[], Awaitable[Any]]) -> BaseException:
+async def failure(call: Callable[[], Awaitable[Any]]) -> BaseException:
     """The error of a call that must fail with one of ours."""
     try:
         result = await call()

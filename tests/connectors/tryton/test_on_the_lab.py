@@ -1,12 +1,13 @@
 """The contract and a business day on a real Tryton: what people do there must show here, and the other way round."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from isthmus.connector import Create, Gone, Record, Update
+from isthmus.connector.services import CreditAsked, OrderAsked, StockAsked, WantedLine
 from isthmus.connectors.tryton import TRYTON, TrytonConfig, TrytonSystem
 from isthmus.errors import Rejected
 from isthmus.lab import Lab
@@ -38,6 +39,26 @@ class TestLab(TrytonCases):
     async def config(cls, lab_small: Lab) -> TrytonConfig:
         """The lab's."""
         return lab_config(lab_small)
+
+    async def questions(self, system: Any) -> Mapping[str, Any]:
+        """About the first customer and the first products there are."""
+        party, *_ = (await system.resources()["party"].scan(None)).items
+        goods = [one.key for one in (await system.resources()["product"].scan(None)).items[:3]]
+        lines = tuple(WantedLine(product=key, quantity=Decimal(12)) for key in goods)
+        return {
+            "simulate_order": OrderAsked(party=party.key, lines=lines),
+            "available_to_promise": StockAsked(lines=lines),
+            "credit": CreditAsked(party=party.key),
+        }
+
+    async def refused(self, system: Any) -> Mapping[str, Any]:
+        """Parties and products that there are not."""
+        nothing = (WantedLine(product="999999999", quantity=Decimal(1)),)
+        return {
+            "simulate_order": OrderAsked(party="999999999", lines=nothing),
+            "available_to_promise": StockAsked(lines=nothing),
+            "credit": CreditAsked(party="999999999"),
+        }
 
 
 @pytest.fixture

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from isthmus.connector import Hint, HttpClient, Resource, SystemInfo
+from isthmus.connector.services import Operation
 from isthmus.connectors.tryton.changes import OutboxSource, Source, WriteDateSource, has_outbox
 from isthmus.connectors.tryton.collection import Collection
 from isthmus.connectors.tryton.config import TrytonConfig
@@ -22,6 +24,7 @@ from isthmus.connectors.tryton.price_list import PriceLists
 from isthmus.connectors.tryton.product import Products
 from isthmus.connectors.tryton.rpc import Rpc
 from isthmus.connectors.tryton.sale import Sales
+from isthmus.connectors.tryton.services import TrytonServices
 from isthmus.connectors.tryton.shipment import Shipments
 from isthmus.errors import Misconfigured
 
@@ -46,10 +49,19 @@ class TrytonSystem:
     def __init__(self, tryton: Installation) -> None:
         self._tryton = tryton
         self._resources: dict[str, Resource] = {kind.name: kind(tryton) for kind in _RESOURCES}
+        self._services = TrytonServices(tryton)
 
     def resources(self) -> Mapping[str, Resource]:
         """Resources by name."""
         return self._resources
+
+    def operations(self) -> Mapping[str, Operation]:
+        """What can be asked about orders, by the modules of this Tryton."""
+        return self._services.operations()
+
+    async def call(self, operation: str, given: Any, *, token: str = "") -> Any:
+        """Answer a question; none of the operations changes anything, so no token is needed."""
+        return await self._services.call(operation, given)
 
     @property
     def database(self) -> str:

@@ -42,7 +42,7 @@ class Ordering:
 
     async def values(self, fields: Mapping[str, Any], token: str) -> dict[str, Any]:
         """Values of a new sale. Raises ``Rejected``."""
-        sale = await self._head(fields)
+        sale = await self.head(fields)
         wanted = fields.get("lines") or []
         if not wanted:
             raise Rejected("An order needs a line.", field="lines")
@@ -54,7 +54,8 @@ class Ordering:
         sale["lines"] = [["create", lines]]
         return sale
 
-    async def _head(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+    async def head(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of a sale without its lines: the defaults, and what its party changes in them. Raises ``Rejected``."""
         rpc, names = self._tryton.rpc, self._tryton.names
         party = needed(fields.get("party"), "party", "party")
         if self._defaults is None:
@@ -80,15 +81,12 @@ class Ordering:
         amount = quantity(line.get("quantity"))
         if amount is None:
             raise Rejected("A line of a sale needs a quantity.", field="lines")
-        names = self._tryton.names
-        unit = None
-        if line.get("unit"):
-            unit = await names.find("product.uom", "name", line["unit"])
-            unit = unit or await names.need("product.uom", "symbol", line["unit"], ours="lines", what="unit")
+        unit = await self._unit(line["unit"]) if line.get("unit") else None
         values: dict[str, Any] = {"type": "line", "quantity": amount, "unit": unit}
         if line.get("product") is not None:
             values["product"] = needed(line["product"], "lines", "product")
             values |= await self._priced(sale, values)
+            values.pop("amount", None)  # Tryton works it out itself
         if line.get("unit_price") is not None:
             values["unit_price"] = Decimal(str(line["unit_price"])).quantize(_PRICE)
         elif line.get("discount_rate") and values.get("base_price") is not None:
@@ -97,6 +95,19 @@ class Ordering:
         if line.get("description"):
             values["description"] = line["description"]
         return values
+
+    async def priced(self, sale: Mapping[str, Any], line: Mapping[str, Any]) -> dict[str, Any]:
+        """A line of a product at Tryton's own price, with its ``amount``, as it would stand in a sale with these
+        values. Raises ``Rejected``."""
+        unit = await self._unit(line["unit"]) if line.get("unit") else None
+        values = {"type": "line", "quantity": quantity(line["quantity"]), "unit": unit}
+        values["product"] = needed(line["product"], "lines", "product")
+        return values | await self._priced(sale, values)
+
+    async def _unit(self, name: str) -> int:
+        names = self._tryton.names
+        found = await names.find("product.uom", "name", name)
+        return found or await names.need("product.uom", "symbol", name, ours="lines", what="unit")
 
     async def _priced(self, sale: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
         parent = {f"_parent_sale.{name}": value for name, value in sale.items() if name != "lines"}
@@ -117,7 +128,7 @@ class Ordering:
             },
             ["product", "quantity"],
         )
-        priced = {name: changed[name] for name in ("unit", "unit_price", "base_price") if name in changed}
+        priced = {name: changed[name] for name in ("unit", "unit_price", "base_price", "amount") if name in changed}
         added = changed["taxes"].get("add", []) if isinstance(changed.get("taxes"), dict) else []
         priced["taxes"] = [["add", [int(tax["id"]) for _, tax in added]]] if added else []
         return priced
