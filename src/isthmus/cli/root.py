@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from isthmus import __version__
-from isthmus.cli import answers, comparing, inbox, lab, process, project, running, simulating, syncing
+from isthmus.cli import answers, comparing, inbox, lab, order, process, project, running, simulating, syncing
 
 __all__ = ["app"]
 
@@ -48,6 +48,7 @@ app.command("compare")(comparing.compare)
 app.command("retry")(inbox.retry)
 app.add_typer(inbox.app, name="inbox", help="Where people decide.")
 app.add_typer(process.app, name="process", help="Steps across systems over time.")
+app.add_typer(order.app, name="order", help="Orders at the ERP's price, stock and credit.")
 app.add_typer(lab.app, name="lab", help="The real systems of the lab.")
 app.add_typer(project.new, name="new", help="Start something of your own.")
 app.command("demo")(lab.demo)

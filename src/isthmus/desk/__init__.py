@@ -1,1 +1,4 @@
-"""The order desk: processes across systems in which people take part, and what they share (approvals, notices)."""
+"""The business processes that come with Isthmus, and what they are decided by.
+
+:mod:`isthmus.desk.ports` says what business code needs of the hub; everything that decides is a plain function.
+"""

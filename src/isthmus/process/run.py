@@ -54,9 +54,18 @@ class Run:
     """One turn of one process. ``id`` is the process's own, good for tokens of what it makes elsewhere."""
 
     def __init__(
-        self, id: str, store: ProcessStore, history: Sequence[Entry], clock: Callable[[], datetime], around: Around
+        self,
+        id: str,
+        store: ProcessStore,
+        history: Sequence[Entry],
+        clock: Callable[[], datetime],
+        around: Around,
+        hub: Any = None,
     ) -> None:
         self.id = id
+        self.hub = hub
+        """What business processes work with (:class:`isthmus.desk.ports.BusinessHub`); None for those that need no
+        hub."""
         self._store, self._clock, self._around = store, clock, around
         self._history = {entry.seq: entry for entry in history}
         self._seq = 0

@@ -37,6 +37,7 @@ async def take_turn(
     clock: Callable[[], datetime],
     jitter: Callable[[], float],
     around: Around = _plainly,
+    hub: Any = None,
 ) -> None:
     """Go on with a process as far as it goes now. Nothing happens to one that is over, or unknown. Raises only what the
     store raises: then take the turn again."""
@@ -45,7 +46,7 @@ async def take_turn(
         if process is None or process.state not in OPEN:
             return
         history = await tx.processes.history(id)
-    run = Run(id, store, history, clock, around)
+    run = Run(id, store, history, clock, around, hub)
     try:
         after = await _played(definitions, process, run, clock, jitter)
     except Overtaken:

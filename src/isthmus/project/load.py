@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from isthmus.desk.processes import BUNDLED
 from isthmus.errors import Misconfigured, Place
 from isthmus.mapping.converters import Converter
 from isthmus.model.entities import EntityType
@@ -80,7 +81,7 @@ def load_project(
         and (config := bind(system, infos[system.kind].config, folder, environ, faults)) is not None
     }
     converters = load_code(folder, faults)
-    processes = load_processes(folder, faults)
+    processes = {**_bundled(settings, faults), **load_processes(folder, faults)}
     entities = read_entities(_yaml_files(folder, "entities", faults), faults)
     flows: Mapping[str, Flow] = {}
     examples: tuple[Example, ...] = ()
@@ -104,6 +105,12 @@ def load_project(
         examples=examples,
         processes=processes,
     )
+
+
+def _bundled(settings: Settings, faults: Faults) -> dict[str, Definition]:
+    """The processes that the packs in use switch on; one of the project's own of the same name takes its place."""
+    used = [read_pack(use.name, faults) for use in settings.packs.values() if use.used]
+    return {name: BUNDLED[name] for pack in used for name in pack.processes}
 
 
 def _infos_of(

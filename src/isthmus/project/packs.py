@@ -16,7 +16,7 @@ from isthmus.project.yaml_file import read_yaml
 
 __all__ = ["PACK_KEYS", "Pack", "known_packs", "read_pack", "renamed", "systems_of"]
 
-PACK_KEYS = ("pack", "description", "roles")
+PACK_KEYS = ("pack", "description", "roles", "processes")
 """Keys of a pack's ``pack.yaml``."""
 
 _SYSTEM_MAPS = ("systems", "deletes")
@@ -29,6 +29,8 @@ class Pack(msgspec.Struct, frozen=True, kw_only=True):
     description: str
     roles: tuple[str, ...]
     flows: Mapping[str, Node]
+    processes: tuple[str, ...] = ()
+    """Names of bundled processes that it switches on."""
     place: Place
 
 
@@ -58,6 +60,10 @@ def read_pack(name: str, faults: Faults) -> Pack:
         description=text_of(entries["description"], "'description'", faults) or "",
         roles=tuple(role for role in roles if role),
         flows=flows,
+        processes=tuple(
+            text_of(element, "A process", faults) or ""
+            for element in (elements_of(entries["processes"], "'processes'", faults) if "processes" in entries else ())
+        ),
         place=Place(f"{label}/pack.yaml", 1, 1),
     )
 

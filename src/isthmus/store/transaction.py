@@ -15,6 +15,7 @@ from isthmus.store.codec import as_array, decoded, from_row, payload
 from isthmus.store.notices import PostgresNotices
 from isthmus.store.processes import PostgresProcesses
 from isthmus.store.queries import query
+from isthmus.store.simulations import PostgresSimulations
 from isthmus.sync.ports import Approval, Batch, DueCount, FarKey, LaneDue
 
 __all__ = ["PostgresTransaction"]
@@ -45,6 +46,10 @@ class PostgresTransaction:
     def notices(self) -> PostgresNotices:
         """The rows of notices, in this transaction."""
         return PostgresNotices(self._connection)
+
+    def simulations(self) -> PostgresSimulations:
+        """The rows of simulated orders, in this transaction."""
+        return PostgresSimulations(self._connection)
 
     async def lock(self, entities: Collection[str]) -> None:
         """Wait until no other transaction holds one of these; given back at the end of this one."""

@@ -210,7 +210,9 @@ class TrytonServices:
 
     async def _credit(self, asked: CreditAsked) -> CreditStanding:
         (row,) = await self._tryton.rpc.call(
-            "model.party.party.read", [needed(asked.party, "party", "party")], ["credit_amount", "credit_limit_amount"]
+            "model.party.party.read",
+            [needed(asked.party, "party", "party")],
+            ["name", "credit_amount", "credit_limit_amount"],
         )
         return CreditStanding(
             currency=self._tryton.currency, limit=row["credit_limit_amount"], used=row["credit_amount"]

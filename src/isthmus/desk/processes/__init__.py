@@ -1,1 +1,14 @@
-"""The order desk's processes, one file each."""
+"""The bundled processes by name; a pack switches them on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from isthmus.desk.processes.order import order
+from isthmus.process import Definition
+
+__all__ = ["BUNDLED"]
+
+BUNDLED: Final[Mapping[str, Definition]] = {definition.name: definition for definition in (order,)}
+"""All of them."""

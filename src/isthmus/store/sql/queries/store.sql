@@ -88,6 +88,7 @@ create temp table traffic (like isthmus.traffic including all);
 create temp table hint (like isthmus.hint including all);
 create temp table sighting (like isthmus.sighting including all);
 create temp table meta (like isthmus.meta including all);
+create temp table simulation (like isthmus.simulation including all);
 create temp table journal (like isthmus.journal including all);
 create temp table effect (like isthmus.effect including all);
 alter table pg_temp.journal alter column seq set default nextval('pg_temp.journal_seq');

@@ -1,0 +1,285 @@
+"""Taking orders: simulate, place, look. What is asked is named by people (SKU, customer's number or name)."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from isthmus.desk.ledger import Ledger, ledger_of
+from isthmus.desk.ordering import VALID_FOR, Asked, AskedLine, Difference, Simulation, Truth, differences
+from isthmus.desk.ports import BusinessHub
+from isthmus.desk.processes.order import order as order_process
+from isthmus.desk.simulating import ask_truth
+from isthmus.errors import Ambiguous, NeedsPerson, Retryable
+from isthmus.model.state import Cause, Item, LinkState
+from isthmus.process import ProcessState, signal, start
+
+__all__ = ["OrderView", "Placed", "answer", "place", "show", "simulate"]
+
+LOOK_AGAIN = 0.1
+"""Seconds between looks at whether the ERP has answered an order just placed."""
+_STATES = ("confirmed", "processing", "done")
+
+
+class Placed(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of placing. ``state``:
+
+    * ``ordered``: the ERP has confirmed it; number, total and discount are its own.
+    * ``kept``: the order stands in the hub and will be confirmed later (the ERP is down, slow or has not answered).
+    * ``moved``: nothing was ordered; ``differences`` say what is otherwise now, and ``simulation`` can be placed.
+    * ``refused``: nothing was ordered, for ``reason``.
+    * ``cancelled``: it was ordered, and is cancelled or gone since.
+    """
+
+    state: str
+    simulation: Simulation
+    differences: tuple[Difference, ...] = ()
+    reason: str = ""
+    order: str | None = None
+    number: str | None = None
+    currency: str | None = None
+    total: str | None = None
+    discount: str | None = None
+
+
+class OrderView(msgspec.Struct, frozen=True, kw_only=True):
+    """An order with its documents."""
+
+    order: Item
+    simulation: Simulation | None
+    deviations: tuple[Difference, ...]
+    """Where the ERP's order is not what was placed: somebody changed it there, or it priced otherwise after all."""
+    ledger: Ledger
+    problems: Sequence[str]
+
+
+async def simulate(
+    hub: BusinessHub,
+    customer: str,
+    lines: Sequence[tuple[str, Decimal]],
+    *,
+    wanted_on: str | None = None,
+    reference: str | None = None,
+) -> Simulation:
+    """Ask the ERP what these (SKU, quantity) would come to for this customer, and keep the answer.
+
+    Raises :class:`NeedsPerson` when something is not known or the ERP refuses it, ``Unavailable`` when it is down.
+    """
+    if not lines:
+        raise NeedsPerson("An order needs a line.", field="lines")
+    buyer = await _one(hub, "Customer", ("number", "name", "tax_id"), customer)
+    asked_lines = []
+    for sku, quantity in lines:
+        if quantity <= 0:
+            raise NeedsPerson(f"{sku}: the quantity must be above zero.", field="lines")
+        product = await _one(hub, "Product", ("sku",), sku)
+        asked_lines.append(AskedLine(product=product.id, sku=str(product.fields.get("sku")), quantity=quantity))
+    asked = Asked(customer=buyer.id, lines=tuple(asked_lines), wanted_on=wanted_on, reference=reference)
+    return await _kept(hub, asked, await ask_truth(hub, asked))
+
+
+async def place(
+    hub: BusinessHub, simulation: str, *, by: str, client_key: str | None = None, patience: float = 5.0
+) -> Placed:
+    """Order what was simulated, once: the same simulation, or the same ``client_key``, again gives the order that is
+    there. Before, the ERP is asked anew; what has moved is shown and must be placed by the new simulation's id. When
+    the ERP does not answer the order is kept, checked as soon as it does, and made then.
+
+    Waits up to ``patience`` seconds for the ERP's answer. Raises :class:`NeedsPerson` for a simulation there is not.
+    """
+    found, before = await _look_up(hub, simulation, client_key)
+    if before is not None:
+        return await _answer(hub, before, patience)
+    now: Truth | None = None
+    try:
+        now = await ask_truth(hub, found.asked)
+    except NeedsPerson as error:
+        return Placed(state="refused", simulation=found, reason=error.message)
+    except Retryable:
+        pass  # It is kept, and checked when the ERP is back.
+    if now is not None:
+        moved = differences(found.truth, now)
+        if found.expired(hub.now()):
+            moved = (Difference(what="expired", before=str(found.expires_at), now=str(hub.now())), *moved)
+        if moved:
+            return Placed(state="moved", simulation=await _kept(hub, found.asked, now), differences=moved)
+        if now.credit is not None and now.credit.exceeded:
+            reason = f"The credit limit of {now.credit.limit} {now.currency} would be exceeded: {now.credit.after}."
+            return Placed(state="refused", simulation=found, reason=reason)
+    return await _answer(hub, await _order(hub, found, by, client_key, verified=now is not None), patience)
+
+
+async def answer(hub: BusinessHub, order: str, *, yes: bool, by: str) -> None:
+    """Accept what has moved while an order was kept, or withdraw the order. Raises :class:`NeedsPerson` when nothing
+    is asked."""
+    item = await _find(hub, order)
+    async with hub.transaction() as tx:
+        process = await tx.processes.load(item.id)
+        if process is None or process.state is not ProcessState.WAITING:
+            raise NeedsPerson("Nothing is asked about this order.")
+        word = "yes" if yes else "no"
+        await signal(tx, item.id, process.step, word, id=f"{item.id}/{process.step}", by=by, now=hub.now())
+
+
+async def _look_up(hub: BusinessHub, id: str, client_key: str | None) -> tuple[Simulation, Simulation | None]:
+    """The simulation, and the one by which this was ordered already."""
+    async with hub.transaction() as tx:
+        found = await tx.simulations.load(id)
+        if found is None:
+            raise NeedsPerson(f"There is no simulation {id}.", advice="Simulate the order first.")
+        keyed = await tx.simulations.by_key(client_key) if client_key else None
+    done = keyed if keyed is not None else found
+    return found, done if done.order is not None else None
+
+
+async def _order(hub: BusinessHub, found: Simulation, by: str, client_key: str | None, *, verified: bool) -> Simulation:
+    """Make the order and start its process in one transaction, unless somebody was faster."""
+    async with hub.transaction() as tx:
+        names = [f"order/{found.id}", *([f"order key/{client_key}"] if client_key else [])]
+        await tx.lock(names)
+        keyed = await tx.simulations.by_key(client_key) if client_key else None
+        now = keyed or await tx.simulations.load(found.id)
+        assert now is not None
+        if now.order is not None:
+            return now
+        item = f"order-{found.id}"
+        fields: dict[str, Any] = {
+            "customer": found.asked.customer,
+            "ordered": [{"product": line.product, "quantity": line.quantity} for line in found.asked.lines],
+            "reference": found.asked.reference or f"web {found.id[:8]}",
+            "confirmed": verified,
+        }
+        await hub.edits(tx, Cause("person", by, found.id), "SalesOrder").create("SalesOrder", fields, id=item)
+        await tx.simulations.placed(found.id, order=item, client_key=client_key)
+        given = {"order": item, "simulation": found.id, "verified": verified}
+        await start(tx, order_process, given, id=item, now=hub.now())
+    return replace(found, order=item, client_key=client_key)
+
+
+async def _answer(hub: BusinessHub, placed: Simulation, patience: float) -> Placed:
+    """What the ERP says, as soon as it does."""
+    assert placed.order is not None
+    until = time.monotonic() + patience
+    while True:
+        item = (await hub.items([placed.order]))[placed.order]
+        links = await hub.links([placed.order])
+        async with hub.transaction() as tx:
+            process = await tx.processes.load(item.id)
+        fields = item.fields
+        told = [process.question] if process is not None and process.question else []
+        told += [link.problem.message for link in links if link.problem is not None]
+        total, discount = fields.get("total") or {}, fields.get("discount_total") or {}
+        found = Placed(
+            state="kept",
+            simulation=placed,
+            order=item.id,
+            number=fields.get("number"),
+            currency=total.get("currency"),
+            total=total.get("amount"),
+            discount=discount.get("amount"),
+            reason=" ".join(told),
+        )
+        if item.deleted_at is not None or fields.get("state") in ("cancelled", "withdrawn"):
+            return replace(found, state="cancelled")
+        linked = any(link.state is LinkState.LINKED for link in links)
+        if linked and fields.get("state") in _STATES and fields.get("number") and total:
+            return replace(found, state="ordered")
+        if time.monotonic() >= until:
+            return found
+        await asyncio.sleep(LOOK_AGAIN)
+
+
+async def show(hub: BusinessHub, text: str) -> OrderView:
+    """An order by its item, number, reference or simulation. Raises :class:`NeedsPerson` when there is none."""
+    item = await _find(hub, text)
+    async with hub.transaction() as tx:
+        simulation = await tx.simulations.by_order(item.id)
+    invoices = await hub.children(item.id, "Invoice")
+    payments = [payment for invoice in invoices for payment in await hub.children(invoice.id, "Payment")]
+    deliveries = await hub.children(item.id, "Delivery")
+    names = await _skus(hub, item)
+    links = await hub.links([item.id])
+    return OrderView(
+        order=item,
+        simulation=simulation,
+        deviations=() if simulation is None else _deviations(simulation, item.fields, names),
+        ledger=ledger_of(
+            item.fields,
+            [one.fields for one in deliveries if one.deleted_at is None],
+            [one.fields for one in invoices if one.deleted_at is None],
+            [one.fields for one in payments if one.deleted_at is None],
+            names,
+        ),
+        problems=[link.problem.message for link in links if link.problem is not None],
+    )
+
+
+def _deviations(simulation: Simulation, fields: Mapping[str, Any], names: Mapping[str, str]) -> tuple[Difference, ...]:
+    """Where the ERP's lines and totals are not the placed ones; nothing before the ERP has it."""
+    lines = fields.get("lines")
+    if lines is None:
+        return ()
+    found: list[Difference] = []
+    if fields.get("state") == "cancelled":
+        found.append(Difference(what="cancelled", before="ordered", now="cancelled"))
+    wanted = simulation.truth.lines
+    for at in range(max(len(wanted), len(lines))):
+        old = wanted[at] if at < len(wanted) else None
+        new = lines[at] if at < len(lines) else None
+        sku = old.sku if old else names.get(str((new or {}).get("product")), "")
+        before = (old.quantity, old.unit_price) if old else (Decimal(0), None)
+        now = (Decimal(new.get("quantity") or 0), Decimal(new.get("unit_price") or 0)) if new else (Decimal(0), None)
+        if old and new and names.get(str(new.get("product"))) not in (None, old.sku):
+            found.append(Difference(what="product", before=old.sku, now=names[str(new["product"])], line=at + 1))
+        if before[0] != now[0]:
+            found.append(Difference(what="quantity", before=str(before[0]), now=str(now[0]), line=at + 1, sku=sku))
+        if None not in (before[1], now[1]) and before[1] != now[1]:
+            found.append(Difference(what="price", before=str(before[1]), now=str(now[1]), line=at + 1, sku=sku))
+    total = (fields.get("total") or {}).get("amount")
+    if total is not None and Decimal(total) != simulation.truth.total:
+        found.append(Difference(what="total", before=str(simulation.truth.total), now=str(total)))
+    return tuple(found)
+
+
+async def _skus(hub: BusinessHub, item: Item) -> dict[str, str]:
+    lines = [*(item.fields.get("lines") or []), *(item.fields.get("ordered") or [])]
+    products = await hub.items({line["product"] for line in lines if line.get("product")})
+    return {id: str(product.fields.get("sku") or product.fields.get("name") or id) for id, product in products.items()}
+
+
+async def _find(hub: BusinessHub, text: str) -> Item:
+    for id in (text, f"order-{text}"):
+        found = (await hub.items([id])).get(id)
+        if found is not None and found.entity == "SalesOrder":
+            return found
+    return await _one(hub, "SalesOrder", ("number", "reference", "deal"), text)
+
+
+async def _one(hub: BusinessHub, entity: str, fields: Sequence[str], text: str) -> Item:
+    """The one item that is called so. Raises :class:`NeedsPerson`, :class:`Ambiguous`."""
+    known = (await hub.items([text])).get(text)
+    if known is not None and known.entity == entity:
+        return known
+    for field in fields:
+        found = await hub.find(entity, field, text)
+        if len(found) > 1:
+            raise Ambiguous(
+                f"There are {len(found)} {entity}s whose {field} is '{text}'.", advice="Name one by its id."
+            )
+        if found:
+            return found[0]
+    raise NeedsPerson(f"There is no {entity} '{text}'.", field=entity.lower())
+
+
+async def _kept(hub: BusinessHub, asked: Asked, truth: Truth) -> Simulation:
+    now = hub.now()
+    made = Simulation(id=hub.new_id(), asked=asked, truth=truth, made_at=now, expires_at=now + VALID_FOR)
+    async with hub.transaction() as tx:
+        await tx.simulations.add(made)
+    return made

@@ -1,0 +1,104 @@
+"""What business code needs of the hub. Implemented by ``isthmus.app.business`` over store, engine and open systems."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Any, Protocol
+
+from isthmus.desk.ordering import Simulation
+from isthmus.model.fields import Canonical
+from isthmus.model.state import Cause, Item, Link
+from isthmus.process.ports import ProcessRows
+from isthmus.sync.editing import HubEdits
+from isthmus.sync.ports import Transaction
+
+__all__ = ["Approvals", "BusinessHub", "DeskTransaction", "Notices", "SimulationRows"]
+
+
+class SimulationRows(Protocol):
+    """Simulated orders, in the transaction they were asked from."""
+
+    async def add(self, simulation: Simulation) -> None:
+        """Keep a new one."""
+
+    async def load(self, id: str) -> Simulation | None:
+        """This one, locked until the transaction ends."""
+
+    async def by_key(self, client_key: str) -> Simulation | None:
+        """The one that was placed with this key of its client."""
+
+    async def by_order(self, item: str) -> Simulation | None:
+        """The one that became this order."""
+
+    async def placed(self, id: str, *, order: str, client_key: str | None) -> None:
+        """It became this order."""
+
+
+class DeskTransaction(Transaction, Protocol):
+    """A transaction of the hub in which business code works."""
+
+    @property
+    def processes(self) -> ProcessRows:
+        """The rows of processes."""
+
+    @property
+    def simulations(self) -> SimulationRows:
+        """The rows of simulated orders."""
+
+
+class Notices(Protocol):
+    """Tells customers and staff. The same token twice is one notice."""
+
+    async def tell(self, topic: str, item: str, detail: Mapping[str, Any], *, token: str) -> None:
+        """Tell whoever is to know that this happened to this item (``order.confirmed`` ...)."""
+
+
+class Approvals(Protocol):
+    """Asks people who are entitled to decide."""
+
+    async def ask(self, topic: str, item: str, detail: Mapping[str, Any], *, token: str) -> str:
+        """Ask; the id of the request. The answer comes as a signal."""
+
+
+class BusinessHub(Protocol):
+    """The hub as business code sees it. ``notices`` and ``approvals`` are None where the project has none."""
+
+    @property
+    def notices(self) -> Notices | None:
+        """Where milestones are told."""
+
+    @property
+    def approvals(self) -> Approvals | None:
+        """Where people decide."""
+
+    def now(self) -> datetime:
+        """The hub's clock."""
+
+    def new_id(self) -> str:
+        """A new random id."""
+
+    def transaction(self) -> AbstractAsyncContextManager[DeskTransaction]:
+        """Begin; commits at the end of the block."""
+
+    def edits(self, tx: Transaction, cause: Cause, *entities: str) -> HubEdits:
+        """Edits of items in this transaction."""
+
+    async def items(self, ids: Collection[str]) -> dict[str, Item]:
+        """Items by id; aliases are not followed."""
+
+    async def find(self, entity: str, field: str, value: Canonical) -> list[Item]:
+        """Items whose field has exactly this value."""
+
+    async def children(self, item: str, entity: str) -> list[Item]:
+        """Items of this entity that refer to the item."""
+
+    async def links(self, items: Collection[str]) -> list[Link]:
+        """All links of these items."""
+
+    def answering(self, operation: str, entity: str) -> str:
+        """The system that carries hub-made items of the entity and has this operation. Raises ``Misconfigured``."""
+
+    async def ask(self, system: str, operation: str, given: Any, *, token: str = "") -> Any:
+        """Have a system perform an operation. Raises what it raises; ``Unavailable`` when it is not open."""
