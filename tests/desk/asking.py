@@ -107,7 +107,7 @@ class ApprovalStage:
             await run.change("request", self._request)
             return await inner.function(run, given)
 
-        self.definition = Definition("approval", whole)
+        self.definition = Definition("approval_request", whole)
 
     async def _request(self, tx: Any) -> None:
         await request_approval(tx, RULES, self._wanted, now=START)

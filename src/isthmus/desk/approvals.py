@@ -42,7 +42,7 @@ __all__ = [
     "topic_of",
 ]
 
-PROCESS = "approval"
+PROCESS = "approval_request"
 """Name of the process, see ``isthmus.desk.processes.approval``."""
 
 ENTITY = "ApprovalRequest"
@@ -116,7 +116,7 @@ async def request_approval(
         )
     request = ApprovalRequest(
         id=ask.id,
-        process=f"{PROCESS}/{ask.id}",
+        process=f"approval/{ask.id}",
         document=ask.facts.document,
         key=ask.key,
         title=ask.title,
@@ -165,7 +165,13 @@ async def open_stage(
             key=id,
             detail=topic_of(number, escalated),
             recipient=login,
-            context={**_told(request), "stage": number, "escalated": escalated, "due": _moment(due_at)},
+            context={
+                **_told(request),
+                "stage": number,
+                "escalated": escalated,
+                "due": _moment(due_at),
+                "until": None if due_at is None else int(due_at.timestamp()),
+            },
             now=now,
         )
     return due_at
