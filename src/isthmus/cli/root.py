@@ -15,8 +15,10 @@ from isthmus.cli import (
     lab,
     noticing,
     order,
+    organisation,
     process,
     project,
+    request,
     running,
     simulating,
     syncing,
@@ -62,6 +64,8 @@ app.command("retry")(inbox.retry)
 app.add_typer(inbox.app, name="inbox", help="Where people decide.")
 app.add_typer(process.app, name="process", help="Steps across systems over time.")
 app.add_typer(order.app, name="order", help="Orders at the ERP's price, stock and credit.")
+app.add_typer(organisation.app, name="organisation", help="Head office, centres and stations.")
+app.add_typer(request.app, name="request", help="What stations ask for.")
 app.add_typer(approving.app, name="approve", help="What people must approve. (Brakes are approved in the inbox.)")
 app.add_typer(approving.delegations, name="delegation", help="Who answers for whom.")
 app.add_typer(noticing.app, name="notice", help="Mail to customers and staff.")

@@ -27,7 +27,14 @@ from isthmus.model.entity import (
     Text,
     entity_type,
 )
-from isthmus.model.station import LabourSettlement, MaterialRequest, OrganisationUnit, RepairRecord, Return
+from isthmus.model.station import (
+    LabourSettlement,
+    MaterialRequest,
+    OrganisationUnit,
+    RepairRecord,
+    Return,
+    StockLevel,
+)
 
 __all__ = ["BUILT_IN", "Entity", "EntityType", "entity_type"]
 
@@ -223,6 +230,7 @@ BUILT_IN: Mapping[str, EntityType] = {
         Return,
         RepairRecord,
         LabourSettlement,
+        StockLevel,
     )
 }
 """All built-in entities by name."""

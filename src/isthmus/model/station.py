@@ -20,7 +20,7 @@ from isthmus.model.entity import (
     UnitRef,
 )
 
-__all__ = ["LabourSettlement", "MaterialRequest", "OrganisationUnit", "RepairRecord", "Return"]
+__all__ = ["LabourSettlement", "MaterialRequest", "OrganisationUnit", "RepairRecord", "Return", "StockLevel"]
 
 
 class OrganisationUnit(Entity, kw_only=True, frozen=True):
@@ -38,6 +38,16 @@ class OrganisationUnit(Entity, kw_only=True, frozen=True):
     credit_limit: Amount = UNSET
     email: Text = UNSET
     active: Flag = UNSET
+
+
+class StockLevel(Entity, kw_only=True, frozen=True):
+    """Stock of a product at a place of a station, in the product's unit: there, and on the way there."""
+
+    station: UnitRef = UNSET
+    place: Text = UNSET
+    product: ProductRef = UNSET
+    on_hand: Number = UNSET
+    in_transit: Number = UNSET
 
 
 class RequestLine(Part, kw_only=True, frozen=True):
@@ -78,7 +88,7 @@ class RequestDelivery(Part, kw_only=True, frozen=True):
 
 class MaterialRequest(Entity, kw_only=True, frozen=True):
     """What a station asks for (SAP purchase requisition). ``supply``: ``sales_order``, ``fill_up`` (of consignment
-    stock) or ``transfer``. ``reference`` is the number of the ERP's document; ``whole``: it was shipped at once."""
+    stock) or ``transfer``. ``transfers``: references of the ERP's transfers; ``whole``: it was shipped at once."""
 
     number: Text = UNSET
     station: UnitRef = UNSET
@@ -89,10 +99,11 @@ class MaterialRequest(Entity, kw_only=True, frozen=True):
     total: Amount = UNSET
     credit_limit: Amount = UNSET
     credit_used: Amount = UNSET
+    process: Text = UNSET
     state: Text = UNSET
     reason: Text = UNSET
     order: OrderRef = UNSET
-    reference: Text = UNSET
+    transfers: list[str] | None | UnsetType = UNSET
     deliveries: list[RequestDelivery] | None | UnsetType = UNSET
     whole: Flag = UNSET
     complete: Flag = UNSET
@@ -123,6 +134,7 @@ class Return(Entity, kw_only=True, frozen=True):
     reason: Text = UNSET
     credited: Flag = UNSET
     lines: list[ReturnLine] | None | UnsetType = UNSET
+    process: Text = UNSET
     state: Text = UNSET
     tracking: Text = UNSET
     sent_on: Day = UNSET
@@ -190,6 +202,7 @@ class LabourSettlement(Entity, kw_only=True, frozen=True):
     due_on: Day = UNSET
     lines: list[SettlementLine] | None | UnsetType = UNSET
     total: Amount = UNSET
+    process: Text = UNSET
     state: Text = UNSET
     reason: Text = UNSET
     reported_on: Day = UNSET

@@ -47,9 +47,15 @@ class PostgresTransaction:
         """The rows of notices, in this transaction."""
         return PostgresNotices(self._connection)
 
+    @property
     def simulations(self) -> PostgresSimulations:
         """The rows of simulated orders, in this transaction."""
         return PostgresSimulations(self._connection)
+
+    async def next_number(self, name: str) -> int:
+        """The next number of a range, from 1 on; without gaps, as others wait until this transaction has ended."""
+        rows = await self._rows("next_number", {"name": name})
+        return int(rows[0][0])
 
     async def lock(self, entities: Collection[str]) -> None:
         """Wait until no other transaction holds one of these; given back at the end of this one."""

@@ -50,6 +50,8 @@ class ProcessStage(Protocol):
     def answer(self, waiting: Process) -> Mapping[str, Any] | None:
         """What a person signals to a process that waits: ``{"value": …, "by": …}``; None: nobody does, time passes."""
 
+    # A stage of a business process also has ``hub``, which the process gets as ``run.hub``.
+
     async def effects(self) -> Any:
         """Everything the process did to its world, comparable: without times and ids that differ between runs."""
 
@@ -97,7 +99,10 @@ class _Trial:
 
     async def _turn(self) -> None:
         definitions = {self._stage.definition.name: self._stage.definition}
-        await take_turn(self._store, definitions, self._id, clock=self._clock, jitter=lambda: 0.0, around=self._around)
+        hub = getattr(self._stage, "hub", None)
+        await take_turn(
+            self._store, definitions, self._id, clock=self._clock, jitter=lambda: 0.0, around=self._around, hub=hub
+        )
 
     async def _process(self) -> Process:
         async with self._store.transaction() as tx:
