@@ -51,11 +51,7 @@ async def add_unit(
     parent = await unit(hub, below) if below else None
     wanted = ABOVE[kind]
     if (parent.fields.get("kind") if parent else None) != wanted:
-        raise NeedsPerson(
-            f"A {kind.replace('_', ' ')} is below a {wanted.replace('_', ' ')}."
-            if wanted
-            else f"Nothing is above a {kind}."
-        )
+        raise NeedsPerson(f"A {kind} is below a {wanted}." if wanted else f"Nothing is above a {kind}.", field="below")
     fields: dict[str, Any] = {
         "number": number,
         "name": name,

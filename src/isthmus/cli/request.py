@@ -27,9 +27,7 @@ __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True)
 NumberArgument = Annotated[str, typer.Argument(help="Number of the request.")]
-SupplyOption = Annotated[
-    str | None, typer.Option(help="sales_order, fill_up or transfer; the station's usual way else.")
-]
+SupplyOption = Annotated[str | None, typer.Option(help="sales_order, fill_up or transfer; else as usual.")]
 
 
 @app.command("new")

@@ -11,6 +11,7 @@ from isthmus.cli import (
     answers,
     approving,
     comparing,
+    goods_return,
     inbox,
     lab,
     noticing,
@@ -20,6 +21,7 @@ from isthmus.cli import (
     project,
     request,
     running,
+    settlement,
     simulating,
     syncing,
 )
@@ -66,6 +68,8 @@ app.add_typer(process.app, name="process", help="Steps across systems over time.
 app.add_typer(order.app, name="order", help="Orders at the ERP's price, stock and credit.")
 app.add_typer(organisation.app, name="organisation", help="Head office, centres and stations.")
 app.add_typer(request.app, name="request", help="What stations ask for.")
+app.add_typer(goods_return.app, name="return", help="What stations send back.")
+app.add_typer(settlement.app, name="settlement", help="Repairs of stations, and paying for them.")
 app.add_typer(approving.app, name="approve", help="What people must approve. (Brakes are approved in the inbox.)")
 app.add_typer(approving.delegations, name="delegation", help="Who answers for whom.")
 app.add_typer(noticing.app, name="notice", help="Mail to customers and staff.")

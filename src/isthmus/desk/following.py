@@ -9,15 +9,27 @@ from typing import Any, Final
 import msgspec
 import xxhash
 
-from isthmus.connector.logistics import SALE_SHIPMENTS, TRANSFERS, References, SalesAsked, Shipment
+from isthmus.connector.accounting import ENTRIES, Entries, EntryState
+from isthmus.connector.logistics import (
+    RETURNS,
+    SALE_SHIPMENTS,
+    TRANSFERS,
+    References,
+    Returns,
+    SalesAsked,
+    Shipment,
+)
 from isthmus.desk.ports import BusinessHub
+from isthmus.desk.processes.goods_return import MOVED as CREDIT_MOVED
+from isthmus.desk.processes.goods_return import shown_of
+from isthmus.desk.processes.labour_settlement import release
 from isthmus.desk.processes.material_request import EVERY, LOOK, MOVED, SENDING
 from isthmus.desk.supplying import deliveries_of, supplier
 from isthmus.errors import NeedsPerson
-from isthmus.model.state import Item, LinkState
+from isthmus.model.state import Cause, Item, LinkState
 from isthmus.process import signal
 
-__all__ = ["FOLLOWERS", "follow_requests"]
+__all__ = ["FOLLOWERS", "follow_requests", "follow_returns", "follow_settlements"]
 
 
 async def follow_requests(hub: BusinessHub) -> int:
@@ -65,7 +77,7 @@ def _face(delivery: dict[str, Any]) -> Any:
 
 
 async def _tell(hub: BusinessHub, item: Item, topic: str, value: str, shown: Any) -> int:
-    """Once a minute while the document is not as the ERP shows it: it gets another version when the process has looked."""
+    """Once a minute while the document is not as the ERP shows it; when the process has looked it is."""
     process = item.fields.get("process")
     if not process:
         return 0
@@ -79,5 +91,61 @@ async def _tell(hub: BusinessHub, item: Item, topic: str, value: str, shown: Any
             return 0
 
 
-FOLLOWERS: Final[Mapping[str, Callable[[BusinessHub], Awaitable[int]]]] = {"material_request": follow_requests}
+async def follow_returns(hub: BusinessHub) -> int:
+    """Tell the processes of received returns whose state in the ERP has moved; how many."""
+    items = await hub.find("Return", "state", "received", EVERY)
+    if not items:
+        return 0
+    references = tuple(str(item.fields["number"]) for item in items)
+    answer: Returns = await hub.ask(supplier(hub), RETURNS.name, References(references=references))
+    there = {one.reference: shown_of(one) for one in answer.returns}
+    told = 0
+    for item in items:
+        shown = there.get(str(item.fields["number"]))
+        names = ("erp_state", "credit_state", "credit_note")
+        if shown is not None and any(shown[name] != item.fields.get(name) for name in names):
+            told += await _tell(hub, item, CREDIT_MOVED, LOOK, shown)
+    return told
+
+
+async def follow_settlements(hub: BusinessHub) -> int:
+    """Keep the state of booked settlements equal to that of their entries in the ERP's books; how many have changed.
+    One whose entry is cancelled there is cancelled, and its repairs are to be settled again."""
+    items = [
+        item
+        for state in ("booked", "cancelled")
+        for item in await hub.find("LabourSettlement", "state", state, EVERY)
+        if item.fields.get("entry")
+    ]
+    items = sorted(items, key=lambda item: str(item.fields.get("period")))[-NEWEST:]
+    if not items:
+        return 0
+    references = tuple(str(item.fields["number"]) for item in items)
+    answer: Entries = await hub.ask(supplier(hub), ENTRIES.name, References(references=references))
+    there = {one.reference: one for one in answer.entries}
+    changed = 0
+    for item in items:
+        shown = there.get(str(item.fields["number"]))
+        state = str(shown.state) if shown is not None else "deleted"
+        if state == item.fields.get("entry_state"):
+            continue
+        changed += 1
+        async with hub.transaction() as tx:
+            fields = {"entry_state": state, "entry_cancelled_by": shown.cancelled_by if shown else None}
+            if state == EntryState.POSTED:
+                edits = hub.edits(tx, Cause("process", "labour_settlement", "follower"), "LabourSettlement")
+                await edits.change(item.id, {**fields, "state": "booked"})
+            elif item.fields.get("state") == "booked":
+                await release(hub, tx, item.id, {**fields, "state": "cancelled"}, "follower")
+    return changed
+
+
+NEWEST = 500
+"""Settlements that are followed; older ones are closed in the books long since."""
+
+FOLLOWERS: Final[Mapping[str, Callable[[BusinessHub], Awaitable[int]]]] = {
+    "material_request": follow_requests,
+    "goods_return": follow_returns,
+    "labour_settlement": follow_settlements,
+}
 """Process -> what looks for it."""

@@ -55,7 +55,7 @@ __all__ = [
 
 
 class Priced(msgspec.Struct, frozen=True, kw_only=True):
-    """What the ERP says of a request that is not ordered yet. ``limit`` and ``used`` are the customer's credit there."""
+    """What the ERP says of a request that is not ordered yet. ``limit`` and ``used``: the customer's credit there."""
 
     lines: tuple[dict[str, Any], ...]
     currency: str
