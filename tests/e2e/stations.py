@@ -74,7 +74,7 @@ class Stations:
         assert said.code == 0, said
         return said.json
 
-    def station(self, *ways: str, credit: str | None = None) -> tuple[str, str, int]:
+    def station(self, *ways: str, credit: str | None = None, below: str = "C-NORTH") -> tuple[str, str, int]:
         """A station that can be supplied in these ways: number, code of its place in the ERP, and its party there."""
         name, _ = self.office.new("Station")
         account, party = self.office.customer("Station")
@@ -89,7 +89,7 @@ class Stations:
             more += ["--consignment", f"K{number}"]
         if credit:
             more += ["--credit", credit]
-        self.call("organisation", "add", number, name, "station", "--below", "C-NORTH", *more)
+        self.call("organisation", "add", number, name, "station", "--below", below, *more)
         return number, (f"K{number}" if "fill_up" in ways else f"W{number}"), party
 
     # requests

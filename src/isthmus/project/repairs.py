@@ -116,11 +116,14 @@ def _rules_of(node: Node, fees: Mapping[str, object], faults: Faults) -> tuple[L
         if fees and level not in fees:
             faults.unknown(entries["level"].place, "level", level, fees)
             continue
+        pieces = whole_of(entries["pieces"], "'pieces'", faults) if "pieces" in entries else None
+        if "pieces" in entries and pieces is None:
+            continue
         rule = LevelRule(
             level=level,
             methods=_words_of(entries.get("method"), "'method'", faults),
             parts=_words_of(entries.get("parts"), "'parts'", faults),
-            pieces=_pieces_of(entries.get("pieces"), faults),
+            pieces=None if pieces is None else Decimal(pieces),
         )
         if any(not before.methods and not before.parts and before.pieces is None for before in found):
             faults.add(element.place, "This rule is never reached: a rule above it fits every repair.")
@@ -133,10 +136,3 @@ def _words_of(node: Node | None, what: str, faults: Faults) -> frozenset[str]:
         return frozenset()
     words = [_code_of(element, what, faults) for element in elements_of(node, what, faults)]
     return frozenset(word for word in words if word)
-
-
-def _pieces_of(node: Node | None, faults: Faults) -> Decimal | None:
-    if node is None:
-        return None
-    pieces = whole_of(node, "'pieces'", faults)
-    return None if pieces is None else Decimal(pieces)
