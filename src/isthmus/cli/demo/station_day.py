@@ -175,9 +175,8 @@ class StationDay:
         self._hub(lambda hub: note_repair(hub, "KIEL", method=method, repaired_on=day, by="sam"))
 
     def _waiting(self, reference: str) -> str:
-        return next(
-            (str(one["number"]) for one in self._warehouse.transfers(reference) if one["state"] == "waiting"), ""
-        )
+        found = [one for one in self._warehouse.transfers(reference) if one["state"] == "waiting"]
+        return str(found[0]["number"]) if found else ""
 
     def _request(self, number: str) -> dict[str, Any]:
         return dict(self._hub(lambda hub: show_request(hub, number)).request.fields)
