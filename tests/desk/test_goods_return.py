@@ -13,7 +13,7 @@ from isthmus.app.returns import announce_return, cancel_return, count_return, se
 from isthmus.desk.processes.goods_return import goods_return
 from isthmus.desk.returning import Blame, Responsible
 from isthmus.errors import NeedsPerson
-from isthmus.process import Process
+from isthmus.process import Process, signal, start
 from isthmus.process.turn import take_turn
 from isthmus.store import PostgresStore
 from isthmus.testing import run_every_step_twice
@@ -78,7 +78,6 @@ class ReturnStage:
     [
         ({"counted": "3", "refusing": True}, "received", [[Decimal(3)]]),
         ({"counted": "5", "credited": True}, "credited", [[Decimal(5)]]),
-        ({"counted": "0"}, "closed", []),
     ],
 )
 async def test_the_erp_receives_once_whatever_happens_to_a_step(
@@ -146,3 +145,20 @@ async def test_people_are_held_to_the_order_of_things(store: PostgresStore) -> N
     with pytest.raises(NeedsPerson, match="not cancelled any more"):
         await cancel_return(hub, number, by="sam")
     assert len(erp.returns) == 1
+
+
+async def test_a_return_of_which_nothing_arrived_is_never_told_to_the_erp(store: PostgresStore) -> None:
+    stage = ReturnStage(store, counted="0")
+    await stage.prepare()
+    async with stage.hub.transaction() as tx:
+        await start(tx, goods_return, stage.given, id="lost", now=stage.hub.now())
+        for topic, value in (
+            ("sent", {"sent_on": "2026-11-02"}),
+            ("counted", {"counted": {}, "by": "cleo"}),
+            ("settle", {"blames": {"1": {"responsible": "station", "evidence": "never sent"}}, "by": "cleo"}),
+        ):
+            await signal(tx, "lost", topic, value, id=topic, by="cleo", now=stage.hub.now())
+    definitions = {"goods_return": goods_return}
+    await take_turn(store, definitions, "lost", clock=stage.hub.now, jitter=lambda: 0.0, hub=stage.hub)
+    kept, line, received = await stage.effects()
+    assert (kept["state"], line["settled"], received, stage.erp.asked) == ("closed", "0", [], [])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from isthmus.connector.logistics import ShipmentState
-from isthmus.desk.processes.material_request import CLOSE, DELIVER, LOOK, material_request
+from isthmus.desk.processes.material_request import DELIVER, LOOK, material_request
 from isthmus.process import Process
 from isthmus.store import PostgresStore
 from isthmus.testing import run_every_step_twice
@@ -20,17 +20,15 @@ COUNT = itertools.count(1)
 
 
 class RequestStage:
-    """One request for 6 pieces. ``says``: the chief's answer; ``sent``: what leaves at first; ``rest``: the planner's
-    word."""
+    """One request for 6 pieces. ``says``: the chief's answer; ``sent``: what leaves at first; the planner has the rest
+    delivered."""
 
     definition = material_request
 
-    def __init__(
-        self, store: PostgresStore, *, says: str = "approved", sent: int = 6, rest: str = DELIVER, limit: int = 1000
-    ) -> None:
+    def __init__(self, store: PostgresStore, *, says: str = "approved", sent: int = 6, limit: int = 1000) -> None:
         self.erp = Erp()
         self.hub = PlayedHub(store, self.erp, rules_of("MaterialRequest"))
-        self._says, self._sent, self._rest = says, sent, rest
+        self._says, self._sent = says, sent
         self.id = f"request-{next(COUNT)}"
         self.given = {"request": self.id}
 
@@ -53,7 +51,7 @@ class RequestStage:
         if waiting.step.startswith("approval "):
             return {"value": self._says, "by": CHIEF}
         if waiting.who == "planner":
-            return {"value": self._rest, "by": "paula"}
+            return {"value": DELIVER, "by": "paula"}
         for reference, transfer in self.erp.transfers.items():
             if transfer["state"] is ShipmentState.PLANNED:
                 first = {self.pump: Decimal(self._sent)} if reference == "MR-1" else transfer["lines"]
@@ -74,7 +72,6 @@ class RequestStage:
     ("given", "end"),
     [
         ({"sent": 4}, "complete"),
-        ({"sent": 4, "rest": CLOSE}, "complete"),
         ({"says": "refused"}, "refused"),
     ],
 )
