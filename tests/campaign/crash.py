@@ -77,7 +77,8 @@ def campaign(office: Office, kills: Kills, seed: int, *, pace: float, say: Calla
                 killer.rest()
                 rest = await_rest(office, before)
                 say(f"at rest after {rest:.0f} s")
-                verdict = judge(office, book, before)
+            # Beside a running hub a comparison looks twice, a minute apart, at what differs; at rest once is enough.
+            verdict = judge(office, book, before)
             sql = "select outcome, count(*) as n from effect where seq > %s group by outcome"
             writes = Counter({row["outcome"]: int(row["n"]) for row in office.rows(sql, before.effects)})
     finally:

@@ -216,6 +216,7 @@ async def test_without_a_rule_nothing_is_approved(store: PostgresStore) -> None:
         await desk.request(type(wanted)(id="r", key="r", title="?", facts=other, requester=LI))
 
 
+@pytest.mark.flow("OA-6")
 @pytest.mark.parametrize("choice", list(Choice))
 async def test_a_process_waits_for_its_approval(store: PostgresStore, choice: Choice) -> None:
     desk = Desk(store)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from isthmus.cli.demo.day import CUSTOMER, Day
-from tests.e2e.office import Office
+from tests.e2e.office import Office, isthmus
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -21,12 +21,17 @@ def day(office: Office) -> Day:
 
 
 def seen(day: Day, step: Callable[[], None]) -> None:
-    """Play one step; everything it looks for must be there."""
+    """Play one step; everything it looks for must be there. What is not is explained by the hub, and its log says what
+    it did last."""
     before = len(day.results)
     step()
     results = day.results[before:]
     assert results
-    assert [result.what for result in results if not result.seen] == []
+    missing = [result.what for result in results if not result.seen]
+    if missing:
+        print(isthmus("explain", "customer", day.account, "-C", day.stage.folder).out)
+        print(day.stage.log.read_text(errors="replace")[-12_000:])
+    assert missing == []
 
 
 @pytest.mark.flow("ERP-1")

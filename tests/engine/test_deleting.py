@@ -164,6 +164,46 @@ async def test_a_record_deleted_while_its_create_is_unsure_ends_up_nowhere(offic
 
 
 @pytest.mark.spec(7)
+async def test_a_create_of_what_was_deleted_since_is_not_made_by_a_person_who_says_that_it_is_not_there(office):
+    o = office(names=("Customer",), resources={("erp", "parties"): {"findable": False}})
+    key = o.crm.people.create("accounts", ACME)
+    o.erp.faults.add(Trouble.BEFORE, on="write", times=1)
+    await o.sync()
+    o.crm.people.delete("accounts", key)
+    await o.settle()
+    await o.decide(await o.question(InboxKind.FAILURE), "create")
+    await o.settle()
+    assert o.table("erp", "parties") == []
+    assert await o.items() == []
+    assert await o.links("state = 'creating'") == []
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(7)
+@pytest.mark.parametrize("trouble", [Trouble.DOWN, Trouble.TOO_MANY])
+async def test_a_create_that_is_refused_while_its_item_is_deleted_is_forgotten(office, trouble):
+    o = office(names=("Customer",))
+    key = o.crm.people.create("accounts", ACME)
+    await o.start()
+    resource = o.engine.systems["erp"].resources()["parties"]
+    write = resource.write
+
+    async def slow(writes):
+        o.crm.people.delete("accounts", key)
+        await o.engine.poll("crm", "accounts")
+        return await write(writes)
+
+    resource.write = slow
+    o.erp.faults.add(trouble, on="write", times=1)
+    await o.sync()
+    del resource.write
+    await o.settle()
+    assert o.table("erp", "parties") == []
+    assert await o.items() == []
+    assert await o.links("state = 'creating'") == []
+
+
+@pytest.mark.spec(7)
 async def test_a_restored_record_takes_up_its_old_link(office):
     o = await linked(office, **policy(DeletePolicy.HOLD))
     key, _ = o.one("crm", "accounts")

@@ -62,6 +62,27 @@ async def test_the_hub_knows_when_it_looked_and_since_when_a_resource_fails(offi
     assert healed.polled_at > failing.polled_at
 
 
+@pytest.mark.spec(2)
+@pytest.mark.parametrize("restarted", [False, True], ids=["by the same process", "by another process"])
+async def test_what_an_outage_left_waiting_is_tried_as_soon_as_the_system_answers(office, restarted):
+    o = await linked(office)
+    o.erp.faults.add(Trouble.BEFORE, on="write", times=9)
+    o.crm.people.edit("accounts", o.one("crm", "accounts")[0], {"name": "Acme SE"})
+    await o.settle(9)
+    waiting = await o.link("system = 'erp'")
+    assert (waiting.due_at - o.clock.now).total_seconds() > 200  # its own pause has grown
+    o.erp.faults.add(Trouble.DOWN)
+    await o.sync()
+    assert (await feed(o, "erp", "parties")).problem.code == "unavailable"
+    o.erp.faults.heal()
+    if restarted:
+        await o.restart()
+    o.clock.advance(11)  # a system that is down is left alone for ten seconds at most
+    await o.sync()
+    assert o.one("erp", "parties")[1]["name"] == "Acme SE"
+    assert (await o.link("system = 'erp'")).due_at is None
+
+
 @pytest.mark.spec(9)
 async def test_what_failed_once_is_due_for_a_look_whatever_its_interval(office):
     """A hint that could not be followed must not wait for the next interval, nor a system that is back look broken."""

@@ -69,6 +69,11 @@ def test_what_a_seed_has_found_once_stays_mended(seed):
     assert simulate(seed, STEPS).violations == [], FOUND_FAULTS[seed]
 
 
+def test_an_order_whose_product_was_set_apart_waits_and_its_other_entries_stand():
+    # Seed 272 of its day: the judge asked for lines that refer to a record which a person had told the hub to ignore.
+    assert simulate(272, 300).violations == []
+
+
 @pytest.mark.parametrize("name", list(BUGS))
 def test_a_planted_bug_is_found(name, monkeypatch):
     BUGS[name](monkeypatch.setattr)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 import pytest
 
-from isthmus.model.state import InboxKind, Intent, LinkState, Problem
+from isthmus.model.state import InboxKind, Intent, Link, LinkState, Problem
 from isthmus.store import PostgresStore, Reads
 from isthmus.sync.ports import LANES, Approval, Batch, DueCount, Evidence, Store
 from tests.store.conftest import Sessions
@@ -374,6 +375,29 @@ async def test_waking_follows_the_form_of_what_was_waited_for(sessions: Sessions
     assert (child.waits_for, child.due_at) == ("read", NOW)
     assert (write.waits_for, write.due_at) == (None, NOW)
     assert (other.waits_for, other.due_at) == ("erp/party/1", None)
+
+
+async def test_what_an_outage_left_is_due_at_once_and_nothing_else(sessions: Sessions) -> None:
+    store, soon, later = await sessions(clock=lambda: NOW), NOW + timedelta(seconds=1), NOW + timedelta(minutes=5)
+
+    def failed(id: str, code: str, **changes: Any) -> Link:
+        return a_link(id, **{"due_at": later, "attempts": 9, "problem": Problem(code, "", "", None, NOW)} | changes)
+
+    links = [
+        failed("down", "unavailable"),
+        failed("unsure", "unknown-outcome", key=None, state=LinkState.CREATING),
+        failed("asked to wait", "rate-limited"),
+        failed("waits", "unavailable", waits_for="read"),
+        failed("due", "unavailable", due_at=NOW),
+        failed("parked", "unavailable", due_at=None),
+        failed("other", "unavailable", system="erp"),
+    ]
+    await save(store, links=links)
+    async with store.transaction() as transaction:
+        assert await transaction.retry_now("crm", ("unavailable", "unknown-outcome"), soon) == 2
+        found = {link.id: link for link in await transaction.links([link.id for link in links])}
+    assert {id for id, link in found.items() if (link.due_at, link.attempts) == (soon, 0)} == {"down", "unsure"}
+    assert {id for id, link in found.items() if link.attempts == 9} == found.keys() - {"down", "unsure"}
 
 
 async def test_lost_wake_ups_are_made_good(sessions: Sessions) -> None:

@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Body
+from litestar.params import Body, FromPath
 
 from isthmus.app.approvals import decide_approval, view_of
 from isthmus.app.bootstrap import clock
@@ -53,7 +53,7 @@ def approval_routes(store: PostgresStore) -> list[HTTPRouteHandler]:
         return read_link(token, await link_secret(store), clock())
 
     @get("/approve/{token:str}", exclude_from_auth=True)
-    async def show(token: str, request: Request[Any, Any, Any]) -> Response[str]:
+    async def show(token: FromPath[str], request: Request[Any, Any, Any]) -> Response[str]:
         language = _language(request)
         link = await opened(token)
         if link is None:
@@ -68,7 +68,7 @@ def approval_routes(store: PostgresStore) -> list[HTTPRouteHandler]:
 
     @post("/approve/{token:str}", exclude_from_auth=True, status_code=200, request_max_body_size=LARGEST_FORM)
     async def answer(
-        token: str,
+        token: FromPath[str],
         request: Request[Any, Any, Any],
         data: Annotated[Answer, Body(media_type=RequestEncodingType.URL_ENCODED)],
     ) -> Response[str]:

@@ -24,7 +24,9 @@ __all__ = [
 
 MILESTONES = (
     "order_kept",
+    "order_changed",
     "order_confirmed",
+    "order_cancelled",
     "dispatched",
     "delivered",
     "invoice_issued",

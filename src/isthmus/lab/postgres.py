@@ -78,7 +78,8 @@ class Postgres:
             os.chown(folder, *self._account)
         settings = [part for setting in (*_CLOSED, *_SMALL, *(_FAST if fast else ())) for part in ("-c", setting)]
         command = [self.programs / "postgres", "-D", self.data, "-k", folder, *settings]
-        # A server that was killed leaves children for a moment, and its successor refuses to start beside them
+        # A server that was killed leaves children for a moment, or has not been buried by its parent yet; its successor
+        # refuses to start beside either.
         for _ in range(20):
             process = start(
                 command, log=self.log, cwd=folder, environment=clean_environment(LC_ALL="C"), account=self._account
@@ -86,7 +87,7 @@ class Postgres:
             wait_until(lambda process=process: self._is_ready() or not process.is_alive(), 30)  # type: ignore[misc]
             if process.is_alive() and self._is_ready():
                 return process
-            if "still in use" not in log_tail(self.log, 5):
+            if not any(sign in log_tail(self.log, 5) for sign in ("still in use", "already exists")):
                 break
             wait_until(lambda: False, 0.25)
         raise LabError(f"PostgreSQL did not start. {log_tail(self.log)}")

@@ -188,7 +188,7 @@ class LabSystem(ABC):
         return SystemStatus(
             self.name,
             state,
-            f"http://127.0.0.1:{port}" if port else None,
+            self.url if port else None,
             manifest.get("version"),
             manifest.get("size"),
             self.log,

@@ -100,9 +100,10 @@ def compose(
     mail["Subject"] = text.subject
     mail["Date"] = format_datetime(notice.queued_at)
     mail["Auto-Submitted"] = "auto-generated"
-    mail["Content-Language"] = spoken
     mail.set_content(_as_text(text, buttons, hub))
     mail.add_alternative(_as_html(text, buttons, hub), subtype="html")
+    # Now: with the first content such a header would have become that part's own.
+    mail["Content-Language"] = spoken
     return mail
 
 

@@ -48,7 +48,12 @@ def mark_read(mailbox: Mailbox, uids: Sequence[str]) -> None:
 def _opened(mailbox: Mailbox) -> Iterator[BaseMailBox]:
     try:
         box = _KINDS[mailbox.tls](mailbox.host, mailbox.port, timeout=SECONDS)
-        with box.login(mailbox.user, mailbox.password, mailbox.folder):
+        try:
+            box.login(mailbox.user, mailbox.password, mailbox.folder)
+        except (ImapToolsError, imaplib.IMAP4.error, OSError):
+            box.client.shutdown()
+            raise
+        with box:
             yield box
     except (ImapToolsError, imaplib.IMAP4.error, OSError) as error:
         said = " ".join(str(error).split())[:200]

@@ -6,7 +6,7 @@ from isthmus.store.archive import Archived, archive_history
 from isthmus.store.embedded import EmbeddedServer
 from isthmus.store.notices import NoticeOutbox
 from isthmus.store.postgres import Notice, PostgresStore
-from isthmus.store.reads import Reads
+from isthmus.store.reads import Reads, WriteCount
 from isthmus.store.scratch import ScratchStore
 from isthmus.store.workers import Worker
 
@@ -20,5 +20,6 @@ __all__ = [
     "Reads",
     "ScratchStore",
     "Worker",
+    "WriteCount",
     "archive_history",
 ]

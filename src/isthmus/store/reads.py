@@ -12,13 +12,33 @@ from typing import Any, Protocol
 import msgspec
 
 from isthmus.model.fields import Canonical
-from isthmus.model.state import Effect, FarField, FeedState, InboxEntry, InboxKind, Item, JournalEntry, Link
+from isthmus.model.state import (
+    Effect,
+    FarField,
+    FeedState,
+    FlowVersion,
+    InboxEntry,
+    InboxKind,
+    Item,
+    JournalEntry,
+    Link,
+)
 from isthmus.process.state import Entry, Process, ProcessState, Signal
 from isthmus.reconcile import Drift
 from isthmus.store.codec import from_row, payload
 from isthmus.store.workers import Worker, seen_worker
 
-__all__ = ["Difference", "FlowStatus", "Freshness", "InboxCount", "ItemWithLinks", "Reads", "Rows", "Status"]
+__all__ = [
+    "Difference",
+    "FlowStatus",
+    "Freshness",
+    "InboxCount",
+    "ItemWithLinks",
+    "Reads",
+    "Rows",
+    "Status",
+    "WriteCount",
+]
 
 
 class Rows(Protocol):
@@ -94,6 +114,15 @@ class Freshness(msgspec.Struct, frozen=True):
     last: datetime
     median: float
     p95: float
+
+
+class WriteCount(msgspec.Struct, frozen=True):
+    """Writes of one kind to one system that came out alike."""
+
+    system: str
+    kind: str
+    outcome: str
+    writes: int
 
 
 class Reads:
@@ -226,6 +255,18 @@ class Reads:
     async def far_fields(self) -> list[FarField]:
         """Every field that was ever seen in a resource which flows use."""
         return await self._all(FarField, "far_fields")
+
+    async def flow_versions(self, flow: str | None = None) -> list[FlowVersion]:
+        """All known versions of a flow, or of all flows, in order."""
+        return await self._all(FlowVersion, "flow_versions", flow=flow)
+
+    async def writes_of_flow(self, flow: str, since: datetime, until: datetime | None, limit: int) -> list[Effect]:
+        """What was written for a flow from then on, the newest first."""
+        return await self._all(Effect, "writes_of_flow", flow=flow, since=since, until=until, limit=limit)
+
+    async def count_writes_of_flow(self, flow: str, since: datetime, until: datetime | None) -> list[WriteCount]:
+        """How much was written for a flow from then on."""
+        return await self._all(WriteCount, "count_writes_of_flow", flow=flow, since=since, until=until)
 
     async def drifts(
         self, flows: Collection[str], limit: int = 1000, after: str = "", ids: Collection[str] | None = None

@@ -227,6 +227,12 @@ class PostgresTransaction:
         """What changed in these items since then, in order. Not locked."""
         return await self._structs(JournalEntry, "journal_since", {"items": list(items), "since": since})
 
+    async def retry_now(self, system: str, codes: Collection[str], now: datetime) -> int:
+        """What waits to be tried again after such a failure is due now; how many."""
+        rows = await self._rows("retry_now", {"system": system, "codes": list(codes), "now": now})
+        await self.tell({f"{flow}/{system}" for (flow,) in rows})
+        return len(rows)
+
     async def save(self, batch: Batch) -> None:
         """Write all of it. Of several rows with one identity the last one counts. An inbox entry with ``decided_at``
         in ``open_inbox`` is stored as decided; entries are closed before others are opened. Sleepers are woken last,

@@ -26,7 +26,7 @@ from isthmus.sync.outcome import Outcome, record_outcomes
 from isthmus.sync.plan import Step, StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Batch, Store
 from isthmus.sync.unsure import resolve_unsure
-from isthmus.sync.working import doubt_about
+from isthmus.sync.working import Working, doubt_about, is_unsure
 from isthmus.sync.world import World
 
 __all__ = ["Applier", "claim_of"]
@@ -194,13 +194,14 @@ class Applier:
             async with self._store.transaction() as tx:
                 await tx.lock([self._flow.entity.name])
                 links = await tx.links([step.link.id for step in creates])
-                batch = Batch()
-                batch.links += [
-                    replace(link, intent=replace(link.intent, sent_at=None))
-                    for link in links
-                    if link.intent is not None
-                ]
-                await tx.save(batch)
+                siblings = await tx.links_by_item({link.item for link in links if link.item is not None})
+                items = await tx.items({link.item for link in links if link.item is not None})
+                everything = {link.id: link for link in [*siblings, *links]}
+                work = Working(self._world, items, everything.values(), now=self._clock(), new_id=self._new_id)
+                for link in links:
+                    if (plain := work.unsend(link)) is not None:
+                        work.put_link(plain)
+                await tx.save(work.finish())
 
     async def _record(self, outcomes: Sequence[Outcome], began: datetime) -> None:
         await record_outcomes(
@@ -226,8 +227,3 @@ class Applier:
 def _write(step: Step) -> Write:
     assert step.write is not None
     return step.write
-
-
-def is_unsure(link: Link) -> bool:
-    """Whether a create was sent whose outcome is not known."""
-    return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from isthmus.errors import NeedsPerson, Unmappable
 from isthmus.model.fields import canonical
 from isthmus.model.flow import DeletePolicy
-from isthmus.model.state import Cause, InboxEntry, InboxKind, Intent, Link, LinkState
+from isthmus.model.state import Cause, InboxEntry, InboxKind, Link, LinkState
 from isthmus.sync.absorb import apply_delete_policy
 from isthmus.sync.join import attach
 from isthmus.sync.ports import Batch, Store, Transaction
@@ -189,7 +189,9 @@ def _resolve_failure(work: Working, link: Link, choice: str, fields: Mapping[str
             replace(link, key=key, state=LinkState.LINKED, intent=None, problem=None, waits_for="read", due_at=work.now)
         )
         return
-    work.put_link(retried(link, work.now, again=choice == "create"))
+    plain = work.unsend(link) if choice == "create" else link
+    if plain is not None:
+        work.put_link(retried(plain, work.now))
 
 
 def _resolve_merge(work: Working, link: Link, choice: str) -> None:
@@ -205,18 +207,13 @@ def _resolve_merge(work: Working, link: Link, choice: str) -> None:
         attach(work, replace(link, item=None, state=LinkState.NEW), item.id)
 
 
-def retried(link: Link, now: datetime, *, again: bool = False) -> Link:
-    """The link, due at once. An unreadable record is read again; an unsure create is looked up again unless a person
-    says that it is not there (``again``)."""
-    intent = link.intent
-    if again and intent is not None:
-        intent = Intent(token=intent.token)
+def retried(link: Link, now: datetime) -> Link:
+    """The link, due at once. An unreadable record is read again, an unsure create looked up again."""
     reading = link.problem is not None and link.problem.code == "unmappable" and link.state is not LinkState.CREATING
     return replace(
         link,
         due_at=now,
         attempts=0,
-        intent=intent,
         problem=None,
         not_held={},
         digest=None if reading else link.digest,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from isthmus.errors import IsthmusError, Retryable, Unauthorized
 from isthmus.sync.outcome import pause
 
-__all__ = ["Health"]
+__all__ = ["LONGEST", "Health"]
 
 LONGEST = timedelta(seconds=10)
 """A system that is down is tried again at least this often: when it is back, people wait for it."""

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from isthmus import events
 from isthmus.connector import Change, Deletes, Feed, Gone, Page, Record, Resource
+from isthmus.errors import Unavailable, UnknownOutcome
 from isthmus.mapping import Got, Refs
 from isthmus.model.state import FeedState, Link, LinkState
 from isthmus.sync.absorb import Seen, absorb, absorb_gone, is_stale
@@ -31,6 +32,8 @@ KEPT = 200_000
 """Records that a dry run remembers; beyond them it reads again."""
 RESCAN = timedelta(hours=1)
 """How long deletes may stay unseen in a resource whose feed does not tell them."""
+OUTAGE = (Unavailable.code, UnknownOutcome.code)
+"""Codes of failures that a system which is down leaves behind."""
 READABLE = frozenset({LinkState.NEW, LinkState.DOUBTFUL, LinkState.LINKED, LinkState.GONE})
 
 
@@ -64,6 +67,16 @@ class Observer:
             return await self._read_feed(name, resource, state)
         return await self._scan(name, resource, state, signature, report)
 
+    async def _answered(self, state: FeedState) -> None:
+        """What failed because the system did not answer is tried at once when it does, however long its own pause has
+        become. That it failed is in the store, so it does not matter which worker saw that; and it is forgotten only
+        with the page that is taken in next."""
+        if state.failing_since is None:
+            return
+        async with self._store.transaction() as tx:
+            await tx.lock({flow.entity.name for flow in self._world.flows.values() if self._system in flow.sides})
+            await tx.retry_now(self._system, OUTAGE, self._clock())
+
     def _scan_due(self, resource: Resource, state: FeedState) -> bool:
         """A feed that does not tell of deletes is not enough: now and then everything is read."""
         if resource.traits.deletes is not Deletes.SILENT or state.scanned_at is None:
@@ -81,6 +94,7 @@ class Observer:
         while True:
             began = self._clock()
             page = await feed.changes(state.cursor)
+            await self._answered(state)
             state = replace(
                 state,
                 cursor=page.cursor,
@@ -119,6 +133,7 @@ class Observer:
         while True:
             began = self._clock()
             page: Page = await resource.scan(state.scan_cursor)
+            await self._answered(state)
             count += len(page.items)
             changed = began if page.items else state.changed_at
             state = replace(

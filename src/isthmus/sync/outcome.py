@@ -153,17 +153,10 @@ def _other(work: Working, link: Link, outcome: Outcome, jitter: float) -> None:
         work.put_link(replace(link, due_at=work.now + delay, attempts=link.attempts + 1, problem=problem, digest=None))
     elif isinstance(answer, Retryable):
         events.emit(events.WRITE_RETRY, system=link.system, link=link.id, code=answer.code)
-        delay = pause(link.attempts, jitter, answer.wait)
-        intent = None if link.intent is None else replace(link.intent, sent_at=None)
-        work.put_link(
-            replace(
-                link,
-                due_at=work.now + delay,
-                attempts=link.attempts + 1,
-                intent=intent,
-                problem=problem_of(answer, work.now),
-            )
-        )
+        due_at = work.now + pause(link.attempts, jitter, answer.wait)
+        problem = problem_of(answer, work.now)
+        if (plain := work.unsend(link)) is not None:
+            work.put_link(replace(plain, due_at=due_at, attempts=link.attempts + 1, problem=problem))
     elif isinstance(answer, IsthmusError):
         park(work, link, answer, step)
 
@@ -216,9 +209,10 @@ def hold_back(work: Working, link: Link, step: Step) -> None:
 
 def park(work: Working, link: Link, error: IsthmusError, step: Step) -> None:
     """Set one record aside with its reason; everything else goes on (SPEC 10)."""
-    intent = None if link.intent is None else replace(link.intent, sent_at=None)
-    problem = problem_of(error, work.now)
-    work.put_link(replace(link, due_at=None, intent=intent, problem=problem))
+    plain = work.unsend(link)
+    if plain is None:
+        return
+    work.put_link(replace(plain, due_at=None, problem=problem_of(error, work.now)))
     item = work.items.get(link.item or "")
     name = _name(item, link)
     field = getattr(error, "field", None)

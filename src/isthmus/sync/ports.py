@@ -203,6 +203,10 @@ class Transaction(Protocol):
     async def journal_since(self, items: Collection[str], since: datetime) -> list[JournalEntry]:
         """What changed in these items since then, in order. Not locked."""
 
+    async def retry_now(self, system: str, codes: Collection[str], now: datetime) -> int:
+        """Links of this system whose next try is still to come after a failure with one of these codes are due now, as
+        if they had never failed; how many."""
+
     async def save(self, batch: Batch) -> None:
         """Write all of it, set-based."""
 

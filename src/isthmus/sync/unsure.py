@@ -21,7 +21,7 @@ from isthmus.sync.absorb import absorb_written
 from isthmus.sync.plan import StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Store
 from isthmus.sync.seeing import load_refs, see
-from isthmus.sync.working import ACTIVE, Working, problem_of
+from isthmus.sync.working import Working, problem_of
 from isthmus.sync.world import World
 
 __all__ = ["resolve_unsure"]
@@ -113,15 +113,8 @@ async def _settle(
             late = (current.intent.sent_at or asked) + LATE
             if asked < late:
                 work.put_link(replace(current, due_at=late))
-            elif current.doom is not None:
-                # It was to be removed again, and never came to be.
-                work.drop_link(current)
-                if current.item is not None and not any(x.state in ACTIVE for x in work.links_of(current.item)):
-                    work.items[current.item] = replace(work.items[current.item], deleted_at=work.now)
-            else:
-                work.put_link(
-                    replace(current, intent=replace(current.intent, sent_at=None), due_at=work.now, problem=None)
-                )
+            elif (plain := work.unsend(current)) is not None:
+                work.put_link(replace(plain, due_at=work.now, problem=None))
         else:
             _ask(work, current, certain)
         await tx.save(work.finish())

@@ -33,7 +33,7 @@ from isthmus.sync.evidence import evidence_of
 from isthmus.sync.ports import Batch
 from isthmus.sync.world import World
 
-__all__ = ["Working", "doubt_about", "pending"]
+__all__ = ["Working", "doubt_about", "is_unsure", "pending"]
 
 ACTIVE = frozenset({LinkState.LINKED, LinkState.CREATING})
 PASSING = frozenset(error.code for error in (Retryable, Unavailable, StoreUnavailable, RateLimited, UnknownOutcome))
@@ -99,6 +99,16 @@ class Working:
             self.batch.wake.append(doubt_about(link))
         for kind in InboxKind:
             self.close(kind, link.id)
+
+    def unsend(self, link: Link) -> Link | None:
+        """The link of a create that surely did not happen, with a plain intent; None when its record was to be removed
+        again: then there is nothing to make and nothing to remove, and the link is forgotten."""
+        if link.doom is None or link.state is not LinkState.CREATING:
+            return link if link.intent is None else replace(link, intent=replace(link.intent, sent_at=None))
+        self.drop_link(link)
+        if link.item is not None and not any(other.state in ACTIVE for other in self.links_of(link.item)):
+            self.items[link.item] = replace(self.items[link.item], deleted_at=self.now)
+        return None
 
     def new_item(self, entity: str, id: str | None = None) -> Item:
         """An empty item."""
@@ -310,8 +320,7 @@ class Working:
     def _reckon_creating(self, link: Link) -> None:
         """A parked create is tried again as soon as the item it is made from changed."""
         parked = is_parked(link) and link.waits_for is None
-        unsure = link.intent is not None and link.intent.sent_at is not None
-        if parked and not unsure and link.item in self._changes:
+        if parked and not is_unsure(link) and link.item in self._changes:
             self.put_link(replace(link, due_at=self.now, attempts=0))
 
     def _conflict_moved(self, link: Link) -> bool:
@@ -331,6 +340,11 @@ def is_parked(link: Link) -> bool:
     """Whether the link was set aside for a person. A failure that passes is none, also when what it was due for has
     given way to something else, such as reading the record again."""
     return link.problem is not None and link.due_at is None and link.problem.code not in PASSING
+
+
+def is_unsure(link: Link) -> bool:
+    """Whether a create was sent whose outcome is not known."""
+    return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None
 
 
 def doubt_about(link: Link) -> str:

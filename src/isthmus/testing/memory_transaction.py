@@ -344,6 +344,14 @@ class MemoryTransaction(BrakeAccounts):
             self._places.add(f"{link.flow}/{link.system}")
         return len(woken)
 
+    async def retry_now(self, system: str, codes: Collection[str], now: datetime) -> int:
+        """What waits to be tried again after such a failure is due now; how many."""
+        failed = await self._owned(lambda x: x.system == system and x.problem is not None and x.problem.code in codes)
+        later = [x for x in failed if x.due_at is not None and x.due_at > now and x.waits_for is None]
+        self._links |= {link.id: replace(link, due_at=now, attempts=0) for link in later}
+        self._places |= {f"{link.flow}/{system}" for link in later}
+        return len(later)
+
     async def wake_ready(self) -> int:
         """Wake links whose parent is there though no wake-up reached them; how many."""
         linked = [link for link in self._all_links() if link.state is LinkState.LINKED and link.key is not None]

@@ -234,6 +234,22 @@ create table far_field (
 comment on table far_field is 'Fields of resources that flows use, as their systems last had them.';
 comment on column far_field.changed_at is 'When it appeared or changed its type; null for what was there from the beginning.';
 
+create table flow_version (
+    flow text not null,
+    number integer not null,
+    file text,
+    content text,
+    pack text,
+    ran_at timestamptz,
+    noted_at timestamptz not null,
+    by text not null,
+    primary key (flow, number)
+);
+comment on table flow_version is 'Every version of a flow that was in force, or was set aside when somebody went back.';
+comment on column flow_version.content is 'Text of the project''s own file; null for a pack''s flow as it comes.';
+comment on column flow_version.pack is 'Text of the pack''s flow; null with no content: the flow was taken out.';
+comment on column flow_version.ran_at is 'When a hub first ran it; null for what was set aside without having run.';
+
 create table meta (
     name text primary key,
     value jsonb not null

@@ -15,7 +15,7 @@ from isthmus.sync.ports import LaneDue
 __all__ = ["Gate", "GatedStore", "Killed", "gated"]
 
 CALLS = ("fetch", "scan", "changes", "write", "find_created")
-SAVES = ("save", "scan_seen", "use_approval", "end_approval", "note_traffic", "approve", "take_sightings")
+SAVES = ("save", "scan_seen", "use_approval", "end_approval", "note_traffic", "approve", "take_sightings", "retry_now")
 
 
 class Killed(BaseException):

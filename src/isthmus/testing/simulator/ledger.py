@@ -8,7 +8,7 @@ At the end a field must show a value that nothing superseded, and a rival may on
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -127,9 +127,11 @@ class Ledger:
             numbers = [e.number for e in book.entries.values() if e.blank]
         book.superseded |= {number for number in numbers if number is not None}
 
-    def faults(self, tag: str, name: str, rule: FieldRule, shown: Any, kept: Sequence[Any]) -> Iterable[str]:
+    def faults(
+        self, tag: str, name: str, rule: FieldRule, shown: Any, kept: Sequence[Any], unread: Collection[str] = ()
+    ) -> Iterable[str]:
         """What is wrong with the value that a field shows in the end; ``kept``: what systems show of it that could not
-        hold what they were given."""
+        hold what they were given; ``unread``: systems whose record cannot be read as a whole yet."""
         book = self._fields.get((tag, name))
         if book is None:
             return
@@ -139,8 +141,9 @@ class Ledger:
             | book.withdrawn
             | {n for n in map(number_of, kept) if n != number_of(shown)}
         )
-        heads = [e for e in book.entries.values() if e.number not in known]
         number = number_of(shown)
+        heads = [e for e in book.entries.values() if e.number not in known]
+        heads = [e for e in heads if e.system not in unread or e.number == number]
         if number is not None:
             # At first contact the empty side is filled, also where it was emptied before.
             heads = [e for e in heads if not e.blank]

@@ -112,6 +112,15 @@ where id in (select id from link where waits_for = any(%(wake)s) order by id for
     and waits_for = any(%(wake)s)
 returning flow, system;
 
+-- name: retry_now
+update link set due_at = %(now)s, attempts = 0
+where id in (
+        select id from link
+        where system = %(system)s and due_at > %(now)s and waits_for is null and problem ->> 'code' = any(%(codes)s)
+        order by id for no key update)
+    and due_at > %(now)s
+returning flow;
+
 -- name: wake_ready
 -- What a wake-up missed because parent and child were saved at the same moment by two writers, and creates held back for
 -- a reading that is not in doubt any more.

@@ -37,6 +37,9 @@ order by activity.backend_start, activity.pid;
 -- name: tell_stop
 select pg_notify('isthmus', 'stop');
 
+-- name: tell_fields
+select pg_notify('isthmus', 'fields');
+
 -- name: unlock_all
 select pg_advisory_unlock_all();
 
@@ -87,6 +90,7 @@ create temp table approval (like isthmus.approval including all);
 create temp table traffic (like isthmus.traffic including all);
 create temp table hint (like isthmus.hint including all);
 create temp table sighting (like isthmus.sighting including all);
+create temp table flow_version (like isthmus.flow_version including all);
 create temp table meta (like isthmus.meta including all);
 create temp table simulation (like isthmus.simulation including all);
 create temp table number_range (like isthmus.number_range including all);
