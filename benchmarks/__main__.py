@@ -18,6 +18,7 @@ from benchmarks.first_link import first_link
 from benchmarks.growth import growth
 from benchmarks.hint_latency import hint_latency
 from benchmarks.idle_cost import idle_cost
+from benchmarks.order_simulation import order_simulation
 from benchmarks.place import linked_stage
 from benchmarks.retention import retention
 from benchmarks.throughput import throughput
@@ -34,7 +35,9 @@ ALONE = {
     "retention": retention,
 }
 """Those that need no far systems of the lab."""
-NAMES = ("first_link", "hint_latency", "idle_cost", "throughput", "bulk", "growth", "workers", "compare", "retention")
+LINKED = {"hint_latency": hint_latency, "idle_cost": idle_cost, "order_simulation": order_simulation}
+"""Those that need linked systems."""
+NAMES = ("first_link", *LINKED, *ALONE)
 
 
 def main() -> int:
@@ -68,7 +71,7 @@ def main() -> int:
                 figures += ALONE[name](chosen.size, say)
             else:
                 linked = linked or stack.enter_context(linked_stage(chosen.size, say))
-                figures += {"hint_latency": hint_latency, "idle_cost": idle_cost}[name](linked, chosen.size, say)
+                figures += LINKED[name](linked, chosen.size, say)
             save(figures, chosen.json)
     show(figures, Console(width=max(console.width, 110)))
     return 0 if all(figure.holds is not False for figure in figures) else 1

@@ -76,7 +76,7 @@ def test_what_was_simulated_is_what_is_ordered_shipped_billed_and_paid(office: O
     assert answer["number"] == sale["number"]
     assert money(answer["total"]) == sale["total_amount"] == money(found["truth"]["total"])
     assert money(answer["discount"]) == money(found["truth"]["discount"]) == 240
-    assert sale["state"] == "processing"
+    see(lambda: office.sales(party)[0]["state"] == "processing")
     # Twice by accident: the same answer, and nothing new.
     assert placed(office, found).json["number"] == sale["number"]
     assert len(office.sales(party)) == 1
@@ -170,7 +170,7 @@ def test_what_people_of_the_erp_do_to_the_order_is_shown(office: Office, sku: st
     name, party = buyer(office, "Behind")
     found = simulated(office, name, **{sku: 4})
     answer = placed(office, found).json
-    (sale,) = office.sales(party)
+    sale = see(lambda: next((one for one in office.sales(party) if one["shipments"]), None))
     (shipment,) = office.erin.shipments(int(sale["id"]))
     # Erin ships three of four, and gives up the rest.
     office.erin.ship(int(sale["id"]), {sku.replace("_", "-"): 3})
@@ -200,62 +200,67 @@ def test_a_client_that_is_killed_while_it_orders_and_orders_again_has_ordered_on
     assert len(office.sales(party)) == 3
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.flow("WEB-2")
 def test_a_hub_that_is_killed_right_after_the_order_makes_it_once(office: Office, sku: str) -> None:
     name, party = buyer(office, "Hubless")
-    for _ in range(2):
-        found = simulated(office, name, **{sku: 1})
-        said = placed(office, found, "--wait", "0")
-        pid = office.stage.hub_pid()
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-        assert said.json["order"] == f"order-{found['id']}"
+    found = simulated(office, name, **{sku: 1})
+    said = placed(office, found, "--wait", "0")
+    pid = office.stage.hub_pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    if office.stage._hub is not None:
+        office.stage._hub.wait()
+    assert said.json["order"] == f"order-{found['id']}"
+    office.stage.start_hub()
+    see(lambda: shown(office, found["id"])["order"]["fields"].get("state") == "processing", 120)
+    assert len(office.sales(party)) == 1
+    # Its process has lived through it too.
+    see(lambda: office.isthmus("process", "show", f"order-{found['id']}", "--json").json["process"]["state"] == "done")
+
+
+@pytest.fixture
+def weather(office: Office) -> Iterator[Weather]:
+    """The hub runs behind a proxy that can refuse connections."""
+    with bad_weather(office) as weather:
         office.stage.start_hub()
-        see(lambda: shown(office, found["id"])["order"]["fields"].get("state") == "processing", 90)  # noqa: B023
-    assert len(office.sales(party)) == 2
-    assert office.isthmus("process", "show", f"order-{found['id']}", "--json").code == 0
+        yield weather
 
 
-class TestWhileTheErpIsDown:
-    """The hub runs behind a proxy that refuses connections."""
+@pytest.mark.timeout(300)
+@pytest.mark.flow("WEB-2")
+def test_the_order_is_kept_and_confirmed_when_the_erp_is_back(office: Office, weather: Weather) -> None:
+    code = office.product("DOWN", "100", 50)
+    name, party = buyer(office, "Down")
+    found = simulated(office, name, **{code.replace("-", "_"): 2})
+    weather.down("erp")
+    said = placed(office, found, "--wait", "1")
+    assert (said.code, said.json["state"]) == (4, "kept")
+    assert placed(office, found, "--wait", "1").json["order"] == said.json["order"]
+    weather.heal()
+    see(lambda: placed(office, found, "--wait", "0").json["state"] == "ordered", 120)
+    (sale,) = office.sales(party)
+    assert money(said.json["simulation"]["truth"]["total"]) == sale["total_amount"]
 
-    @pytest.fixture(scope="class")
-    def weather(self, office: Office) -> Iterator[Weather]:
-        with bad_weather(office) as weather:
-            office.stage.start_hub()
-            yield weather
 
-    @pytest.mark.flow("WEB-2")
-    def test_the_order_is_kept_and_confirmed_when_the_erp_is_back(self, office: Office, weather: Weather) -> None:
-        code = office.product("DOWN", "100", 50)
-        name, party = buyer(office, "Down")
-        found = simulated(office, name, **{code.replace("-", "_"): 2})
-        weather.down("erp")
-        said = placed(office, found, "--wait", "1")
-        assert (said.code, said.json["state"]) == (4, "kept")
-        assert placed(office, found, "--wait", "1").json["order"] == said.json["order"]
-        weather.heal()
-        see(lambda: placed(office, found, "--wait", "0").json["state"] == "ordered", 120)
-        (sale,) = office.sales(party)
-        assert money(said.json["simulation"]["truth"]["total"]) == sale["total_amount"]
-
-    @pytest.mark.flow("WEB-2")
-    def test_terms_that_moved_meanwhile_are_accepted_by_somebody_first(self, office: Office, weather: Weather) -> None:
-        code = office.product("MEAN", "100", 50)
-        name, party = buyer(office, "Meanwhile")
-        yes, no = (simulated(office, name, **{code.replace("-", "_"): quantity}) for quantity in (2, 3))
-        weather.down("erp")
-        for found in (yes, no):
-            assert placed(office, found, "--wait", "0").json["state"] == "kept"
-        office.erin.change_list_price(code, "120")
-        weather.heal()
-        for found, word in ((yes, "yes"), (no, "no")):
-            asked = see(lambda: placed(office, found, "--wait", "0").json["reason"], 120)  # noqa: B023
-            assert "100" in asked
-            assert "120" in asked
-            assert office.isthmus("order", "answer", f"order-{found['id']}", word, "--by", "wanda").code == 0
-        see(lambda: placed(office, yes, "--wait", "0").json["state"] == "ordered", 90)
-        see(lambda: placed(office, no, "--wait", "0").json["state"] == "cancelled", 90)
-        (sale,) = office.sales(party)
-        assert sale["untaxed_amount"] == 240
-        assert "price" in {one["what"] for one in shown(office, sale["number"])["deviations"]}
+@pytest.mark.timeout(300)
+@pytest.mark.flow("WEB-2")
+def test_terms_that_moved_meanwhile_are_accepted_by_somebody_first(office: Office, weather: Weather) -> None:
+    code = office.product("MEAN", "100", 50)
+    name, party = buyer(office, "Meanwhile")
+    yes, no = (simulated(office, name, **{code.replace("-", "_"): quantity}) for quantity in (2, 3))
+    weather.down("erp")
+    for found in (yes, no):
+        assert placed(office, found, "--wait", "0").json["state"] == "kept"
+    office.erin.change_list_price(code, "120")
+    weather.heal()
+    for found, word in ((yes, "yes"), (no, "no")):
+        asked = see(lambda: placed(office, found, "--wait", "0").json["reason"], 120)  # noqa: B023
+        assert "100" in asked
+        assert "120" in asked
+        assert office.isthmus("order", "answer", f"order-{found['id']}", word, "--by", "wanda").code == 0
+    see(lambda: placed(office, yes, "--wait", "0").json["state"] == "ordered", 90)
+    see(lambda: placed(office, no, "--wait", "0").json["state"] == "cancelled", 90)
+    (sale,) = office.sales(party)
+    assert sale["untaxed_amount"] == 240
+    assert "price" in {one["what"] for one in shown(office, sale["number"])["deviations"]}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from isthmus.desk.processes import BUNDLED
 from isthmus.model.flow import CreatePolicy, Segment, Use
 from isthmus.model.flow import Path as FarPath
 from isthmus.project import (
@@ -61,7 +62,7 @@ def without(*flows: str) -> str:
 
 
 def test_the_packs_are_sound() -> None:
-    assert known_packs() == ("crm-erp",)
+    assert known_packs() == ("crm-erp", "order-desk")
     found = Faults()
     pack = read_pack("crm-erp", found)
     assert not found.found
@@ -69,6 +70,23 @@ def test_the_packs_are_sound() -> None:
     assert pack.roles == ("crm", "erp")
     assert pack.description
     assert all(name == flow.place.file.removesuffix(".yaml").rpartition("/")[2] for name, flow in pack.flows.items())
+
+
+def test_the_order_desk_switches_its_process_on() -> None:
+    found = Faults()
+    pack = read_pack("order-desk", found)
+    assert not found.found
+    assert (list(pack.flows), pack.roles, pack.processes) == (["web_order"], ("erp",), ("order",))
+    assert set(pack.processes) <= set(BUNDLED)
+
+
+@pytest.mark.parametrize("word", ["adopt", "ignore"])
+def test_a_flow_says_whether_it_takes_items_of_the_hub(tmp_path: Path, word: str) -> None:
+    settings = SYSTEMS.replace('[packs]\nuse = ["crm-erp"]\n', "")
+    text = CUSTOMER.replace("systems:", f"hub: {word}\nsystems:").replace("writers: [crm]", "writers: [crm, hub]")
+    flow = load(tmp_path, {"isthmus.toml": settings, "flows/customer.yaml": text}).flows["customer"]
+    assert flow.hub is (word == "adopt")
+    assert flow.fields["phone"].writers == ("crm", "hub")
 
 
 def test_extending_a_flow_of_a_pack(tmp_path: Path) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from isthmus.desk.ledger import Ledger, ledger_of
+from isthmus.app.bootstrap import clock
+from isthmus.app.ledgers import ledger_of_order, skus
+from isthmus.desk.ledger import Ledger
 from isthmus.desk.ordering import VALID_FOR, Asked, AskedLine, Difference, Simulation, Truth, differences
 from isthmus.desk.ports import BusinessHub
 from isthmus.desk.processes.order import order as order_process
@@ -19,9 +22,12 @@ from isthmus.desk.simulating import ask_truth
 from isthmus.errors import Ambiguous, NeedsPerson, Retryable
 from isthmus.model.state import Cause, Item, LinkState
 from isthmus.process import ProcessState, signal, start
+from isthmus.store import PostgresStore
 
-__all__ = ["OrderView", "Placed", "answer", "place", "show", "simulate"]
+__all__ = ["OrderView", "Placed", "answer", "forget_simulations", "place", "show", "simulate"]
 
+KEEP_FOR = timedelta(days=30)
+"""How long a simulation is kept of which no order came."""
 LOOK_AGAIN = 0.1
 """Seconds between looks at whether the ERP has answered an order just placed."""
 _STATES = ("confirmed", "processing", "done")
@@ -200,22 +206,13 @@ async def show(hub: BusinessHub, text: str) -> OrderView:
     item = await _find(hub, text)
     async with hub.transaction() as tx:
         simulation = await tx.simulations.by_order(item.id)
-    invoices = await hub.children(item.id, "Invoice")
-    payments = [payment for invoice in invoices for payment in await hub.children(invoice.id, "Payment")]
-    deliveries = await hub.children(item.id, "Delivery")
-    names = await _skus(hub, item)
+    names = await skus(hub, item)
     links = await hub.links([item.id])
     return OrderView(
         order=item,
         simulation=simulation,
         deviations=() if simulation is None else _deviations(simulation, item.fields, names),
-        ledger=ledger_of(
-            item.fields,
-            [one.fields for one in deliveries if one.deleted_at is None],
-            [one.fields for one in invoices if one.deleted_at is None],
-            [one.fields for one in payments if one.deleted_at is None],
-            names,
-        ),
+        ledger=await ledger_of_order(hub, item),
         problems=[link.problem.message for link in links if link.problem is not None],
     )
 
@@ -247,12 +244,6 @@ def _deviations(simulation: Simulation, fields: Mapping[str, Any], names: Mappin
     return tuple(found)
 
 
-async def _skus(hub: BusinessHub, item: Item) -> dict[str, str]:
-    lines = [*(item.fields.get("lines") or []), *(item.fields.get("ordered") or [])]
-    products = await hub.items({line["product"] for line in lines if line.get("product")})
-    return {id: str(product.fields.get("sku") or product.fields.get("name") or id) for id, product in products.items()}
-
-
 async def _find(hub: BusinessHub, text: str) -> Item:
     for id in (text, f"order-{text}"):
         found = (await hub.items([id])).get(id)
@@ -275,6 +266,12 @@ async def _one(hub: BusinessHub, entity: str, fields: Sequence[str], text: str) 
         if found:
             return found[0]
     raise NeedsPerson(f"There is no {entity} '{text}'.", field=entity.lower())
+
+
+async def forget_simulations(store: PostgresStore) -> None:
+    """Drop old simulations of which no order came."""
+    async with store.transaction() as tx:
+        await tx.simulations.forget(clock() - KEEP_FOR)
 
 
 async def _kept(hub: BusinessHub, asked: Asked, truth: Truth) -> Simulation:

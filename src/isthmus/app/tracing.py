@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from isthmus.app.ledgers import StoredDocuments, ledger_of_order
+from isthmus.desk.ledger import Ledger
 from isthmus.model.state import Item
 from isthmus.store import Reads
 
@@ -40,6 +42,8 @@ class TraceNode(msgspec.Struct, frozen=True, kw_only=True):
     records: Sequence[str]
     """``system resource key`` wherever it is."""
     children: Sequence[TraceNode] = ()
+    ledger: Ledger | None = None
+    """For an order: what happened to it line by line."""
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +112,7 @@ async def _node(reads: Reads, item: Item, events: list[TraceEvent], depth: int) 
         fields={k: v for k, v in item.fields.items() if v not in (None, [], {})},
         records=[f"{link.system} {link.resource} {link.key or '(being created)'}" for link in links],
         children=children,
+        ledger=await ledger_of_order(StoredDocuments(reads), item) if item.entity == "SalesOrder" else None,
     )
 
 

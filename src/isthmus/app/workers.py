@@ -14,6 +14,7 @@ from isthmus.app.archiving import archive
 from isthmus.app.bootstrap import Hub, clock, configured_database, read_project, reopen_system, revive_database
 from isthmus.app.following import follow_documents
 from isthmus.app.mailing import serve_mail
+from isthmus.app.ordering import forget_simulations
 from isthmus.app.processes import forget_processes
 from isthmus.app.service import Service
 from isthmus.app.watching import watch_fields
@@ -32,6 +33,8 @@ async def serve_work(hub: Hub, kind: str, stop: asyncio.Event) -> None:
     """Take part in the work until ``stop``, or until somebody stops the hub. ``kind`` is the command: run or worker."""
     await hub.store.join(Worker(kind=kind, host=socket.gethostname(), pid=os.getpid()))
     chores: list[Callable[[], Awaitable[object]]] = [partial(watch_fields, hub)]
+    if hub.project.processes:
+        chores.append(partial(forget_simulations, hub.store))
     if hub.project.hub.keep_months is not None:
         chores.append(partial(archive, hub.project, hub.store))
     if hub.project.hub.keep_process_months is not None:

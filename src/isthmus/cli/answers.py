@@ -156,6 +156,12 @@ def _branch(node: TraceNode, above: Tree | None) -> Tree:
     for line in node.fields.get("lines") or []:
         parts = [f"{k} {line[k]}" for k in ("quantity", "shipped", "open", "invoiced", "amount") if line.get(k)]
         tree.add(f"{line.get('description') or line.get('product') or '?'}: {', '.join(parts)}", highlight=False)
+    if node.ledger is not None and (node.ledger.billed or node.ledger.paid):
+        books = node.ledger
+        text = f"billed {books.billed}, paid {books.paid}, open by the ERP {books.reported_due}"
+        if books.unexplained:
+            text += f"; {books.unexplained} is not explained by the documents"
+        tree.add(text, highlight=False)
     for child in node.children:
         _branch(child, tree)
     return tree

@@ -103,9 +103,16 @@ class _Trial:
 
     async def _turn(self) -> None:
         definitions = {self._stage.definition.name: self._stage.definition}
+        # A business process works with the hub that its stage gives it.
         hub = getattr(self._stage, "hub", None)
         await take_turn(
-            self._store, definitions, self._id, clock=self._clock, jitter=lambda: 0.0, around=self._around, hub=hub
+            self._store,
+            definitions,
+            self._id,
+            clock=self._clock,
+            jitter=lambda: 0.0,
+            around=self._around,
+            hub=hub,
         )
 
     async def _process(self) -> Process:
