@@ -111,6 +111,11 @@ def test_an_entry_that_the_erp_refuses_waits_for_finance(office: Office, station
         assert stations.warehouse.entries(name) == []
     finally:
         office.erin.insist("model.account.period.reopen", [period])
+        # Closing it has closed it for each journal too.
+        journals = office.erin.read(
+            "account.journal.period", [["period", "=", period], ["state", "=", "closed"]], ["id"]
+        )
+        office.erin.insist("model.account.journal.period.reopen", [one["id"] for one in journals])
     stations.call("settlement", "again", name, "--by", "fred")
     booked = reaches(stations, name, "booked")
     assert booked.get("reason") is None
