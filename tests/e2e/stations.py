@@ -117,6 +117,16 @@ class Stations:
 
         return see(probe)
 
+    def waiting(self, reference: str) -> dict[str, Any]:
+        """The ERP's only transfer of this reference, when the warehouse can send it."""
+
+        def probe() -> dict[str, Any] | None:
+            found = self.warehouse.transfers(reference)
+            assert len(found) <= 1, f"the ERP has {reference} twice"
+            return found[0] if found and found[0]["state"] == "waiting" else None
+
+        return see(probe, 90)
+
     def deliveries(self, number: str) -> list[tuple[str, bool, list[str]]]:
         """State, child or not, quantities of each delivery."""
         found = self.request(number).get("deliveries") or []

@@ -28,8 +28,7 @@ def test_a_transfer_is_approved_ordered_sent_and_arrives(office: Office, station
     assert stations.warehouse.transfers(number) == [], "nothing is ordered before somebody has approved it"
     stations.decide(number, "approve")
     stations.reaches(number, "ordered")
-    (transfer,) = see(lambda: stations.warehouse.transfers(number))
-    assert transfer["state"] == "waiting"
+    transfer = stations.waiting(number)
 
     stations.warehouse.send_transfer(transfer["id"])
     stations.reaches(number, "shipped")
@@ -51,14 +50,14 @@ def test_a_fill_up_ships_short_and_the_planner_has_the_rest_delivered(office: Of
     station, _, _ = stations.station("fill_up")
     number = stations.ask(station, f"{sku}=12", supply="fill_up")
     stations.reaches(number, "ordered")  # below 500 nobody is asked
-    (first,) = see(lambda: stations.warehouse.transfers(number))
+    first = stations.waiting(number)
     stations.warehouse.send_transfer(first["id"], {sku: 8})
     short = stations.reaches(number, "partly_shipped")
     assert [(line["shipped"], line["left"]) for line in short["lines"]] == [("8", "4")]
     waits = see(lambda: (found := stations.request(number)["waits"]).get("who") == "planner" and found)
     assert "4 of position 1" in waits["question"]
     stations.call("request", "rest", number, "deliver", "--by", "paula")
-    (child,) = see(lambda: stations.warehouse.transfers(f"{number}/2"))
+    child = stations.waiting(f"{number}/2")
     see(lambda: stations.deliveries(number) == [("done", False, ["8"]), ("planned", True, ["4"])])
 
     # The ERP deletes the child delivery: it is gone here too, and the planner is asked again.

@@ -28,6 +28,8 @@ def kill(office: Office) -> None:
     pid = office.stage.hub_pid()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
+    if office.stage._hub is not None:
+        office.stage._hub.wait()
     office.stage.start_hub()
 
 
@@ -41,14 +43,14 @@ def test_a_hub_killed_at_each_step_of_a_request_orders_once(office: Office, stat
     stations.decide(number, "approve")
     kill(office)
     stations.reaches(number, "ordered")
-    (transfer,) = stations.warehouse.transfers(number)
+    transfer = stations.waiting(number)
     kill(office)
     stations.warehouse.send_transfer(transfer["id"], {sku: 7})
     kill(office)
     see(lambda: stations.request(number)["waits"].get("who") == "planner", 90)
     stations.call("request", "rest", number, "deliver", "--by", "paula")
     kill(office)
-    (rest,) = see(lambda: stations.warehouse.transfers(f"{number}/2"), 90)
+    rest = stations.waiting(f"{number}/2")
     stations.warehouse.send_transfer(rest["id"])
     kill(office)
     done = stations.reaches(number, "complete")
@@ -87,14 +89,14 @@ def test_a_delivery_cancelled_in_the_erp_is_gone_and_the_planner_orders_anew(
     station, _, _ = stations.station("transfer")
     number = stations.ask(station, f"{sku}=5", supply="transfer")
     stations.reaches(number, "ordered")
-    (transfer,) = see(lambda: stations.warehouse.transfers(number))
+    transfer = stations.waiting(number)
     see(lambda: stations.deliveries(number) == [("planned", False, ["5"])])
     office.erin.insist("model.stock.shipment.internal.cancel", [transfer["id"]])
     see(lambda: stations.deliveries(number) == [])
     waits = see(lambda: (found := stations.request(number)["waits"]).get("who") == "planner" and found)
     assert "No delivery is planned for 5 of position 1" in waits["question"]
     stations.call("request", "rest", number, "deliver", "--by", "paula")
-    (anew,) = see(lambda: stations.warehouse.transfers(f"{number}/2"))
+    anew = stations.waiting(f"{number}/2")
     stations.warehouse.send_transfer(anew["id"])
     stations.warehouse.receive_transfer(anew["id"])
     done = stations.reaches(number, "complete")
@@ -112,47 +114,45 @@ def test_two_clients_that_ask_with_the_same_key_have_asked_once(office: Office, 
     assert len(stations.warehouse.transfers(first["fields"]["number"])) == 1
 
 
-class TestWhileTheErpIsDown:
+@pytest.fixture
+def weather(office: Office, stations: Stations) -> Iterator[Weather]:
     """The hub reaches the ERP only through a proxy."""
+    with bad_weather(office) as weather:
+        office.stage.start_hub()
+        yield weather
 
-    @pytest.fixture(scope="class")
-    def weather(self, office: Office, stations: Stations) -> Iterator[Weather]:
-        with bad_weather(office) as weather:
-            office.stage.start_hub()
-            yield weather
 
-    @pytest.mark.flow("SAP-3")
-    def test_a_request_is_kept_and_goes_on_when_the_erp_is_back(
-        self, office: Office, stations: Stations, weather: Weather
-    ) -> None:
-        sku = office.product("MDOWN", "10", 20)
-        station, _, _ = stations.station("transfer")
-        weather.down("erp")
-        number = stations.ask(station, f"{sku}=5", supply="transfer")
-        waits = see(lambda: (found := stations.request(number)["waits"]).get("state") == "retrying" and found)
-        assert waits["step"] == "ask the ERP"
-        weather.heal()
-        stations.reaches(number, "ordered")
-        assert len(stations.warehouse.transfers(number)) == 1
+@pytest.mark.flow("SAP-3")
+def test_a_request_is_kept_and_goes_on_when_the_erp_is_back(
+    office: Office, stations: Stations, weather: Weather
+) -> None:
+    sku = office.product("MDOWN", "10", 20)
+    station, _, _ = stations.station("transfer")
+    weather.down("erp")
+    number = stations.ask(station, f"{sku}=5", supply="transfer")
+    waits = see(lambda: (found := stations.request(number)["waits"]).get("state") == "retrying" and found)
+    assert waits["step"] == "ask the ERP"
+    weather.heal()
+    stations.reaches(number, "ordered")
+    assert len(stations.warehouse.transfers(number)) == 1
 
-    @pytest.mark.flow("SAP-3")
-    @pytest.mark.flow("SAP-9")
-    def test_answers_that_are_lost_make_nothing_twice(
-        self, office: Office, stations: Stations, weather: Weather
-    ) -> None:
-        sku = office.product("MLOST", "10", 20)
-        station, _, _ = stations.station("transfer")
-        weather.erp.fail(Fault.SWALLOW, when=says("stock.shipment.internal.create"), times=2)
-        weather.erp.fail(Fault.SWALLOW, when=says("stock.shipment.internal.wait"), times=1)
-        weather.erp.fail(Fault.SWALLOW, when=says("shipment.out.return.create"), times=1)
-        weather.erp.fail(Fault.SWALLOW, when=says("shipment.out.return.receive"), times=1)
-        number = stations.ask(station, f"{sku}=5", supply="transfer")
-        stations.reaches(number, "ordered")
-        assert [one["state"] for one in stations.warehouse.transfers(number)] == ["waiting"]
-        back = stations.call("return", "new", station, f"{sku}=2", "--for", REQUESTER)["fields"]["number"]
-        stations.call("return", "send", back)
-        see(lambda: stations.call("return", "show", back)["document"]["fields"]["state"] == "sent")
-        stations.call("return", "count", back, f"{sku}=2", "--by", "cleo")
-        see(lambda: stations.call("return", "show", back)["document"]["fields"]["state"] == "received", 90)
-        assert [one["state"] for one in stations.warehouse.returns(back)] == ["done"]
-        assert office.erin.stock(sku) == 22
+
+@pytest.mark.flow("SAP-3")
+@pytest.mark.flow("SAP-9")
+def test_answers_that_are_lost_make_nothing_twice(office: Office, stations: Stations, weather: Weather) -> None:
+    sku = office.product("MLOST", "10", 20)
+    station, _, _ = stations.station("transfer")
+    weather.erp.fail(Fault.SWALLOW, when=says("stock.shipment.internal.create"), times=2)
+    weather.erp.fail(Fault.SWALLOW, when=says("stock.shipment.internal.wait"), times=1)
+    weather.erp.fail(Fault.SWALLOW, when=says("shipment.out.return.create"), times=1)
+    weather.erp.fail(Fault.SWALLOW, when=says("shipment.out.return.receive"), times=1)
+    number = stations.ask(station, f"{sku}=5", supply="transfer")
+    stations.reaches(number, "ordered")
+    assert [one["state"] for one in stations.warehouse.transfers(number)] == ["waiting"]
+    back = stations.call("return", "new", station, f"{sku}=2", "--for", REQUESTER)["fields"]["number"]
+    stations.call("return", "send", back)
+    see(lambda: stations.call("return", "show", back)["document"]["fields"]["state"] == "sent")
+    stations.call("return", "count", back, f"{sku}=2", "--by", "cleo")
+    see(lambda: stations.call("return", "show", back)["document"]["fields"]["state"] == "received", 90)
+    assert [one["state"] for one in stations.warehouse.returns(back)] == ["done"]
+    assert office.erin.stock(sku) == 22

@@ -51,13 +51,23 @@ async def follow_requests(hub: BusinessHub) -> int:
         for one in answer.shipments:
             shipments[sales[one.document]].append(one)
         closed = {sales[key] for key in answer.closed}
-    told = 0
+    differing = {}
     for item in items:
         shown = [_face(one) for one in deliveries_of(shipments[item.id], {})]
-        known = [_face(one) for one in item.fields.get("deliveries") or ()]
-        if shown != known or item.id in closed:
+        if shown != _known(item) or item.id in closed:
+            differing[item.id] = shown
+    # While the ERP was asked the processes went on: what they have seen meanwhile is no news to them.
+    now = await hub.items(list(differing))
+    told = 0
+    for id, shown in differing.items():
+        item = now[id]
+        if item.fields.get("state") in SENDING and (shown != _known(item) or id in closed):
             told += await _tell(hub, item, MOVED, LOOK, shown)
     return told
+
+
+def _known(item: Item) -> list[Any]:
+    return [_face(one) for one in item.fields.get("deliveries") or ()]
 
 
 async def _sales(hub: BusinessHub, system: str, items: Sequence[Item]) -> dict[str, str]:
