@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 
 import pytest
 
@@ -112,6 +113,24 @@ def test_two_clients_that_ask_with_the_same_key_have_asked_once(office: Office, 
     assert first["id"] == again["id"]
     stations.reaches(first["fields"]["number"], "ordered")
     assert len(stations.warehouse.transfers(first["fields"]["number"])) == 1
+
+
+@pytest.mark.flow("SAP-3")
+def test_credit_that_was_used_up_before_the_order_is_for_the_order_desk(office: Office, stations: Stations) -> None:
+    sku = office.product("USED", "100", 20)
+    station, _, party = stations.station()
+    number = stations.ask(station, f"{sku}=6", supply="sales_order")
+    stations.reaches(number, "checked")
+    office.erin.patch_party(party, credit_limit_amount=Decimal(10))
+    stations.decide(number, "approve")
+    waits = see(lambda: (found := stations.request(number)["waits"]).get("who") == "order desk" and found, 90)
+    assert "credit limit" in see(lambda: (text := stations.request(number).get("reason")) and "credit" in text and text)
+    assert waits["state"] == "waiting"
+    office.erin.patch_party(party, credit_limit_amount=Decimal(100000))
+    assert office.isthmus("retry").code == 0
+    see(lambda: [one for one in office.sales(party) if one["state"] == "processing"], 90)
+    see(lambda: stations.deliveries(number) == [("planned", False, ["6"])], 90)
+    assert stations.request(number).get("reason") is None
 
 
 @pytest.fixture

@@ -24,9 +24,9 @@ from isthmus.desk.processes.goods_return import MOVED as CREDIT_MOVED
 from isthmus.desk.processes.goods_return import shown_of
 from isthmus.desk.processes.labour_settlement import release
 from isthmus.desk.processes.material_request import EVERY, LOOK, MOVED, SENDING
-from isthmus.desk.supplying import deliveries_of, supplier
+from isthmus.desk.supplying import deliveries_of, sale_of, supplier
 from isthmus.errors import NeedsPerson
-from isthmus.model.state import Cause, Item, LinkState
+from isthmus.model.state import Cause, Item
 from isthmus.process import signal
 
 __all__ = ["FOLLOWERS", "follow_requests", "follow_returns", "follow_settlements"]
@@ -38,7 +38,7 @@ async def follow_requests(hub: BusinessHub) -> int:
     if not items:
         return 0
     system = supplier(hub)
-    sales = await _sales(hub, system, items)
+    sales, problems = await _sales(hub, system, items)
     references = {reference: item.id for item in items for reference in item.fields.get("transfers") or ()}
     shipments: dict[str, list[Shipment]] = {item.id: [] for item in items}
     closed: set[str] = set()
@@ -53,7 +53,7 @@ async def follow_requests(hub: BusinessHub) -> int:
         closed = {sales[key] for key in answer.closed}
     differing = {}
     for item in items:
-        shown = [_face(one) for one in deliveries_of(shipments[item.id], {})]
+        shown = (problems.get(item.id), [_face(one) for one in deliveries_of(shipments[item.id], {})])
         if shown != _known(item) or item.id in closed:
             differing[item.id] = shown
     # While the ERP was asked the processes went on: what they have seen meanwhile is no news to them.
@@ -66,18 +66,22 @@ async def follow_requests(hub: BusinessHub) -> int:
     return told
 
 
-def _known(item: Item) -> list[Any]:
-    return [_face(one) for one in item.fields.get("deliveries") or ()]
+def _known(item: Item) -> tuple[str | None, list[Any]]:
+    return item.fields.get("reason"), [_face(one) for one in item.fields.get("deliveries") or ()]
 
 
-async def _sales(hub: BusinessHub, system: str, items: Sequence[Item]) -> dict[str, str]:
-    """Key of the ERP's sale -> the request it was made for."""
-    orders = {item.fields["order"]: item.id for item in items if item.fields.get("order")}
-    return {
-        link.key: orders[link.item]
-        for link in await hub.links(list(orders))
-        if link.system == system and link.state is LinkState.LINKED and link.key is not None and link.item in orders
-    }
+async def _sales(hub: BusinessHub, system: str, items: Sequence[Item]) -> tuple[dict[str, str], dict[str, str]]:
+    """Key of the ERP's sale -> the request it was made for; and what stands in its way, by request."""
+    orders = {item.id: str(item.fields["order"]) for item in items if item.fields.get("order")}
+    links = await hub.links(list(orders.values()))
+    sales, problems = {}, {}
+    for request, order in orders.items():
+        key, problem = sale_of(links, system, order)
+        if problem:
+            problems[request] = problem
+        if key is not None:
+            sales[key] = request
+    return sales, problems
 
 
 def _face(delivery: dict[str, Any]) -> Any:

@@ -37,7 +37,7 @@ from isthmus.desk.ports import BusinessHub
 from isthmus.desk.requesting import Outcome, Sent, SentState, Supply, Wanted, outcome
 from isthmus.errors import Misconfigured, NeedsPerson
 from isthmus.model.fields import decimal_text
-from isthmus.model.state import LinkState
+from isthmus.model.state import Link, LinkState
 
 __all__ = [
     "Priced",
@@ -154,22 +154,24 @@ async def order_transfer(
     return reference
 
 
-async def sale_of(hub: BusinessHub, order: str) -> tuple[str | None, str]:
-    """Key of the ERP's sale for an order that the hub has made; None, and why, when it is not there yet."""
-    links = await hub.links([order])
+def sale_of(links: Sequence[Link], system: str, order: str) -> tuple[str | None, str]:
+    """Key of the ERP's sale for an order that the hub has made (None: it is not there yet), and what stands in its way
+    (empty: nothing)."""
     for link in links:
-        if link.state is LinkState.LINKED and link.key is not None:
-            return link.key, ""
-    told = [link.problem.message for link in links if link.problem is not None]
-    return None, told[0] if told else "The ERP does not have the order yet."
+        if link.item == order and link.system == system:
+            told = link.problem.message if link.problem is not None else ""
+            if link.state is LinkState.LINKED and link.key is not None:
+                return link.key, told
+            return None, told or "The ERP does not have the order yet."
+    return None, "The ERP does not have the order yet."
 
 
 async def look_at(hub: BusinessHub, request: Mapping[str, Any]) -> Seen:
     """How far the deliveries of an ordered request are. Raises ``Unavailable``."""
     system = supplier(hub)
-    closed = bool(request.get("complete"))
+    closed, problem = bool(request.get("complete")), ""
     if request.get("order"):
-        key, problem = await sale_of(hub, request["order"])
+        key, problem = sale_of(await hub.links([request["order"]]), system, request["order"])
         if key is None:
             return Seen(deliveries=(), closed=False, problem=problem)
         shown: Shipments = await hub.ask(system, SALE_SHIPMENTS.name, SalesAsked(sales=(key,)))
@@ -181,7 +183,7 @@ async def look_at(hub: BusinessHub, request: Mapping[str, Any]) -> Seen:
     keys = await keys_in(hub, system, dict.fromkeys(products, "A product of the request"))
     found = deliveries_of(shown.shipments, {key: product for product, key in keys.items()})
     stock = await station_stock(hub, request, keys)
-    return Seen(deliveries=tuple(found), closed=closed, stock=tuple(stock))
+    return Seen(deliveries=tuple(found), closed=closed, problem=problem, stock=tuple(stock))
 
 
 def deliveries_of(shipments: Sequence[Shipment], products: Mapping[str, str]) -> list[dict[str, Any]]:

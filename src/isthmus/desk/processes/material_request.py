@@ -109,7 +109,7 @@ async def _follow(run: Run, item: str) -> None:
         if stands["planner"] and decided == CLOSE:
             await run.change(f"close {look}", lambda tx: _to(run, tx, item, {"complete": True}))
             continue
-        who = "planner" if stands["planner"] else "warehouse"
+        who = "planner" if stands["planner"] else "order desk" if stands["problem"] else "warehouse"
         answer = await run.wait(MOVED, stands["waits"], who=who, within=LOOK_AGAIN)
         decided = str(answer.value) if answer is not None else ""
 
@@ -231,7 +231,13 @@ async def _note(run: Run, item: str, seen: Mapping[str, Any], tx: DeskTransactio
     gone = any(found.shipped.values())
     left = {line["id"]: found.left[str(line["id"])] for line in lines if found.left[str(line["id"])]}
     state = "ordered" if not gone else "partly_shipped" if left else "shipped"
-    fields = {"lines": lines, "deliveries": list(seen["deliveries"]), "whole": found.whole, "state": state}
+    fields = {
+        "lines": lines,
+        "deliveries": list(seen["deliveries"]),
+        "whole": found.whole,
+        "state": state,
+        "reason": seen["problem"] or None,
+    }
     await edit(hub, tx, run, item, fields)
     await _keep_stock(run, tx, request, seen["stock"])
     await _tell_of_goods(run, tx, request, seen["deliveries"])
@@ -246,6 +252,7 @@ async def _note(run: Run, item: str, seen: Mapping[str, Any], tx: DeskTransactio
     return {
         "complete": found.complete,
         # What becomes of the rest of a sales order is decided in the ERP.
+        "problem": bool(seen["problem"]),
         "planner": found.undecided and not request.get("order"),
         "next": f"{request['number']}/{len(transfers) + 1}",
         "missing": {product: str(amount) for product, amount in missing.items() if amount},
