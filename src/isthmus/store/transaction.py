@@ -38,6 +38,11 @@ class PostgresTransaction:
         return PostgresProcesses(self._connection)
 
     @property
+    def simulations(self) -> PostgresSimulations:
+        """The rows of simulated orders, in this transaction."""
+        return PostgresSimulations(self._connection)
+
+    @property
     def approvals(self) -> PostgresApprovals:
         """The rows of approvals of documents, in this transaction."""
         return PostgresApprovals(self._connection)
@@ -46,11 +51,6 @@ class PostgresTransaction:
     def notices(self) -> PostgresNotices:
         """The rows of notices, in this transaction."""
         return PostgresNotices(self._connection)
-
-    @property
-    def simulations(self) -> PostgresSimulations:
-        """The rows of simulated orders, in this transaction."""
-        return PostgresSimulations(self._connection)
 
     async def next_number(self, name: str) -> int:
         """The next number of a range, from 1 on; without gaps, as others wait until this transaction has ended."""
