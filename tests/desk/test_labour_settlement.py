@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from isthmus.app.settlements import close_month, list_repairs, note_repair, report_settlement
+from isthmus.app.settlements import (
+    close_month,
+    list_repairs,
+    note_repair,
+    report_settlement,
+    withdraw_settlement,
+)
 from isthmus.connector.accounting import EntryStanding, EntryState
 from isthmus.desk.following import follow_settlements
 from isthmus.desk.processes.labour_settlement import labour_settlement
@@ -185,4 +191,21 @@ async def test_an_entry_that_is_cancelled_in_the_books_cancels_the_settlement_an
     assert await follow_settlements(months.hub) == 0
     fields = (await months.hub.items([item.id]))[item.id].fields
     assert (fields["state"], fields["entry_state"], fields["entry_cancelled_by"]) == ("cancelled", "cancelled", "J2")
+    assert await months.close() == [(f"{settlement}-2", "80", [(number, "80", None)])]
+
+
+async def test_a_settlement_is_withdrawn_before_it_is_approved_and_its_repairs_are_free(store: PostgresStore) -> None:
+    months = Months(store)
+    await months.set_up()
+    number = await months.repair("overhaul", "2026-10-05")
+    months.at = datetime(2026, 11, 3, 9, tzinfo=UTC)
+    ((settlement, *_),) = await months.close()
+    made = await withdraw_settlement(months.hub, settlement, by="cleo")
+    assert made.fields["state"] == "withdrawn"
+    async with months.hub.transaction() as tx:
+        process = await tx.processes.load(f"labour_settlement/{settlement}")
+    assert process is not None
+    assert process.state == "cancelled"
+    with pytest.raises(NeedsPerson, match="is withdrawn"):
+        await withdraw_settlement(months.hub, settlement, by="cleo")
     assert await months.close() == [(f"{settlement}-2", "80", [(number, "80", None)])]

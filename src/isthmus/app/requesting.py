@@ -8,15 +8,15 @@ from typing import Any
 
 import msgspec
 
-from isthmus.desk.documents import keys_in
+from isthmus.desk.documents import keys_in, stop_process
 from isthmus.desk.naming import document, product, unit
-from isthmus.desk.ports import BusinessHub, DeskTransaction
+from isthmus.desk.ports import BusinessHub
 from isthmus.desk.processes.material_request import CLOSE, DELIVER, MOVED, material_request, stock_item
 from isthmus.desk.requesting import Supply, supplies
 from isthmus.desk.supplying import station_stock, supplier
 from isthmus.errors import NeedsPerson
 from isthmus.model.state import Cause, Item
-from isthmus.process import OPEN, Process, cancel, signal, start
+from isthmus.process import Process, signal, start
 
 __all__ = [
     "RequestView",
@@ -127,20 +127,8 @@ async def cancel_request(hub: BusinessHub, number: str, *, by: str) -> Item:
             raise NeedsPerson(
                 f"{number} is {now.fields.get('state')}.", advice="Cancel its document in the ERP: that shows here."
             )
-        process = await tx.processes.load(str(now.fields["process"]))
-        if process is not None and process.state in OPEN:
-            await cancel(tx, process.id, by=by, now=hub.now())
-            await _withdraw_approval(hub, tx, f"{process.id}/approval", by)
+        await stop_process(hub, tx, str(now.fields["process"]), by=by)
         return await hub.edits(tx, Cause("person", by), ENTITY).change(found.id, {"state": "cancelled"})
-
-
-async def _withdraw_approval(hub: BusinessHub, tx: DeskTransaction, id: str, by: str) -> None:
-    request = await tx.approvals.load(id)
-    if request is None:
-        return
-    process = await tx.processes.load(request.process)
-    if process is not None and process.state in OPEN:
-        await cancel(tx, process.id, by=by, now=hub.now())
 
 
 async def decide_rest(hub: BusinessHub, number: str, decision: str, *, by: str) -> None:

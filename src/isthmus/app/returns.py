@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
+from isthmus.desk.documents import stop_process
 from isthmus.desk.naming import document, product, unit
 from isthmus.desk.ports import BusinessHub
 from isthmus.desk.processes.goods_return import AGAIN, COUNTED, SENT, SETTLE, counted_of, goods_return
 from isthmus.desk.returning import Blame, Responsible, unsettled
 from isthmus.errors import NeedsPerson
 from isthmus.model.state import Cause, Item
-from isthmus.process import OPEN, Process, cancel, signal, start
+from isthmus.process import Process, signal, start
 
 __all__ = [
     "ReturnView",
@@ -145,9 +146,7 @@ async def cancel_return(hub: BusinessHub, number: str, *, by: str) -> Item:
         await tx.lock([ENTITY])
         now = (await tx.items([found.id]))[found.id]
         _must_be(now, NOT_COUNTED, "is not cancelled any more")
-        process = await tx.processes.load(str(now.fields["process"]))
-        if process is not None and process.state in OPEN:
-            await cancel(tx, process.id, by=by, now=hub.now())
+        await stop_process(hub, tx, str(now.fields["process"]), by=by)
         return await hub.edits(tx, Cause("person", by), ENTITY).change(found.id, {"state": "cancelled"})
 
 

@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from isthmus.desk.documents import amount_of
+from isthmus.desk.documents import amount_of, stop_process
 from isthmus.desk.naming import document, product, unit
 from isthmus.desk.ports import BusinessHub, DeskTransaction
-from isthmus.desk.processes.labour_settlement import AGAIN, REPORT, labour_settlement, seconds_left
+from isthmus.desk.processes.labour_settlement import AGAIN, REPORT, labour_settlement, release, seconds_left
 from isthmus.desk.repairing import RepairRules, fee_of, level_of
 from isthmus.desk.settling import Charge, Repair, charges, cut_off, due_on, previous_period, to_settle, total
 from isthmus.errors import Misconfigured, NeedsPerson
@@ -30,12 +30,13 @@ __all__ = [
     "note_repair",
     "report_settlement",
     "show_settlement",
+    "withdraw_settlement",
 ]
 
 SETTLEMENT, REPAIR = "LabourSettlement", "RepairRecord"
-STATES = ("draft", "reported", "approved", "booked", "refused", "cancelled")
+STATES = ("draft", "reported", "approved", "booked", "refused", "withdrawn", "cancelled")
 EVERY = 100_000
-DEAD = ("refused", "cancelled")
+DEAD = ("refused", "withdrawn", "cancelled")
 """Settlements that do not count."""
 
 
@@ -213,6 +214,21 @@ async def report_settlement(hub: BusinessHub, number: str, *, by: str) -> None:
     async with hub.transaction() as tx:
         process = str(found.fields["process"])
         await signal(tx, process, REPORT, "report", id=REPORT, by=by.strip().lower(), now=hub.now())
+
+
+async def withdraw_settlement(hub: BusinessHub, number: str, *, by: str) -> Item:
+    """Take back a settlement that finance has not approved: its repairs are free for another one. Raises
+    :class:`NeedsPerson` when it is approved already."""
+    found = await document(hub, SETTLEMENT, number)
+    async with hub.transaction() as tx:
+        await tx.lock([REPAIR, SETTLEMENT])
+        now = (await tx.items([found.id]))[found.id]
+        if now.fields.get("state") not in ("draft", "reported"):
+            raise NeedsPerson(
+                f"{number} is {now.fields.get('state')}.", advice="One that is booked is cancelled in the ERP's books."
+            )
+        await stop_process(hub, tx, str(now.fields["process"]), by=by)
+        return await release(hub, tx, found.id, {"state": "withdrawn"}, Cause("person", by))
 
 
 async def book_again(hub: BusinessHub, number: str, *, by: str) -> None:

@@ -1,4 +1,4 @@
-"""``settlement repair | repairs | close | report | again | list | show``."""
+"""``settlement repair | repairs | close | report | withdraw | again | list | show``."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from isthmus.app.settlements import (
     note_repair,
     report_settlement,
     show_settlement,
+    withdraw_settlement,
 )
 from isthmus.cli.opened import ByOption, who, with_hub
 from isthmus.cli.show import JsonOption, ProjectOption, age, console, print_json, table, value_text
@@ -115,6 +116,15 @@ def again(
     """Have the ERP asked again that has refused the entry."""
     with_hub(project, lambda hub: book_again(hub, number, by=who(by)))
     _said(json, number, "is given to the ERP again.")
+
+
+@app.command("withdraw")
+def withdraw(
+    number: NumberArgument, project: ProjectOption = Path(), json: JsonOption = False, by: ByOption = None
+) -> None:
+    """Take back a settlement that finance has not approved; its repairs are free for another one."""
+    with_hub(project, lambda hub: withdraw_settlement(hub, number, by=who(by)))
+    _said(json, number, "is withdrawn.")
 
 
 @app.command("list")

@@ -14,9 +14,9 @@ from isthmus.desk.notices import queue_notice
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.errors import Misconfigured, NeedsPerson
 from isthmus.model.state import Cause, Item, LinkState
-from isthmus.process import Run
+from isthmus.process import OPEN, ProcessState, Run, cancel
 
-__all__ = ["amount_of", "approved", "edit", "fields_of", "keys_in", "one", "tell", "why_refused"]
+__all__ = ["amount_of", "approved", "edit", "fields_of", "keys_in", "one", "stop_process", "tell", "why_refused"]
 
 
 async def one(hub: BusinessHub, id: str) -> Item:
@@ -92,3 +92,15 @@ async def tell(
             tx, milestone, document=document, key=number, recipient=to, detail=detail,
             context={"document": document, "number": number, **context}, now=hub.now(),
         )  # fmt: skip
+
+
+async def stop_process(hub: BusinessHub, tx: DeskTransaction, id: str, *, by: str) -> None:
+    """Stop the process of a document, also one that failed, and what it waits for somebody to approve."""
+    process = await tx.processes.load(id)
+    if process is None or process.state in (ProcessState.DONE, ProcessState.CANCELLED):
+        return
+    await cancel(tx, id, by=by, now=hub.now())
+    request = await tx.approvals.load(f"{id}/approval")
+    asked = await tx.processes.load(request.process) if request is not None else None
+    if asked is not None and asked.state in OPEN:
+        await cancel(tx, asked.id, by=by, now=hub.now())

@@ -145,12 +145,13 @@ async def follow_settlements(hub: BusinessHub) -> int:
             continue
         changed += 1
         async with hub.transaction() as tx:
+            cause = Cause("process", "labour_settlement", "follower")
             fields = {"entry_state": state, "entry_cancelled_by": shown.cancelled_by if shown else None}
             if state == EntryState.POSTED:
-                edits = hub.edits(tx, Cause("process", "labour_settlement", "follower"), "LabourSettlement")
+                edits = hub.edits(tx, cause, "LabourSettlement")
                 await edits.change(item.id, {**fields, "state": "booked"})
             elif item.fields.get("state") == "booked":
-                await release(hub, tx, item.id, {**fields, "state": "cancelled"}, "follower")
+                await release(hub, tx, item.id, {**fields, "state": "cancelled"}, cause)
     return changed
 
 

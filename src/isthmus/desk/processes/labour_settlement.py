@@ -16,7 +16,7 @@ from isthmus.desk.approval_state import RequestState
 from isthmus.desk.documents import amount_of, approved, edit, fields_of, keys_in, one, tell, why_refused
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.errors import Misconfigured, NeedsPerson
-from isthmus.model.state import Cause
+from isthmus.model.state import Cause, Item
 from isthmus.process import Run, process
 
 __all__ = ["AGAIN", "ENTITY", "REPORT", "labour_settlement", "release"]
@@ -107,15 +107,17 @@ async def _reported(run: Run, item: str, by: str, tx: DeskTransaction) -> dict[s
 async def _refuse(run: Run, item: str, approval: str, decision: RequestState, tx: DeskTransaction) -> None:
     """Its repairs are free for another settlement, of the same month or a later one."""
     reason = await why_refused(tx, approval, decision)
-    await release(run.hub, tx, item, {"state": "refused", "reason": reason}, run.id)
+    cause = Cause("process", "labour_settlement", run.id)
+    await release(run.hub, tx, item, {"state": "refused", "reason": reason}, cause)
 
 
-async def release(hub: BusinessHub, tx: DeskTransaction, item: str, fields: Mapping[str, Any], by: str) -> None:
+async def release(hub: BusinessHub, tx: DeskTransaction, item: str, fields: Mapping[str, Any], cause: Cause) -> Item:
     """A settlement that does not count: its repairs are to be settled again."""
-    edits = hub.edits(tx, Cause("process", "labour_settlement", by), ENTITY, "RepairRecord")
+    edits = hub.edits(tx, cause, ENTITY, "RepairRecord")
     document = await edits.change(item, fields)
     for line in document.fields.get("lines") or ():
         await edits.change(line["repair"], {"settlement": None, "period": None})
+    return document
 
 
 async def _booked(hub: BusinessHub, item: str) -> dict[str, Any]:
