@@ -17,6 +17,7 @@ from isthmus.connector.logistics import (
     ReturnAsked,
     Returns,
     ReturnStanding,
+    SalesAsked,
     Shipment,
     Shipments,
     ShipmentState,
@@ -25,7 +26,16 @@ from isthmus.connector.logistics import (
     StockAtStation,
     TransferAsked,
 )
-from isthmus.connector.services import Availability, Available, StockAsked
+from isthmus.connector.services import (
+    Availability,
+    Available,
+    CreditAsked,
+    CreditStanding,
+    OrderAsked,
+    OrderPriced,
+    PricedLine,
+    StockAsked,
+)
 from isthmus.desk.approval_rules import ApprovalRules, Rule, Seat, Stage
 from isthmus.desk.repairing import Accounts, LevelRule, RepairRules
 from isthmus.errors import Rejected
@@ -65,6 +75,8 @@ class Erp:
         self.returns: dict[str, ReturnStanding] = {}
         self.entries: dict[str, EntryStanding] = {}
         self.stock: dict[tuple[str, str], Decimal] = {}
+        self.credit_used = Decimal(0)
+        self.sale_shipments: list[Shipment] = []
         self.asked: list[str] = []
         self.refuses: set[str] = set()
 
@@ -90,6 +102,26 @@ class Erp:
             for line in given.lines
         )
         return Available(lines=tuple(lines))
+
+    def _simulate_order(self, given: OrderAsked) -> OrderPriced:
+        lines = tuple(
+            PricedLine(
+                product=line.product, quantity=line.quantity, unit="Unit", list_price=Decimal(10),
+                unit_price=Decimal(10), discount_rate=Decimal(0), amount=10 * line.quantity,
+            )
+            for line in given.lines
+        )  # fmt: skip
+        total = sum((line.amount for line in lines), Decimal(0))
+        return OrderPriced(
+            currency="EUR", lines=lines, untaxed=total, tax=Decimal(0), total=total, discount=Decimal(0),
+            credit_amount=total,
+        )  # fmt: skip
+
+    def _credit(self, given: CreditAsked) -> CreditStanding:
+        return CreditStanding(currency="EUR", limit=Decimal(100), used=self.credit_used)
+
+    def _sale_shipments(self, given: SalesAsked) -> Shipments:
+        return Shipments(shipments=tuple(self.sale_shipments))
 
     def _transfer_stock(self, given: TransferAsked) -> Shipments:
         self.transfers.setdefault(

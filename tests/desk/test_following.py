@@ -5,8 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from isthmus.connector.logistics import ShipmentState
-from isthmus.desk.following import follow_requests
+from msgspec.structs import replace
+
+from isthmus.connector.logistics import ReturnStanding, ShipmentState
+from isthmus.desk.following import follow_requests, follow_returns
 from isthmus.desk.processes.material_request import material_request
 from isthmus.model.state import Cause
 from isthmus.process import start
@@ -85,3 +87,16 @@ async def test_a_state_that_comes_back_is_seen_again(store: PostgresStore) -> No
         desk.erp.send(number, {"pump": Decimal(6)}, state)
         assert await follow_requests(desk.hub) == 1
         assert (await desk.turn(number))["state"] == seen
+
+
+async def test_a_return_follows_the_erp_also_when_its_process_is_over(store: PostgresStore) -> None:
+    hub = PlayedHub(store, Erp(), rules_of())
+    fields = {"number": "RT-1", "state": "received", "erp_state": "done", "process": "goods_return/RT-1"}
+    await hub.make("Return", "back", **fields)
+    standing = ReturnStanding(key="1", reference="RT-1", number="R1", state="done", received_on=None, lines=())
+    hub.erp.returns["RT-1"] = standing
+    assert await follow_returns(hub) == 0
+    hub.erp.returns["RT-1"] = replace(standing, state="cancelled")
+    assert await follow_returns(hub) == 1
+    assert await follow_returns(hub) == 0
+    assert (await hub.items(["back"]))["back"].fields["erp_state"] == "cancelled"

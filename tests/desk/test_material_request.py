@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from isthmus.app.requesting import make_request
 from isthmus.connector.logistics import ShipmentState
 from isthmus.desk.processes.material_request import DELIVER, LOOK, material_request
+from isthmus.model.state import Cause
 from isthmus.process import Process
+from isthmus.process.turn import take_turn
 from isthmus.store import PostgresStore
 from isthmus.testing import run_every_step_twice
 from tests.desk.hub import CHIEF, Erp, PlayedHub, rules_of
@@ -87,3 +90,36 @@ async def test_a_request_comes_to_the_same_end_whatever_happens_to_a_step(
     assert await run_every_step_twice(store, make) > 1
     kept, *_ = await made[0].effects()
     assert kept["state"] == end
+
+
+async def test_an_order_counts_against_the_credit_until_the_erp_counts_it_itself(
+    store: PostgresStore,
+) -> None:
+    erp = Erp()
+    hub = PlayedHub(store, erp, rules_of())
+    await hub.make("Product", "pump", sku="PUMP")
+    await hub.make("Customer", "kiel", name="Kiel")
+    await hub.make("OrganisationUnit", "s", number="S", name="Kiel", kind="station", customer="kiel")
+
+    async def ask(quantity: int) -> dict[str, Any]:
+        made = await make_request(hub, "S", [("PUMP", Decimal(quantity))], requester="sam@acme.example")
+        definitions = {"material_request": material_request}
+        run = str(made.fields["process"])
+        await take_turn(store, definitions, run, clock=hub.now, jitter=lambda: 0.0, hub=hub)
+        return dict((await hub.items([made.id]))[made.id].fields)
+
+    first = await ask(6)
+    assert (first["number"], first["state"]) == ("MR-2026-00001", "ordered")
+    assert (await hub.items([first["order"]]))[first["order"]].fields["reference"] == "MR-2026-00001"
+    second = await ask(6)
+    assert (second["state"], second["credit_used"]["amount"]) == ("refused", "60")
+    assert "20 over the credit limit of 100: 60 are used" in second["reason"]
+    assert (await ask(4))["state"] == "ordered"
+    # The ERP delivers the first: now it counts it itself, and nothing is counted twice.
+    async with hub.transaction() as tx:
+        edits = hub.edits(tx, Cause("person", "test"), "MaterialRequest")
+        (item,) = await hub.find("MaterialRequest", "number", "MR-2026-00001")
+        await edits.change(item.id, {"deliveries": [{"id": "1", "state": "planned"}]})
+    erp.credit_used = Decimal(60)
+    third = await ask(1)
+    assert (third["state"], third["credit_used"]["amount"]) == ("refused", "100")

@@ -3,6 +3,7 @@ and only where something is different the process is told to look."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -30,6 +31,10 @@ from isthmus.model.state import Cause, Item
 from isthmus.process import signal
 
 __all__ = ["FOLLOWERS", "follow_requests", "follow_returns", "follow_settlements"]
+
+
+NEWEST = 500
+"""Returns and settlements that are followed; older ones are done with long since."""
 
 
 async def follow_requests(hub: BusinessHub) -> int:
@@ -106,20 +111,31 @@ async def _tell(hub: BusinessHub, item: Item, topic: str, value: str, shown: Any
 
 
 async def follow_returns(hub: BusinessHub) -> int:
-    """Tell the processes of received returns whose state in the ERP has moved; how many."""
-    items = await hub.find("Return", "state", "received", EVERY)
+    """Keep state and credit note of received returns equal to the ERP's; how many have changed. A process that waits
+    for the credit note is told."""
+    items = [item for state in ("received", "credited") for item in await hub.find("Return", "state", state, EVERY)]
+    items = sorted(items, key=lambda item: str(item.fields.get("number")))[-NEWEST:]
     if not items:
         return 0
     references = tuple(str(item.fields["number"]) for item in items)
     answer: Returns = await hub.ask(supplier(hub), RETURNS.name, References(references=references))
     there = {one.reference: shown_of(one) for one in answer.returns}
-    told = 0
+    changed = 0
     for item in items:
         shown = there.get(str(item.fields["number"]))
         names = ("erp_state", "credit_state", "credit_note")
-        if shown is not None and any(shown[name] != item.fields.get(name) for name in names):
-            told += await _tell(hub, item, CREDIT_MOVED, LOOK, shown)
-    return told
+        if shown is None or all(shown[name] == item.fields.get(name) for name in names):
+            continue
+        changed += 1
+        async with hub.transaction() as tx:
+            cause = Cause("process", "goods_return", "follower")
+            now = await hub.edits(tx, cause, "Return").change(item.id, shown)
+            if now.fields.get("credited") and now.fields.get("state") == "received":
+                # One whose process is over is followed all the same.
+                with contextlib.suppress(NeedsPerson):
+                    process, id = str(now.fields["process"]), f"{CREDIT_MOVED}/{now.version}"
+                    await signal(tx, process, CREDIT_MOVED, LOOK, id=id, by="erp", now=hub.now())
+    return changed
 
 
 async def follow_settlements(hub: BusinessHub) -> int:
@@ -154,9 +170,6 @@ async def follow_settlements(hub: BusinessHub) -> int:
                 await release(hub, tx, item.id, {**fields, "state": "cancelled"}, cause)
     return changed
 
-
-NEWEST = 500
-"""Settlements that are followed; older ones are closed in the books long since."""
 
 FOLLOWERS: Final[Mapping[str, Callable[[BusinessHub], Awaitable[int]]]] = {
     "material_request": follow_requests,

@@ -131,11 +131,12 @@ async def _check(run: Run, tx: DeskTransaction, item: str, priced: Mapping[str, 
     currency = priced["currency"]
     others = [
         other
-        for state in (*OPEN_REQUESTS, *(() if request["supply"] == Supply.SALES_ORDER else SENDING))
+        for state in (*OPEN_REQUESTS, *SENDING)
         for other in await hub.find("MaterialRequest", "state", state, EVERY)
         if other.id != item
         and other.fields.get("station") == request["station"]
         and (other.fields.get("total") or {}).get("currency") == currency
+        and (request["supply"] != Supply.SALES_ORDER or not _in_the_erps_credit(other.fields))
     ]
     used = Decimal(priced["used"]) + sum((amount_of(one.fields["total"]["amount"]) for one in others), Decimal(0))
     limits = [Decimal(priced["limit"])] if priced["limit"] is not None else []
@@ -168,6 +169,11 @@ async def _check(run: Run, tx: DeskTransaction, item: str, priced: Mapping[str, 
         "requester": request.get("requester") or "",
         "details": details,
     }
+
+
+def _in_the_erps_credit(request: Mapping[str, Any]) -> bool:
+    """Whether the ERP counts it against the customer's credit itself: when it has the order and delivers it."""
+    return request.get("supply") != Supply.SALES_ORDER or bool(request.get("deliveries"))
 
 
 async def _refused(run: Run, item: str, why: str, approval: tuple[str, RequestState] | None = None) -> str:
