@@ -5,7 +5,7 @@ from alembic import op
 from isthmus.store.migrate import apply
 
 revision = "0014"
-down_revision = "0011"
+down_revision = "0013"
 
 
 def upgrade() -> None:

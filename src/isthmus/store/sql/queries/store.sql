@@ -83,7 +83,7 @@ create temp sequence effect_seq as bigint;
 create temp table item (like isthmus.item including defaults including constraints including storage);
 create temp table link (like isthmus.link including defaults including constraints including storage);
 create temp table evidence (like isthmus.evidence including defaults including constraints);
-create temp table inbox (like isthmus.inbox including all);
+create temp table inbox (like isthmus.inbox including all excluding generated);
 create temp table feed (like isthmus.feed including all);
 create temp table scan_seen (like isthmus.scan_seen including all);
 create temp table approval (like isthmus.approval including all);
