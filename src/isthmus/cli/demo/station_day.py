@@ -61,10 +61,14 @@ def write_station_rules(folder: Path) -> None:
 
 
 class StationDay:
-    """Goes on where ``day`` has ended; its results are added to those of the day."""
+    """Goes on where ``day`` has ended, with its ``customer``; its results are added to those of the day. ``chief`` is
+    who approves by the project's rules."""
 
-    def __init__(self, day: Day, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, day: Day, say: Callable[[str], None], *, customer: str = CUSTOMER["name"], chief: str = CHIEF
+    ) -> None:
         self._day, self._say = day, say
+        self._customer, self._chief = customer, chief
         self._folder = day.stage.folder
         self._warehouse = ErpWarehouse(day.erp)
         self.sku = day.sku
@@ -85,7 +89,7 @@ class StationDay:
         self._hub(
             lambda hub: add_unit(
                 hub, number="KIEL", name="Station Kiel", kind="station", below="NORTH", by="demo",
-                customer_name=CUSTOMER["name"], consignment_place="KIEL", credit=("50000", "EUR"),
+                customer_name=self._customer, consignment_place="KIEL", credit=("50000", "EUR"),
             )
         )  # fmt: skip
 
@@ -139,7 +143,8 @@ class StationDay:
         number = str(made[0].fields["number"])
         self._hub(lambda hub: report_settlement(hub, number, by="cleo@demo.example"))
         see(f"{number} waits for finance", lambda: self._decide(number))
-        see("the ERP has one posted entry over 95.50 EUR", lambda: self._posted(number) == [Decimal("95.50")])
+        total = Decimal(made[0].fields["total"]["amount"])
+        see(f"the ERP has one posted entry over {total} EUR", lambda: self._posted(number) == [total])
         see("the settlement shows its number", lambda: self._booked(number))
         self._warehouse.cancel_entry(self._warehouse.entries(number)[0]["id"], "wrong month")
         see("finance cancels it in the ERP: cancelled on both sides", lambda: self._state(number) == "cancelled")
@@ -164,9 +169,9 @@ class StationDay:
                 if request.key == number:
                     async with open_store(self._folder) as (_, store):
                         await decide_approval(
-                            store, request.id, by=CHIEF, choice=Choice.APPROVE, via="cli", now=clock()
+                            store, request.id, by=self._chief, choice=Choice.APPROVE, via="cli", now=clock()
                         )
-                    return f"{CHIEF} approves"
+                    return f"{self._chief} approves"
             return ""
 
         return asyncio.run(whole())
