@@ -114,6 +114,12 @@ TERMS: Mapping[str, str] = {
     "@unlinked": "Set apart from",
     # entities
     "Customer": "Customer",
+    "LabourSettlement": "Labour settlement",
+    "MaterialRequest": "Material request",
+    "OrganisationUnit": "Organisation unit",
+    "RepairRecord": "Repair",
+    "Return": "Return",
+    "StockLevel": "Stock level",
     "Contact": "Contact",
     "Product": "Product",
     "Opportunity": "Opportunity",
@@ -122,12 +128,6 @@ TERMS: Mapping[str, str] = {
     "Invoice": "Invoice",
     "Payment": "Payment",
     "ServiceCase": "Service case",
-    "OrganisationUnit": "Organisation unit",
-    "MaterialRequest": "Material request",
-    "Return": "Return",
-    "RepairRecord": "Repair",
-    "LabourSettlement": "Labour settlement",
-    "StockLevel": "Stock level",
     # roles and scopes
     "viewer": "viewer",
     "operator": "operator",
@@ -238,10 +238,11 @@ FIELDS = (
     "planned_on price prices priority probability product quantity reference role shipment_state shipped_on sku stage "
     "state status stock_available stock_on_hand subject tax_id tax_total total unit website discount "
     "invoiced open shipped unit_price "
-    "centre complete consignment_place corrects counted_by counted_on credit_note credit_state credit_total "
-    "credited cut_off_on deliveries entry entry_cancelled_by entry_state erp_state fee in_transit late level "
-    "on_hand parent parts period place process reason received_on repaired_on reported_at reported_by reported_on "
-    "requested_at requester sent_on serial_number settled_by settlement station supply tracking transfers whole "
-    "withdrawn"
+    "announced arrived_on available centre child complete consignment_place corrects counted counted_by "
+    "counted_on credit_note credit_state credit_total credited cut_off_on deliveries entry entry_cancelled_by "
+    "entry_state erp_state evidence fee in_transit late left left_on level on_hand parent parts period place "
+    "process reason received received_on repair repaired_on reported_at reported_by reported_on requested_at "
+    "requester responsible sent sent_on serial_number settled settled_by settlement station supply tracking "
+    "transfers whole withdrawn"
 ).split()
 """Fields of the built-in entities and their lines; other languages have a name for each: ``field:NAME``."""
