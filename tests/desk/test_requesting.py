@@ -158,3 +158,15 @@ def test_a_station_is_supplied_by_what_it_has() -> None:
     assert supplies(customer=True, place=True, consignment_place=True)[0] is Supply.FILL_UP
     assert supplies(customer=True, place=False, consignment_place=False) == (Supply.SALES_ORDER,)
     assert supplies(customer=False, place=False, consignment_place=False) == ()
+
+
+def test_what_is_planned_already_is_not_to_be_ordered_again() -> None:
+    """Somebody at the warehouse has lowered a delivery that has not left yet: only the difference is open."""
+    found = outcome([line("1", "pump", 12)], [sent("a", SentState.PLANNED, pump=8)])
+    assert (found.uncovered, found.undecided, found.left) == ({"pump": Decimal(4)}, True, {"1": Decimal(12)})
+
+
+@given(requests(), deliveries())
+def test_ordering_what_is_uncovered_covers_everything(lines: list[Wanted], sent: list[Sent]) -> None:
+    rest = Sent(id="rest", state=SentState.PLANNED, quantities=outcome(lines, sent).uncovered)
+    assert not outcome(lines, [*sent, rest]).undecided

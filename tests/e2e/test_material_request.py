@@ -55,7 +55,7 @@ def test_a_fill_up_ships_short_and_the_planner_has_the_rest_delivered(office: Of
     short = stations.reaches(number, "partly_shipped")
     assert [(line["shipped"], line["left"]) for line in short["lines"]] == [("8", "4")]
     waits = see(lambda: (found := stations.request(number)["waits"]).get("who") == "planner" and found)
-    assert "4 of position 1" in waits["question"]
+    assert f"4 {sku}" in waits["question"]
     stations.call("request", "rest", number, "deliver", "--by", "paula")
     child = stations.waiting(f"{number}/2")
     see(lambda: stations.deliveries(number) == [("done", False, ["8"]), ("planned", True, ["4"])])

@@ -95,7 +95,7 @@ def test_a_delivery_cancelled_in_the_erp_is_gone_and_the_planner_orders_anew(
     office.erin.insist("model.stock.shipment.internal.cancel", [transfer["id"]])
     see(lambda: stations.deliveries(number) == [])
     waits = see(lambda: (found := stations.request(number)["waits"]).get("who") == "planner" and found)
-    assert "No delivery is planned for 5 of position 1" in waits["question"]
+    assert f"No delivery is planned for 5 {sku}" in waits["question"]
     stations.call("request", "rest", number, "deliver", "--by", "paula")
     anew = stations.waiting(f"{number}/2")
     stations.warehouse.send_transfer(anew["id"])

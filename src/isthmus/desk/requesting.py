@@ -92,6 +92,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     left: Mapping[str, Decimal]
     over: Mapping[str, Decimal]
     children: tuple[str, ...]
+    uncovered: Mapping[str, Decimal]
+    """What has neither left nor is planned to, by product."""
     rest_is_delivery: bool
     whole: bool
     """Everything left at once, in one delivery."""
@@ -155,13 +157,19 @@ def outcome(lines: Sequence[Wanted], sent: Sequence[Sent], *, closed: bool = Fal
         for product, wanted in by_product.items()
         if wanted > gone.get(product, ZERO)
     }
-    covered = all(planned.get(product, ZERO) >= amount for product, amount in missing.items())
+    uncovered = {
+        product: amount - planned.get(product, ZERO)
+        for product, amount in missing.items()
+        if amount > planned.get(product, ZERO)
+    }
+    covered = not uncovered
     first = next((delivery for delivery in going if delivery.left), None)
     nothing_left = not missing
     return Outcome(
         shipped=shipped,
         left=left,
         over=over,
+        uncovered=uncovered,
         children=tuple(delivery.id for delivery in going[1:]),
         rest_is_delivery=bool(missing) and covered and bool(gone),
         whole=nothing_left and first is not None and sum(delivery.left for delivery in going) == 1,

@@ -247,10 +247,8 @@ async def _note(run: Run, item: str, seen: Mapping[str, Any], tx: DeskTransactio
     await edit(hub, tx, run, item, fields)
     await _keep_stock(run, tx, request, seen["stock"])
     await _tell_of_goods(run, tx, request, seen["deliveries"])
-    missing: dict[str, Decimal] = {}
-    for line in lines:
-        missing[line["product"]] = missing.get(line["product"], Decimal(0)) + found.left[str(line["id"])]
-    told = ", ".join(f"{amount} of position {id}" for id, amount in left.items())
+    skus = {id: str(one.fields.get("sku") or id) for id, one in (await hub.items(list(found.uncovered))).items()}
+    told = ", ".join(f"{amount} {skus.get(product, product)}" for product, amount in found.uncovered.items())
     waits = seen["problem"] or ("the rest to be delivered" if found.rest_is_delivery else "the goods to arrive")
     if found.undecided and not seen["problem"]:
         waits = f"No delivery is planned for {told}: deliver it, or give it up"
@@ -261,7 +259,7 @@ async def _note(run: Run, item: str, seen: Mapping[str, Any], tx: DeskTransactio
         "problem": bool(seen["problem"]),
         "planner": found.undecided and not request.get("order"),
         "next": f"{request['number']}/{len(transfers) + 1}",
-        "missing": {product: str(amount) for product, amount in missing.items() if amount},
+        "missing": {product: str(amount) for product, amount in found.uncovered.items()},
         "waits": waits,
     }
 
