@@ -11,7 +11,10 @@
     │   ├── Conflict            both sides changed the same field and no rule decides
     │   ├── Ambiguous           several records may be the same thing
     │   ├── Unmappable          the record cannot be expressed in the other system's terms
-    │   └── Rejected            the far system refused the write and said why
+    │   ├── Rejected            the far system refused the write and said why
+    │   ├── NotEntitled         who answers an approval request may not
+    │   ├── AlreadyDecided      an approval request, or the stage asked about, has its answer
+    │   └── TooLate             an answer to an approval request after the deadline
     ├── Misconfigured           the project or a credential is wrong: stop that flow, say where
     │   └── Unauthorized        the far system refuses our credentials or rights
     ├── ProcessChanged          a process's function does not fit what it has behind it: that process stops
@@ -26,12 +29,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 __all__ = [
+    "AlreadyDecided",
     "Ambiguous",
     "Conflict",
     "IsthmusError",
     "LabError",
     "Misconfigured",
     "NeedsPerson",
+    "NotEntitled",
     "Place",
     "ProcessChanged",
     "RateLimited",
@@ -39,6 +44,7 @@ __all__ = [
     "Retryable",
     "Stale",
     "StoreUnavailable",
+    "TooLate",
     "Unauthorized",
     "Unavailable",
     "UnknownOutcome",
@@ -144,6 +150,24 @@ class Rejected(NeedsPerson):
     """The far system refused the write for a reason of its own, given in the message."""
 
     code = "rejected"
+
+
+class NotEntitled(NeedsPerson):
+    """This person may not decide that; the message says who does."""
+
+    code = "not-entitled"
+
+
+class AlreadyDecided(NeedsPerson):
+    """An approval request or stage that has its answer; it is told which."""
+
+    code = "already-decided"
+
+
+class TooLate(NeedsPerson):
+    """An answer after the deadline; the message says who decides now."""
+
+    code = "too-late"
 
 
 class Misconfigured(IsthmusError):

@@ -18,6 +18,12 @@ __all__ = [
     "HINT_REFUSED",
     "HISTORY_ARCHIVED",
     "ITEM_LINKED",
+    "MAIL_DOWN",
+    "MAIL_UP",
+    "NOTICE_BOUNCED",
+    "NOTICE_REFUSED",
+    "NOTICE_RETRY",
+    "NOTICE_SENT",
     "PROCESS_ENDED",
     "PROCESS_RECOVERED",
     "RECORD_SET_ASIDE",
@@ -72,6 +78,18 @@ CHORE_FAILED: Final = "chore.failed"
 FIELD_CHANGED: Final = "field.changed"
 """A field of a far system appeared, vanished, came back or changed its type."""
 
+NOTICE_SENT: Final = "notice.sent"
+"""The mail server took a notice."""
+NOTICE_RETRY: Final = "notice.retry"
+"""The mail server did not take a notice now, or gave no answer; it is tried again."""
+NOTICE_REFUSED: Final = "notice.refused"
+"""The mail server will not take a notice, or it cannot be made."""
+NOTICE_BOUNCED: Final = "notice.bounced"
+"""A notice that was sent came back."""
+MAIL_DOWN: Final = "mail.down"
+"""The mail server, or the mailbox for bounces, cannot be used; notices wait."""
+MAIL_UP: Final = "mail.up"
+"""The mail server answers again."""
 PROCESS_ENDED: Final = "process.ended"
 """A process is done, or failed."""
 PROCESS_RECOVERED: Final = "process.recovered"

@@ -15,9 +15,9 @@ from isthmus.lab.people import CrmUser, ErpUser
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 
-def test_both_answer_and_say_who_they_are(lab_small: Lab) -> None:
+def test_all_answer_and_say_who_they_are(lab_small: Lab) -> None:
     status = {line.name: line for line in lab_small.status()}
-    assert set(status) == set(SYSTEMS) == {"tryton", "bottlecrm"}
+    assert set(status) == set(SYSTEMS) == {"tryton", "bottlecrm", "mail"}
     assert {line.state for line in status.values()} == {"up"}
     assert {line.size for line in status.values()} == {"small"}
     assert lab_small.tryton.version.startswith("8.2.")
@@ -49,7 +49,7 @@ def test_unknown_systems_are_named(tmp_path: Path) -> None:
 def test_before_the_first_start_it_says_how_to_start(tmp_path: Path) -> None:
     lab = Lab(tmp_path / "nowhere")
     lab.down()
-    assert [line.state for line in lab.status()] == ["stopped", "stopped"]
+    assert [line.state for line in lab.status()] == ["stopped", "stopped", "stopped"]
     with pytest.raises(LabError, match="isthmus lab up"):
         _ = lab.tryton.url
     with pytest.raises(LabError, match="isthmus lab up"):
@@ -84,7 +84,7 @@ def test_life_of_a_lab(own: Lab) -> None:
 
         code = f"from pathlib import Path; from isthmus.lab import Lab; Lab(Path({str(own.home)!r})).down()"
         subprocess.run([sys.executable, "-c", code], check=True)
-        assert [line.state for line in own.status()] == ["stopped", "stopped"]
+        assert [line.state for line in own.status()] == ["stopped", "stopped", "stopped"]
         assert not any(system.processes() for system in own.systems.values())
 
         own.seed("small", ["bottlecrm"])

@@ -9,13 +9,24 @@ import pytest
 from isthmus.mapping.converters import converter_names
 from isthmus.merge import rules
 from isthmus.project import known_packs
+from isthmus.project.approvals import (
+    APPROVALS_KEYS,
+    CONDITION_KEYS,
+    DOCUMENTS,
+    LEVELS,
+    PERSON_KEYS,
+    RANGE_KEYS,
+    RULE_KEYS,
+    STAGE_KEYS,
+)
 from isthmus.project.entities import ENTITY_KEYS, FIELD_TYPES
 from isthmus.project.expressions import CONVERTERS, EXPRESSION_KEYS
 from isthmus.project.field_rules import FIELD_KEYS, MERGE_RULES
 from isthmus.project.flows import BRAKE_KEYS, FLOW_KEYS
+from isthmus.project.mail import MAIL_KEYS, TLS
 from isthmus.project.settings import HUB_KEYS, RESERVED_NAMES, TOP_KEYS
 from isthmus.project.sides import SIDE_KEYS
-from tests.project.folder import load
+from tests.project.folder import ENVIRON, load
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "project-reference.md").read_text(encoding="utf-8")
 
@@ -46,6 +57,11 @@ def tables() -> dict[str, list[str]]:
         ("Keys of an expression: Key", EXPRESSION_KEYS),
         ("Converters: Converter", converter_names()),
         ("Keys of the brake: Key", BRAKE_KEYS),
+        ("Keys of mail: Key", MAIL_KEYS),
+        ("approvals.yaml: Key", APPROVALS_KEYS),
+        ("Keys of a rule: Key", RULE_KEYS),
+        ("Keys of when: Key", CONDITION_KEYS),
+        ("Keys of a stage: Key", STAGE_KEYS),
         ("entities/*.yaml: Key", ENTITY_KEYS),
         ("entities/*.yaml: Type", tuple(FIELD_TYPES)),
     ],
@@ -63,7 +79,7 @@ def test_every_converter_has_its_field_types() -> None:
     assert set(CONVERTERS) == set(converter_names())
 
 
-@pytest.mark.parametrize("word", [*MERGE_RULES, *RESERVED_NAMES])
+@pytest.mark.parametrize("word", [*MERGE_RULES, *RESERVED_NAMES, *TLS, *DOCUMENTS, *LEVELS, *RANGE_KEYS, *PERSON_KEYS])
 def test_every_word_is_named(word: str) -> None:
     assert f"`{word}`" in REFERENCE
 
@@ -73,9 +89,12 @@ def test_the_examples_make_a_project_that_works(tmp_path: Path) -> None:
     # The two kinds of the tests hold too little for the whole pack; the extended flow of it is tried.
     settings = settings.replace('use = ["crm-erp"]', "use = []")
     settings = settings.replace('"bottlecrm"', '"somecrm"').replace('"tryton"', '"someerp"')
-    blocks = re.findall(r"```(?:yaml|python)\n# ([a-z]+/\S+)\n(.*?)```", REFERENCE, re.DOTALL)
+    blocks = re.findall(r"```(?:yaml|python)\n# ((?:[a-z]+/|approvals)\S+)\n(.*?)```", REFERENCE, re.DOTALL)
     files = {"isthmus.toml": settings, **dict(blocks)}
-    project = load(tmp_path, files)
+    project = load(tmp_path, files, {**ENVIRON, "MAIL_PASSWORD": "hunter2-mail"})
+    assert project.approvals is not None
+    assert [rule.name for rule in project.approvals.rules] == ["small_orders", "large_orders", "orders"]
+    assert project.mail is not None
     assert sorted(project.flows) == ["contact", "customer"]
     assert project.hub.public_url == "https://hub.example.com"
     assert set(project.converters) == {"vat"}

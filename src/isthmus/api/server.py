@@ -10,13 +10,14 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import uvicorn
 from litestar import Litestar, Request, get, post
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.middleware.rate_limit import RateLimitConfig
+from litestar.types import ControllerRouterHandler
 
 from isthmus import events
 from isthmus.app.bootstrap import clock
@@ -30,8 +31,8 @@ LARGEST_HOOK = 1024 * 1024
 HOOKS_PER_SECOND = 200
 
 
-def make_app(desk: HintDesk) -> Litestar:
-    """The ASGI application over a hub's hint desk."""
+def make_app(desk: HintDesk, routes: Sequence[ControllerRouterHandler] = ()) -> Litestar:
+    """The ASGI application over a hub's hint desk, and other ``routes``."""
 
     @post("/hooks/{system:str}", status_code=202, request_max_body_size=LARGEST_HOOK)
     async def hook(system: str, request: Request[Any, Any, Any]) -> Mapping[str, int]:
@@ -54,16 +55,18 @@ def make_app(desk: HintDesk) -> Litestar:
 
     limit = RateLimitConfig(rate_limit=("second", HOOKS_PER_SECOND), exclude=["/health"])
     # Logging is the command's: Litestar's own configuration would replace level and format.
-    return Litestar([hook, health], openapi_config=None, middleware=[limit.middleware], logging_config=None)
+    return Litestar([hook, health, *routes], openapi_config=None, middleware=[limit.middleware], logging_config=None)
 
 
 @contextlib.asynccontextmanager
-async def serve(desk: HintDesk, host: str, port: int) -> AsyncIterator[int]:
+async def serve(
+    desk: HintDesk, host: str, port: int, routes: Sequence[ControllerRouterHandler] = ()
+) -> AsyncIterator[int]:
     """Serve until the block ends; gives the port in use (``port`` 0 takes a free one)."""
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
-    config = uvicorn.Config(make_app(desk), log_level="warning", access_log=False, lifespan="off")
+    config = uvicorn.Config(make_app(desk, routes), log_level="warning", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
     # Signals belong to the command, which stops everything in order.
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

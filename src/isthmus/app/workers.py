@@ -13,6 +13,7 @@ from pathlib import Path
 from isthmus.app.archiving import archive
 from isthmus.app.bootstrap import Hub, clock, configured_database, read_project, reopen_system, revive_database
 from isthmus.app.ordering import forget_simulations
+from isthmus.app.mailing import serve_mail
 from isthmus.app.service import Service
 from isthmus.app.watching import watch_fields
 from isthmus.errors import Misconfigured
@@ -42,16 +43,16 @@ async def serve_work(hub: Hub, kind: str, stop: asyncio.Event) -> None:
         revive=partial(revive_database, hub.project),
         chores=chores,
     )
-    if not hub.project.processes:
-        await service.run(stop)
-        return
-    # Only here: the library takes a third of a second to import, and no other command needs it.
-    from isthmus.app.turning import take_turns
-
     async with asyncio.TaskGroup() as group:
-        turns = group.create_task(take_turns(hub))
+        others = [group.create_task(serve_mail(hub))]
+        if hub.project.processes or hub.project.approvals is not None:
+            # Only here: the library takes a third of a second to import, and no other command needs it.
+            from isthmus.app.turning import take_turns
+
+            others.append(group.create_task(take_turns(hub)))
         await service.run(stop)
-        turns.cancel()
+        for task in others:
+            task.cancel()
 
 
 async def stop_workers(folder: Path, *, only_if_running: EmbeddedServer) -> list[Worker]:

@@ -38,7 +38,9 @@ def _size(text: str) -> Literal["full", "small"]:
 
 @app.command("up")
 def up(
-    systems: Annotated[list[str] | None, typer.Argument(help="tryton, bottlecrm; both when none is named.")] = None,
+    systems: Annotated[
+        list[str] | None, typer.Argument(help="tryton, bottlecrm, mail; all when none is named.")
+    ] = None,
     folder: FolderOption = Path(),
     json: JsonOption = False,
     size: SizeOption = "full",

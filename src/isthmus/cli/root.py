@@ -7,7 +7,20 @@ from typing import Annotated
 import typer
 
 from isthmus import __version__
-from isthmus.cli import answers, comparing, inbox, lab, order, process, project, running, simulating, syncing
+from isthmus.cli import (
+    answers,
+    approving,
+    comparing,
+    inbox,
+    lab,
+    noticing,
+    order,
+    process,
+    project,
+    running,
+    simulating,
+    syncing,
+)
 
 __all__ = ["app"]
 
@@ -49,6 +62,9 @@ app.command("retry")(inbox.retry)
 app.add_typer(inbox.app, name="inbox", help="Where people decide.")
 app.add_typer(process.app, name="process", help="Steps across systems over time.")
 app.add_typer(order.app, name="order", help="Orders at the ERP's price, stock and credit.")
+app.add_typer(approving.app, name="approve", help="What people must approve. (Brakes are approved in the inbox.)")
+app.add_typer(approving.delegations, name="delegation", help="Who answers for whom.")
+app.add_typer(noticing.app, name="notice", help="Mail to customers and staff.")
 app.add_typer(lab.app, name="lab", help="The real systems of the lab.")
 app.add_typer(project.new, name="new", help="Start something of your own.")
 app.command("demo")(lab.demo)

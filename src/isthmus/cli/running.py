@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from isthmus.api import serve
+from isthmus.api import approval_routes, serve
 from isthmus.app.archiving import archive as put_away
 from isthmus.app.bootstrap import STATE_FOLDER, Hub, open_hub, open_store
 from isthmus.app.hints import HintDesk
@@ -30,7 +30,7 @@ def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
         async with open_hub(project, prepare=True) as hub:
             desk = HintDesk(hub.store, hub.engine.systems)
             settings = hub.project.hub
-            async with serve(desk, settings.host, settings.port) as port:
+            async with serve(desk, settings.host, settings.port, approval_routes(hub.store)) as port:
                 if settings.public_url:
                     for system, problem in (await desk.subscribe(settings.public_url)).items():
                         errors.print(f"{system}: no webhooks ({problem}); it is polled.", markup=False)

@@ -12,12 +12,13 @@ from isthmus.errors import LabError
 from .bottlecrm import BottleCrm
 from .dataset import Size
 from .environments import cache_folder, locked
+from .mail import MailServer
 from .system import LabSystem, State, SystemStatus
 from .tryton import Tryton
 
 __all__ = ["SYSTEMS", "Lab"]
 
-_KINDS: dict[str, type[LabSystem]] = {"tryton": Tryton, "bottlecrm": BottleCrm}
+_KINDS: dict[str, type[LabSystem]] = {"tryton": Tryton, "bottlecrm": BottleCrm, "mail": MailServer}
 
 SYSTEMS: tuple[str, ...] = tuple(_KINDS)
 """Names of the systems a lab can run."""
@@ -58,6 +59,13 @@ class Lab:
         """The CRM."""
         system = self._systems["bottlecrm"]
         assert isinstance(system, BottleCrm)
+        return system
+
+    @property
+    def mail(self) -> MailServer:
+        """The mail server."""
+        system = self._systems["mail"]
+        assert isinstance(system, MailServer)
         return system
 
     def up(self, systems: Sequence[str] = SYSTEMS, *, size: Size = "full") -> dict[str, LabSystem]:

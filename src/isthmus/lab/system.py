@@ -22,7 +22,7 @@ from .environments import Report, digest_of
 from .process import Process, log_tail, wait_until
 from .templates import made_once
 
-__all__ = ["LabSystem", "State", "SystemStatus"]
+__all__ = ["LabSystem", "State", "SystemStatus", "free_port"]
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
@@ -188,7 +188,7 @@ class LabSystem(ABC):
         return SystemStatus(
             self.name,
             state,
-            f"http://127.0.0.1:{port}" if port else None,
+            self.url if port else None,
             manifest.get("version"),
             manifest.get("size"),
             self.log,
@@ -249,15 +249,15 @@ class LabSystem(ABC):
         """The port it had, so that nobody has to learn a new address; a free one when another program has it."""
         known = self._state.read(self.name).get("port")
         # After a kill the last worker may hold it for a moment
-        if known and wait_until(lambda: _free(known) is not None, 5.0):
+        if known and wait_until(lambda: free_port(known) is not None, 5.0):
             return int(known)
-        port = _free(0)
+        port = free_port(0)
         if port is None:
             raise LabError("No free port on this machine.")
         return port
 
 
-def _free(port: int) -> int | None:
+def free_port(port: int) -> int | None:
     """``port`` when it can be listened on, any free one for 0; None when it is taken."""
     with socket.socket() as probe, contextlib.suppress(OSError):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -8,11 +8,14 @@ from pathlib import Path
 import msgspec
 
 from isthmus.desk.processes import BUNDLED
+from isthmus.desk.approval_rules import ApprovalRules
+from isthmus.desk.mail_settings import MailSettings
 from isthmus.errors import Misconfigured, Place
 from isthmus.mapping.converters import Converter
 from isthmus.model.entities import EntityType
 from isthmus.model.flow import Flow
 from isthmus.process import Definition
+from isthmus.project.approvals import APPROVALS_FILE, read_approvals
 from isthmus.project.code import load_code, load_processes
 from isthmus.project.defaults import DefaultMapping
 from isthmus.project.entities import read_entities
@@ -50,6 +53,10 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     examples: tuple[Example, ...] = ()
     processes: Mapping[str, Definition] = {}
     """By name."""
+    approvals: ApprovalRules | None = None
+    """None: the project has no approvals.yaml."""
+    mail: MailSettings | None = None
+    """None: the project sends no mail."""
 
 
 def load_project(
@@ -83,6 +90,7 @@ def load_project(
     converters = load_code(folder, faults)
     processes = {**_bundled(settings, faults), **load_processes(folder, faults)}
     entities = read_entities(_yaml_files(folder, "entities", faults), faults)
+    approvals = _approvals_of(folder, entities, faults)
     flows: Mapping[str, Flow] = {}
     examples: tuple[Example, ...] = ()
     # With a broken isthmus.toml no system is known, and every flow would be complained about.
@@ -104,6 +112,8 @@ def load_project(
         converters=converters,
         examples=examples,
         processes=processes,
+        approvals=approvals,
+        mail=settings.mail,
     )
 
 
@@ -111,6 +121,11 @@ def _bundled(settings: Settings, faults: Faults) -> dict[str, Definition]:
     """The processes that the packs in use switch on; one of the project's own of the same name takes its place."""
     used = [read_pack(use.name, faults) for use in settings.packs.values() if use.used]
     return {name: BUNDLED[name] for pack in used for name in pack.processes}
+def _approvals_of(folder: Path, entities: Collection[str], faults: Faults) -> ApprovalRules | None:
+    path = folder / APPROVALS_FILE
+    text = read_text(path, APPROVALS_FILE, faults) if path.exists() else None
+    root = None if text is None else read_yaml(text, APPROVALS_FILE, faults)
+    return None if root is None else read_approvals(root, entities, faults)
 
 
 def _infos_of(

@@ -61,6 +61,26 @@ fields:
 """
 
 
+_APPROVALS = """\
+# Who must approve what. Rules are tried from the top; the first that fits counts; without one nothing is approved.
+# All keys: docs/project-reference.md. Logins are mail addresses.
+currency: EUR
+
+teams: {}
+#  sales_leads: [anna@example.com, ben@example.com]
+
+rules: []
+#  - rule: small_orders
+#    document: SalesOrder
+#    when: {amount: {below: 1000}, discount: {below: 5%}}
+#    ask: nobody
+#  - rule: orders
+#    document: SalesOrder
+#    ask:
+#      - {stage: lead, who: sales_leads, within: 2d, escalate: boss@example.com}
+"""
+
+
 def new_project(folder: Path, answers: Answers) -> tuple[Path, ...]:
     """Write a new project and answer its files. Overwrites nothing: raises :class:`~isthmus.errors.Misconfigured`
     before the first file is written when one of them exists already."""
@@ -69,6 +89,7 @@ def new_project(folder: Path, answers: Answers) -> tuple[Path, ...]:
         ".gitignore": _GITIGNORE,
         ".env.example": _environment_text(answers),
         "flows/README.md": _README,
+        "approvals.yaml": _APPROVALS,
     }
     for name in texts:
         if (folder / name).exists():

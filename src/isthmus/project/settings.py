@@ -9,8 +9,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from isthmus.desk.mail_settings import MailSettings
 from isthmus.errors import Place
 from isthmus.project.faults import Faults
+from isthmus.project.mail import read_mail
 from isthmus.project.nodes import NAME, Node, elements_of, mapping_of, text_of, word_of
 from isthmus.project.secrets import is_reference, resolve
 
@@ -30,7 +32,7 @@ __all__ = [
 
 SETTINGS_FILE = "isthmus.toml"
 
-TOP_KEYS = ("hub", "systems", "packs")
+TOP_KEYS = ("hub", "systems", "packs", "mail")
 """Tables of isthmus.toml."""
 
 HUB_KEYS = ("name", "database_url", "listen", "public_url", "keep_history", "archive")
@@ -97,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hub: HubSettings = HubSettings()
     systems: Mapping[str, RawSystem] = {}
     packs: Mapping[str, PackUse] = {}
+    mail: MailSettings | None = None
 
 
 def read_settings(
@@ -109,7 +112,8 @@ def read_settings(
         faults.add(root.place, "The project names no system.", "Add a table [systems.NAME] with its kind.")
     hub = _hub_of(entries["hub"], folder, environ, faults) if "hub" in entries else HubSettings()
     packs = _packs_of(entries["packs"], systems, known_packs, faults) if "packs" in entries else {}
-    return Settings(hub=hub, systems=systems, packs=packs)
+    mail = read_mail(entries["mail"], folder, environ, faults) if "mail" in entries else None
+    return Settings(hub=hub, systems=systems, packs=packs, mail=mail)
 
 
 def parse_months(text: str) -> int | None:

@@ -267,6 +267,12 @@ class PostgresStore:
         rows = await self.rows("recall", {"name": name})
         return msgspec.json.decode(rows[0][0])[""] if rows else None
 
+    async def made_once(self, name: str, value: Any) -> Any:
+        """The fact of this name; the given value when there was none, kept from then on, whoever comes first."""
+        rows = await self.rows("make_fact", {"name": name, "value": payload({"": value})})
+        # Another one may have made it in this very moment, unseen by our statement.
+        return msgspec.json.decode(rows[0][0])[""] if rows else await self.recall(name)
+
     async def make_partitions(self) -> int:
         """Make the partitions of the coming months; call it daily in a hub that runs for long. Without it nothing
         fails: rows then go to a default partition."""

@@ -10,7 +10,9 @@ import msgspec
 from psycopg import AsyncConnection
 
 from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, Sighting
+from isthmus.store.approvals import PostgresApprovals
 from isthmus.store.codec import as_array, decoded, from_row, payload
+from isthmus.store.notices import PostgresNotices
 from isthmus.store.processes import PostgresProcesses
 from isthmus.store.queries import query
 from isthmus.store.simulations import PostgresSimulations
@@ -39,6 +41,14 @@ class PostgresTransaction:
     def simulations(self) -> PostgresSimulations:
         """The rows of simulated orders, in this transaction."""
         return PostgresSimulations(self._connection)
+    def approvals(self) -> PostgresApprovals:
+        """The rows of approvals of documents, in this transaction."""
+        return PostgresApprovals(self._connection)
+
+    @property
+    def notices(self) -> PostgresNotices:
+        """The rows of notices, in this transaction."""
+        return PostgresNotices(self._connection)
 
     async def lock(self, entities: Collection[str]) -> None:
         """Wait until no other transaction holds one of these; given back at the end of this one."""

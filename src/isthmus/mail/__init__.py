@@ -1,0 +1,1 @@
+"""Mail: composing notices, sending them by SMTP, reading bounces by IMAP."""
