@@ -24,6 +24,7 @@ __all__ = [
     "NOTICE_REFUSED",
     "NOTICE_RETRY",
     "NOTICE_SENT",
+    "PAGE_FAILED",
     "PROCESS_ENDED",
     "PROCESS_RECOVERED",
     "RECORD_SET_ASIDE",
@@ -90,6 +91,8 @@ MAIL_DOWN: Final = "mail.down"
 """The mail server, or the mailbox for bounces, cannot be used; notices wait."""
 MAIL_UP: Final = "mail.up"
 """The mail server answers again."""
+PAGE_FAILED: Final = "page.failed"
+"""A request of the web server failed by a fault of ours."""
 PROCESS_ENDED: Final = "process.ended"
 """A process is done, or failed."""
 PROCESS_RECOVERED: Final = "process.recovered"

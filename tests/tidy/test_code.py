@@ -86,7 +86,7 @@ def test_imports_follow_the_layers() -> None:
         ("The lab stands alone: it can be used without the hub", {"lab"}),
         (
             "Connectors know the driver API and nothing of the engine",
-            {"connectors", "connector", "model", "cli", "api", "console", "portal", "testing"},
+            {"connectors", "connector", "model", "cli", "web", "api", "console", "portal", "testing"},
         ),
     ],
 )

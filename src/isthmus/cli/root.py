@@ -15,6 +15,7 @@ from isthmus.cli import (
     lab,
     noticing,
     order,
+    people,
     process,
     project,
     running,
@@ -51,6 +52,7 @@ app.command("check")(project.check)
 app.command("plan")(syncing.plan)
 app.command("sync")(syncing.sync)
 app.command("run")(running.run_hub)
+app.command("web")(running.web)
 app.command("worker")(running.worker)
 app.command("stop")(running.stop)
 app.command("archive")(running.archive)
@@ -65,6 +67,9 @@ app.add_typer(order.app, name="order", help="Orders at the ERP's price, stock an
 app.add_typer(approving.app, name="approve", help="What people must approve. (Brakes are approved in the inbox.)")
 app.add_typer(approving.delegations, name="delegation", help="Who answers for whom.")
 app.add_typer(noticing.app, name="notice", help="Mail to customers and staff.")
+app.add_typer(people.user_app, name="user", help="Who may sign in to the console.")
+app.add_typer(people.token_app, name="token", help="What programs may do in a person's name.")
+app.add_typer(people.audit_app, name="audit", help="What people did.")
 app.add_typer(lab.app, name="lab", help="The real systems of the lab.")
 app.add_typer(project.new, name="new", help="Start something of your own.")
 app.command("demo")(lab.demo)

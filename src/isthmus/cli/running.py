@@ -10,37 +10,65 @@ from typing import Annotated
 
 import typer
 
-from isthmus.api import approval_routes, serve
 from isthmus.app.archiving import archive as put_away
 from isthmus.app.bootstrap import STATE_FOLDER, Hub, open_hub, open_store
 from isthmus.app.hints import HintDesk
 from isthmus.app.workers import serve_work, stop_workers
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run
+from isthmus.console import Site
 from isthmus.project import parse_months
 from isthmus.store import Archived, EmbeddedServer, Worker
+from isthmus.sync.world import World
+from isthmus.web import Parts, serve
 
-__all__ = ["archive", "run_hub", "stop", "worker"]
+__all__ = ["archive", "run_hub", "stop", "web", "worker"]
 
 
 def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
-    """Keep everything in step continuously, until stopped (Ctrl-C or SIGTERM); also takes webhooks."""
+    """Keep everything in step continuously, until stopped (Ctrl-C or SIGTERM); also takes webhooks and serves the
+    console."""
 
     async def work() -> None:
         stop = _told_to_stop()
         async with open_hub(project, prepare=True) as hub:
             desk = HintDesk(hub.store, hub.engine.systems)
             settings = hub.project.hub
-            async with serve(desk, settings.host, settings.port, approval_routes(hub.store)) as port:
+            site = await Site.open(hub.project, hub.store, hub.world)
+            async with serve(Parts(hooks=desk, site=site, approvals=hub.store), settings.host, settings.port) as port:
                 if settings.public_url:
                     for system, problem in (await desk.subscribe(settings.public_url)).items():
                         errors.print(f"{system}: no webhooks ({problem}); it is polled.", markup=False)
-                health = f"http://{settings.host}:{port}/health"
-                _say(hub, json, {"health": health}, f"isthmus runs; {health}. Stop with Ctrl-C.")
+                address = f"http://{settings.host}:{port}"
+                facts = {"health": f"{address}/health", "console": f"{address}/"}
+                _say(hub, json, facts, f"isthmus runs; console {address}/. Stop with Ctrl-C.")
                 await serve_work(hub, "run", stop)
 
     run(work())
     if not json:
         console.print("Stopped.")
+
+
+def web(
+    project: ProjectOption = Path(),
+    json: JsonOption = False,
+    port: Annotated[int | None, typer.Option(help="Instead of the project's; 0 takes a free one.")] = None,
+) -> None:
+    """Serve only the console, on the store of a hub that runs elsewhere. Needs no far system; takes no webhooks."""
+
+    async def work() -> None:
+        stop = _told_to_stop()
+        async with open_store(project) as (found, store):
+            site = await Site.open(found, store, World(found.flows, found.converters))
+            wanted = found.hub.port if port is None else port
+            async with serve(Parts(site=site, approvals=store), found.hub.host, wanted) as used:
+                address = f"http://{found.hub.host}:{used}/"
+                if json:
+                    print_json({"console": address})
+                else:
+                    console.print(f"The console: {address} Stop with Ctrl-C.")
+                await stop.wait()
+
+    run(work())
 
 
 def worker(project: ProjectOption = Path(), json: JsonOption = False) -> None:

@@ -5,6 +5,8 @@ from isthmus.store.approvals import ApprovalReads
 from isthmus.store.archive import Archived, archive_history
 from isthmus.store.embedded import EmbeddedServer
 from isthmus.store.notices import NoticeOutbox
+from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
+from isthmus.store.people import ApiToken, AuditEntry, People, Person, WebSession
 from isthmus.store.postgres import Notice, PostgresStore
 from isthmus.store.reads import Reads
 from isthmus.store.scratch import ScratchStore
@@ -12,13 +14,22 @@ from isthmus.store.workers import Worker
 
 __all__ = [
     "ApprovalReads",
+    "ApiToken",
     "Archived",
+    "AuditEntry",
+    "Care",
+    "Comment",
     "EmbeddedServer",
+    "InboxGroup",
+    "InboxWork",
     "Notice",
     "NoticeOutbox",
+    "People",
+    "Person",
     "PostgresStore",
     "Reads",
     "ScratchStore",
+    "WebSession",
     "Worker",
     "archive_history",
 ]

@@ -18,7 +18,21 @@ from isthmus.reconcile import Drift
 from isthmus.store.codec import from_row, payload
 from isthmus.store.workers import Worker, seen_worker
 
-__all__ = ["Difference", "FlowStatus", "Freshness", "InboxCount", "ItemWithLinks", "Reads", "Rows", "Status"]
+__all__ = [
+    "Difference",
+    "FlowStatus",
+    "Freshness",
+    "InboxCount",
+    "ItemWithLinks",
+    "Reads",
+    "Rows",
+    "Status",
+    "SystemWrites",
+]
+
+
+SHORTEST_PART = 3
+"""Letters that a part of a value must have to be found by."""
 
 
 class Rows(Protocol):
@@ -96,6 +110,16 @@ class Freshness(msgspec.Struct, frozen=True):
     p95: float
 
 
+class SystemWrites(msgspec.Struct, frozen=True):
+    """Writes to one system; times in seconds."""
+
+    system: str
+    writes: int
+    failed: int
+    median: float
+    p95: float
+
+
 class Reads:
     """Read models over a store."""
 
@@ -108,6 +132,10 @@ class Reads:
         return Status(
             flows=await self._all(FlowStatus, "flow_status", now=now), feeds=await self._all(FeedState, "feeds")
         )
+
+    async def feeds(self) -> list[FeedState]:
+        """How far each resource was read."""
+        return await self._all(FeedState, "feeds")
 
     async def freshness(self, since: datetime) -> list[Freshness]:
         """Time from change to write, of the writes since then."""
@@ -171,6 +199,10 @@ class Reads:
         """Links of these items, by system and resource."""
         return await self._all(Link, "links_of_items", items=list(items))
 
+    async def links(self, ids: Collection[str]) -> dict[str, Link]:
+        """These links by id."""
+        return {link.id: link for link in await self._all(Link, "links_by_id", ids=list(ids))}
+
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
         """These items by id."""
         return {item.id: item for item in await self._all(Item, "items_by_id", ids=list(ids))}
@@ -193,14 +225,24 @@ class Reads:
         """Changes of items since then, newest first."""
         return await self._all(JournalEntry, "recent_journal", since=since, limit=limit)
 
-    async def search(self, text: str, limit: int = 50) -> list[Item]:
-        """Items with ``text`` anywhere in a value (upper and lower case alike), or with a record of this very key."""
-        if not text.strip():
+    async def search(self, text: str, limit: int = 50, entity: str | None = None) -> list[Item]:
+        """Items with ``text`` anywhere in a value (upper and lower case alike; two letters or less: a value or number
+        that is just this), or with a record of this very key. Which of them, when there are more, is not said."""
+        text = text.strip()
+        if not text:
             return []
-        in_json = msgspec.json.encode(text).decode()[1:-1]
-        return await self._all(
-            Item, "search", text=text, pattern=_containing(text), json=_containing(in_json), limit=limit
-        )
+        if text.isascii() and len(text) < SHORTEST_PART:
+            return await self._all(Item, "search_exactly", text=text, entity=entity, limit=limit)
+        return await self._all(Item, "search", text=text, pattern=_containing(text), entity=entity, limit=limit)
+
+    async def latest_items(self, limit: int = 50) -> list[Item]:
+        """Items that changed last, the newest first."""
+        return await self._all(Item, "latest_items", limit=limit)
+
+    async def activity(self, since: datetime) -> list[tuple[str, str, int, int]]:
+        """(read or written, system, minute since 1970, how many) of the time since then."""
+        rows = await self._store.rows("activity", {"since": since})
+        return [(str(way), str(system), int(minute), int(count)) for way, system, minute, count in rows]
 
     async def items_by_field(self, entity: str, field: str, value: Canonical, limit: int = 50) -> list[Item]:
         """Items (neither deleted nor aliases) whose field has exactly this value."""
@@ -222,6 +264,10 @@ class Reads:
         links = await self._all(Link, "links_by_id", ids=[id for (id,) in rows])
         items = await self.items({link.item for link in links if link.item is not None})
         return [Difference(link, items[link.item]) for link in links if link.item in items]
+
+    async def system_writes(self, since: datetime) -> list[SystemWrites]:
+        """Writes to each system since then, and how long its answers took."""
+        return await self._all(SystemWrites, "system_writes", since=since)
 
     async def far_fields(self) -> list[FarField]:
         """Every field that was ever seen in a resource which flows use."""
@@ -247,7 +293,9 @@ class Reads:
 
 
 def _containing(text: str) -> str:
-    """ILIKE pattern for texts that contain this one."""
+    """LIKE pattern for a ``search_text`` that contains this: in lower case, signs beyond ASCII as octal bytes."""
+    signs = (chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in text.lower().replace("\\", "\\\\").encode())
+    text = "".join(signs)
     for sign in "\\%_":
         text = text.replace(sign, "\\" + sign)
     return f"%{text}%"

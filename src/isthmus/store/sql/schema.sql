@@ -2,6 +2,18 @@
 -- give the same catalog. Everything lives in the schema "isthmus"; names are unqualified because the search path is set by
 -- whoever runs this file (and because a dry run shadows the tables by temporary ones of the same names).
 
+create extension if not exists pg_trgm with schema public;
+
+-- Every text and number in an item's fields but the ids of other items, one a line, in lower case. Signs beyond ASCII
+-- become octal bytes: in a database without a locale pg_trgm takes no notice of them.
+create function search_text(fields jsonb) returns text language sql immutable parallel safe
+    return (select encode(convert_to(lower(string_agg(left(value #>> '{}', 200), E'\n')), 'UTF8'), 'escape')
+        from jsonb_path_query(fields, 'strict $.**') as value
+        where jsonb_typeof(value) in ('string', 'number')
+            and value #>> '{}' !~ '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$');
+comment on function search_text(jsonb) is
+    'What an item can be found by: texts and numbers in its fields, in lower case, signs beyond ASCII as octal bytes.';
+
 -- One canonical thing.
 create table item (
     id text primary key,
@@ -17,6 +29,7 @@ comment on column item.set_by is 'field -> {by, at}: who set the present value, 
 comment on column item.alias_of is 'The item this one was merged into.';
 -- Finds items by any value in any place of their fields: references to an item, equal fields.
 create index item_fields on item using gin (fields);
+create index item_search on item using gin (search_text(fields) public.gin_trgm_ops) where alias_of is null;
 create index item_entity on item (entity);
 create index item_alias on item (alias_of) where alias_of is not null;
 
@@ -56,6 +69,7 @@ comment on column link.waits_for is
     '"system/resource/key" of a parent not linked yet, "item/system" of a parent not yet created there, '
     'or "read": the record must be read again.';
 create index link_by_record on link (system, resource, key) where key is not null;
+create index link_key on link (key text_pattern_ops) where key is not null;
 create index link_item on link (item) where item is not null;
 create index link_due on link (flow, system, due_at, id) where due_at is not null;
 create index link_waits_for on link (waits_for) where waits_for is not null;
@@ -83,6 +97,8 @@ comment on column journal.xid is
     'Readers that follow the journal take only rows with xid < pg_snapshot_xmin(pg_current_snapshot()): '
     'sequence numbers commit out of order.';
 create index journal_item on journal (item, seq);
+-- Rows come in order of time: a few pages of index are enough.
+create index journal_at on journal using brin (at) with (autosummarize = on, pages_per_range = 16);
 create table journal_default partition of journal default;
 
 -- Append-only: one row per write to a far system.
@@ -107,6 +123,7 @@ create table effect (
 comment on table effect is 'Append-only: every write to a far system and what came of it.';
 create index effect_item on effect (item, seq);
 create index effect_link on effect (link, seq);
+create index effect_at on effect using brin (at) with (autosummarize = on, pages_per_range = 16);
 create table effect_default partition of effect default;
 
 -- Exact values by which an item can be found at first contact.
@@ -138,6 +155,40 @@ create table inbox (
 comment on table inbox is 'Questions to people; at most one open entry per kind and subject.';
 create unique index inbox_open on inbox (kind, subject) where decided_at is null;
 create index inbox_time on inbox (opened_at);
+-- Pages of ten thousand questions.
+create index inbox_open_kind on inbox (kind, opened_at, id) where decided_at is null;
+
+-- What people do with a question before it is decided.
+create table inbox_care (
+    entry text primary key references inbox (id) on delete cascade,
+    assignee text,
+    snoozed_until timestamptz
+);
+comment on table inbox_care is 'Who looks after an open question, and until when it is left alone.';
+
+create table inbox_comment (
+    seq bigint primary key generated always as identity,
+    entry text not null references inbox (id) on delete cascade,
+    at timestamptz not null,
+    by text not null,
+    text text not null
+);
+comment on table inbox_comment is 'What people wrote about a question.';
+create index inbox_comment_entry on inbox_comment (entry, seq);
+
+-- What many questions have in common: fields in conflict, or the answer of a system without what differs.
+create function inbox_cause(kind text, summary text, detail jsonb) returns text language sql immutable parallel safe
+    return case kind
+        when 'conflict' then (select string_agg(field, ', ' order by field) from jsonb_object_keys(detail -> 'fields') as field)
+        when 'failure' then left(regexp_replace(
+            coalesce(detail ->> 'message',
+                (select string_agg(field.key || ': ' || field.value, '; ' order by field.key)
+                from jsonb_each_text(detail -> 'fields') as field),
+                summary),
+            '[0-9]+|"[^"]*"|''[^'']*''', '#', 'g'), 200)
+        else '' end;
+comment on function inbox_cause(text, text, jsonb) is
+    'What many questions have in common: fields in conflict, or the answer of a system without what differs.';
 
 -- How far each resource was read.
 create table feed (
@@ -372,6 +423,89 @@ comment on table notice is
 create index notice_waiting on notice (next_at, seq) where state in ('queued', 'sending');
 create index notice_document on notice (document, key, recipient, seq);
 create index notice_seq on notice (seq);
+-- Who may use the hub's faces, and what they did there.
+create table person (
+    login text primary key check (login = lower(login)),
+    name text not null,
+    language text not null check (language in ('en', 'zh')),
+    theme text not null check (theme in ('auto', 'light', 'dark')),
+    roles text[] not null,
+    password text,
+    made_at timestamptz not null,
+    disabled_at timestamptz
+);
+comment on table person is 'People who sign in; the login is their mail address.';
+comment on column person.password is 'Argon2 hash; null: cannot sign in by password.';
+
+create table web_session (
+    digest bytea primary key,
+    login text not null references person (login) on delete cascade,
+    made_at timestamptz not null,
+    seen_at timestamptz not null,
+    expires_at timestamptz not null,
+    address text not null,
+    agent text not null
+);
+comment on table web_session is 'Sessions of signed-in people; deleting a row signs out.';
+comment on column web_session.digest is 'SHA-256 of the secret that only the browser has.';
+create index web_session_login on web_session (login);
+
+create table api_token (
+    id text primary key,
+    digest bytea not null unique,
+    login text not null references person (login) on delete cascade,
+    name text not null,
+    scopes text[] not null,
+    made_at timestamptz not null,
+    expires_at timestamptz,
+    used_at timestamptz,
+    revoked_at timestamptz
+);
+comment on table api_token is 'Secrets of programs that act for a person, and what they may do.';
+comment on column api_token.digest is 'SHA-256 of the secret, which is shown once.';
+
+create table audit (
+    seq bigint primary key,
+    at timestamptz not null,
+    who text not null,
+    action text not null,
+    subject text not null,
+    detail jsonb not null,
+    digest bytea not null
+);
+comment on table audit is 'What people did, each entry chained to the one before it.';
+comment on column audit.digest is 'SHA-256 over the digest before it and this entry.';
+
+create function audit_digest(previous bytea, entry audit) returns bytea language sql stable parallel safe
+    return sha256(coalesce(previous, ''::bytea) || convert_to(
+        jsonb_build_array(entry.seq, to_char(entry.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US'),
+            entry.who, entry.action, entry.subject, entry.detail)::text, 'UTF8'));
+comment on function audit_digest(bytea, audit) is 'The digest that this entry must have after the one before it.';
+
+-- One after the other, so that there is one chain.
+create function append_audit(at timestamptz, who text, action text, subject text, detail jsonb) returns bigint
+language plpgsql as $$
+declare
+    last audit;
+    made audit;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('isthmus audit', 0));
+    select * into last from audit order by seq desc limit 1;
+    made := row(coalesce(last.seq, 0) + 1, at, who, action, subject, detail, ''::bytea);
+    made.digest := audit_digest(last.digest, made);
+    insert into audit select made.*;
+    return made.seq;
+end
+$$;
+comment on function append_audit(timestamptz, text, text, text, jsonb) is 'Adds an entry to the audit log; its number.';
+
+create function refuse_change() returns trigger language plpgsql as $$
+begin
+    raise exception 'the audit log is append-only';
+end
+$$;
+comment on function refuse_change() is 'Trigger of tables that are only added to.';
+create trigger audit_append_only before update or delete or truncate on audit execute function refuse_change();
 
 -- Makes the monthly partitions from the month of "start" on, moving rows that were kept in the default partition.
 create function make_partitions(start timestamptz, months integer) returns integer language plpgsql as $$

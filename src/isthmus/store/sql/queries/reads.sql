@@ -75,16 +75,52 @@ select {effect_columns} from effect where at >= %(since)s order by at desc, seq 
 select {journal_columns} from journal where at >= %(since)s order by at desc, seq desc limit %(limit)s;
 
 -- name: search
--- The text of the whole JSON first, as it is fast; then the values alone, as names of fields must not match.
+-- As many as are asked for, whichever come first: with a common word a million others need not be looked at.
+with found as (
+    (select link.item as id from link where link.key = %(text)s and link.item is not null limit %(limit)s)
+    union
+    (select item.id from item
+    where item.alias_of is null and search_text(item.fields) like %(pattern)s
+        and (%(entity)s::text is null or item.entity = %(entity)s)
+    limit %(limit)s)
+)
 select {item_columns}
-from item
-where item.alias_of is null and (
-    item.id in (select link.item from link where link.key = %(text)s and link.item is not null)
-    or item.fields::text ilike %(json)s and exists (
-        select from jsonb_path_query(item.fields, 'strict $.**') as value
-        where jsonb_typeof(value) in ('string', 'number') and value #>> '{}' ilike %(pattern)s))
+from found join item using (id)
+where item.alias_of is null and (%(entity)s::text is null or item.entity = %(entity)s)
 order by item.deleted_at is not null, item.entity, item.id
 limit %(limit)s;
+
+-- name: search_exactly
+-- For texts too short for the index of parts.
+select {item_columns}
+from item
+where item.alias_of is null and (%(entity)s::text is null or item.entity = %(entity)s) and (
+    item.id in (select link.item from link where link.key = %(text)s and link.item is not null limit %(limit)s)
+    or item.fields @? ('$.** ? (@ == ' || to_json(%(text)s::text)::text || ')')::jsonpath)
+limit %(limit)s;
+
+-- name: activity
+-- What was taken from and written to each system, by minute.
+select 'read', cause ->> 'by', extract(epoch from at)::bigint / 60 as minute, count(*)
+from journal
+where at >= %(since)s and cause ->> 'kind' = 'system'
+group by 2, 3
+union all
+select 'written', system, extract(epoch from at)::bigint / 60 as minute, count(*)
+from effect
+where at >= %(since)s and outcome = 'done'
+group by 2, 3;
+
+-- name: latest_items
+-- Those that changed last, each once.
+select {item_columns}
+from (
+    select item as id, max(seq) as seq
+    from (select item, seq from journal order by seq desc limit 500) as recent
+    group by item order by 2 desc limit %(limit)s
+) as latest join item using (id)
+where item.alias_of is null
+order by latest.seq desc;
 
 -- name: items_by_field
 select {item_columns}
@@ -140,3 +176,11 @@ from effect cross join lateral (
 where effect.at >= %(since)s and effect.outcome = 'done'
 group by effect.flow, effect.system
 order by effect.flow, effect.system;
+
+-- name: system_writes
+select system, count(*), count(*) filter (where outcome <> 'done'),
+    percentile_cont(0.5) within group (order by seconds), percentile_cont(0.95) within group (order by seconds)
+from effect
+where at >= %(since)s
+group by system
+order by system;

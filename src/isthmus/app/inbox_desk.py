@@ -1,0 +1,281 @@
+"""Working through the inbox: one question with all that is known of it, and decisions on many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from isthmus.app.access import Access, Principal
+from isthmus.app.bootstrap import clock, new_id
+from isthmus.app.record_view import field_roles, title_of
+from isthmus.errors import IsthmusError, NeedsPerson, Unmappable
+from isthmus.model.fields import Canonical, FieldType, Kind, canonical
+from isthmus.model.state import Effect, InboxEntry, InboxKind, Item, Link
+from isthmus.store import Care, Comment, InboxWork, PostgresStore, Reads
+from isthmus.sync.decide import decide, retry
+from isthmus.sync.working import pending
+from isthmus.sync.world import World
+
+__all__ = ["Bulk", "Candidate", "InboxDesk", "Question", "typed"]
+
+SIMPLE = (Kind.TEXT, Kind.INTEGER, Kind.DECIMAL, Kind.BOOLEAN, Kind.DATE)
+"""Kinds of fields that people type."""
+MANY = 10_000
+ONE_BY_ONE = 500
+"""Most questions that are decided at once where each is a decision of its own."""
+CHUNK = 500
+LONGEST_COMMENT = 4000
+LONGEST_TYPED = 2000
+"""Characters of a value that is edited in one line of a form."""
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """An item that may be the same thing as a record."""
+
+    item: str
+    score: float
+    reason: str
+    taken: bool
+    fields: Mapping[str, Canonical]
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry with all that is known of it."""
+
+    entry: InboxEntry
+    care: Care
+    comments: Sequence[Comment]
+    link: Link | None
+    item: Item | None
+    conflicts: Mapping[str, Any]
+    """Field -> what base, hub and far hold, as it is now."""
+    candidates: Sequence[Candidate]
+    editable: Mapping[str, Canonical]
+    """Fields of the item that may be corrected here, and what they hold."""
+    effects: Sequence[Effect]
+    """The last writes to this record."""
+    secret: bool
+    """It is about a value that needs a role the reader has not."""
+    typable: Sequence[str]
+    """Fields in conflict for which a person can type a value."""
+
+
+class Bulk(msgspec.Struct, frozen=True, kw_only=True):
+    """What deciding many came to."""
+
+    done: int
+    refused: Mapping[str, str]
+    """Entry -> why not."""
+
+
+class InboxDesk:
+    """The use cases, for one person."""
+
+    def __init__(
+        self,
+        store: PostgresStore,
+        world: World,
+        me: Principal,
+        *,
+        now: Callable[[], datetime] = clock,
+        ids: Callable[[], str] = new_id,
+    ) -> None:
+        self._store, self._world, self._me, self._now, self._ids = store, world, me, now, ids
+        self._reads, self.work, self._access = Reads(store), InboxWork(store), Access(store, now=now)
+
+    async def question(self, id: str) -> Question | None:
+        """One question; None when there is none of this id."""
+        entry = await self._reads.entry(id)
+        if entry is None:
+            return None
+        link = (await self._reads.links([entry.subject])).get(entry.subject)
+        item = None
+        if link is not None and link.item is not None:
+            item = (await self._reads.items([link.item])).get(link.item)
+        conflicts = {
+            name: {"base": c.base, "hub": c.hub, "far": c.far} for name, c in (link.conflicts if link else {}).items()
+        }
+        if entry.decided_at is not None and entry.kind is InboxKind.CONFLICT:
+            conflicts = dict(entry.detail.get("fields", {}))
+        kinds = self._kinds(entry)
+        about = {*conflicts, *entry.detail.get("fields", {}), *entry.detail.get("values", {})}
+        return Question(
+            entry=entry,
+            care=(await self.work.care([id])).get(id, Care(id)),
+            comments=await self.work.comments(id),
+            link=link,
+            item=item,
+            conflicts=conflicts,
+            candidates=[_candidate(one) for one in entry.detail.get("candidates", ())],
+            editable=self._editable(entry, link, item),
+            effects=await self._reads.effects(link=link.id, limit=5) if link is not None else [],
+            secret=any(not self._me.sees(role) for name, role in self._roles(entry).items() if name in about),
+            typable=[name for name in conflicts if name in kinds and _simple(kinds[name])],
+        )
+
+    async def headlines(self, entries: Sequence[InboxEntry]) -> dict[str, str]:
+        """What each is about, as people call it."""
+        links = await self._reads.links([entry.subject for entry in entries])
+        items = await self._reads.items({link.item for link in links.values() if link.item is not None})
+        found = {}
+        for entry in entries:
+            link = links.get(entry.subject)
+            item = items.get(link.item or "") if link is not None else None
+            shown = entry.detail.get("fields", {})
+            name = title_of(item) if item is not None else shown.get("name") or shown.get("number")
+            found[entry.id] = str(name or (link.key if link is not None else None) or entry.subject)
+        return found
+
+    def _kinds(self, entry: InboxEntry) -> Mapping[str, FieldType]:
+        flow = self._world.flows.get(entry.flow)
+        return flow.entity.fields if flow is not None else {}
+
+    def _roles(self, entry: InboxEntry) -> dict[str, str]:
+        flow = self._world.flows.get(entry.flow)
+        return field_roles(self._world, flow.entity.name) if flow is not None else {}
+
+    def _editable(self, entry: InboxEntry, link: Link | None, item: Item | None) -> dict[str, Canonical]:
+        if entry.kind is not InboxKind.FAILURE or link is None or item is None or entry.decided_at is not None:
+            return {}
+        flow, kinds, roles = self._world.flows[link.flow], self._kinds(entry), self._roles(entry)
+        first = list(entry.detail.get("fields", {}))
+        if entry.detail.get("field"):
+            first.insert(0, str(entry.detail["field"]))
+        waiting = pending(link, item, self._world.lenses[(link.flow, link.system)])
+        order = [*first, *waiting, *flow.fields]
+        return {
+            name: item.fields.get(name)
+            for name in dict.fromkeys(order)
+            if name in flow.fields
+            and name in kinds
+            and _simple(kinds[name])
+            and self._me.sees(roles.get(name))
+            and len(str(item.fields.get(name))) <= LONGEST_TYPED
+        }
+
+    # -- deciding --------------------------------------------------------------------------------------------------
+
+    async def decide(
+        self, id: str, choice: str, *, fields: Mapping[str, str] | None = None, item: str | None = None
+    ) -> InboxEntry:
+        """Carry out one decision. Raises ``NeedsPerson`` when somebody was faster, or it cannot be done so."""
+        question = await self.question(id)
+        if question is None:
+            raise NeedsPerson(f"There is no question {id}.")
+        if question.secret:
+            raise NeedsPerson("It is about a value that your roles do not show.")
+        kinds = self._kinds(question.entry)
+        values = {name: typed(kinds[name], text) if name in kinds else text for name, text in (fields or {}).items()}
+        if question.entry.kind is InboxKind.FAILURE:
+            # Only what was really changed is an edit of the item.
+            held = question.editable
+            values = {n: value for n, value in values.items() if n not in held or not _same(kinds[n], value, held[n])}
+        await self._note(choice, id, {"fields": sorted(values)} if values else {})
+        return await decide(
+            self._store,
+            self._world,
+            id,
+            choice,
+            by=self._me.login,
+            now=self._now(),
+            new_id=self._ids,
+            fields=values,
+            item=item,
+        )
+
+    async def decide_many(self, ids: Sequence[str], choice: str) -> Bulk:
+        """The same decision on many questions; each is carried out or refused on its own."""
+        done, refused = 0, {}
+        for id in ids[:ONE_BY_ONE]:
+            try:
+                await self.decide(id, choice)
+                done += 1
+            except IsthmusError as error:
+                refused[id] = str(error)
+        return Bulk(done=done, refused=refused)
+
+    async def retry_many(self, entries: Sequence[InboxEntry]) -> Bulk:
+        """Try the records of these failures again, some hundreds in one transaction."""
+        links = [entry.subject for entry in entries if entry.kind is InboxKind.FAILURE]
+        await self._note("retry", f"{len(links)} records", {"entries": [entry.id for entry in entries[:100]]})
+        done = 0
+        for start in range(0, len(links), CHUNK):
+            done += await retry(self._store, links[start : start + CHUNK], self._now())
+        return Bulk(done=done, refused={})
+
+    async def alike(self, *, kind: str | None, flow: str | None, cause: str | None) -> list[InboxEntry]:
+        """All open questions of a group."""
+        return await self.work.entries(self._now(), kind=kind, flow=flow, cause=cause, limit=MANY)
+
+    # -- care ------------------------------------------------------------------------------------------------------
+
+    async def assign(self, id: str, login: str | None) -> None:
+        """Somebody looks after it; None: nobody does."""
+        care = (await self.work.care([id])).get(id, Care(id))
+        await self._open(id)
+        await self._access.note(self._me.login, "question given", id, {"to": login})
+        await self.work.set_care(msgspec.structs.replace(care, assignee=login))
+
+    async def snooze(self, id: str, hours: float | None) -> None:
+        """Leave it alone for so long; None: it is there again."""
+        care = (await self.work.care([id])).get(id, Care(id))
+        await self._open(id)
+        until = self._now() + timedelta(hours=hours) if hours is not None else None
+        await self.work.set_care(msgspec.structs.replace(care, snoozed_until=until))
+
+    async def comment(self, id: str, text: str) -> None:
+        """Say something about it."""
+        text = text.strip()
+        if not text:
+            raise NeedsPerson("An empty comment says nothing.")
+        if len(text) > LONGEST_COMMENT:
+            raise NeedsPerson(f"A comment has at most {LONGEST_COMMENT} characters.")
+        if await self._reads.entry(id) is None:
+            raise NeedsPerson(f"There is no question {id}.")
+        await self.work.comment(Comment(id, self._now(), self._me.login, text))
+
+    async def _open(self, id: str) -> None:
+        entry = await self._reads.entry(id)
+        if entry is None:
+            raise NeedsPerson(f"There is no question {id}.")
+        if entry.decided_at is not None:
+            raise NeedsPerson(f"{entry.decided_by} has decided this already ({entry.decision}).")
+
+    async def _note(self, choice: str, subject: str, detail: Mapping[str, Any]) -> None:
+        await self._access.note(self._me.login, "question decided", subject, {"choice": choice, **detail})
+
+
+def typed(kind: FieldType, text: str) -> Any:
+    """What a person typed into a form as a value; empty means nothing."""
+    text = text.strip()
+    if text == "":
+        return None
+    if kind.kind is Kind.STRUCT and set(kind.fields) == {"amount", "currency"}:
+        amount, _, currency = text.replace("\u00a0", " ").rpartition(" ")
+        return {"amount": amount, "currency": currency}
+    return text
+
+
+def _same(kind: FieldType, value: Any, held: Canonical) -> bool:
+    try:
+        return bool(canonical(kind, value) == held)
+    except Unmappable:
+        return False
+
+
+def _simple(kind: FieldType) -> bool:
+    money = kind.kind is Kind.STRUCT and set(kind.fields) == {"amount", "currency"}
+    return kind.kind in SIMPLE or money
+
+
+def _candidate(given: Mapping[str, Any]) -> Candidate:
+    return Candidate(
+        item=str(given["item"]),
+        score=float(given.get("score", 0)),
+        reason=str(given.get("reason", "")),
+        taken=bool(given.get("taken")),
+        fields=given.get("fields", {}),
+    )

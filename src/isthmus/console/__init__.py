@@ -1,0 +1,7 @@
+"""The console: everything people see and do in a browser. Pages are made here, on the server; nothing is fetched from
+elsewhere, and the use cases of ``app`` do the work."""
+
+from isthmus.console.routes import console_router, unknown_page
+from isthmus.console.site import Site
+
+__all__ = ["Site", "console_router", "unknown_page"]

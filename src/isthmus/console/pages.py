@@ -1,0 +1,112 @@
+"""Pages: templates rendered in the reader's language, and the files they use."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from litestar import Request
+from litestar.response import Response
+from litestar.utils.scope.state import ScopeState
+
+from isthmus.app.access import LANGUAGES, Permission, Principal
+from isthmus.console import showing
+from isthmus.console.permissions import PERMISSIONS
+from isthmus.console.site import Site
+from isthmus.console.texts import translations
+
+__all__ = ["Call", "asset", "language_of", "render", "site_of"]
+
+Call = Request[Any, Any, Any]
+
+ASSETS: Mapping[str, str] = {
+    "console.css": "text/css; charset=utf-8",
+    "console.js": "text/javascript; charset=utf-8",
+    "htmx.min.js": "text/javascript; charset=utf-8",
+    "sse.min.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+
+
+@cache
+def asset(name: str) -> tuple[bytes, bytes, str]:
+    """A file of ours as it is, packed, and a short digest of it. Raises ``KeyError`` for what we do not ship."""
+    if name not in ASSETS:
+        raise KeyError(name)
+    plain = (files("isthmus.console") / "static" / name).read_bytes()
+    return plain, gzip.compress(plain, 9, mtime=0), hashlib.sha256(plain).hexdigest()[:12]
+
+
+def _address(name: str) -> str:
+    """Where a file of ours is; another content has another address, so it can be kept for ever."""
+    return f"/static/{name}?v={asset(name)[2]}"
+
+
+@cache
+def _environment(language: str) -> Environment:
+    env = Environment(
+        loader=PackageLoader("isthmus.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    env.globals["asset"] = _address
+    env.globals["Permission"] = Permission
+    env.filters |= showing.filters(language)
+    return env
+
+
+def site_of(request: Call) -> Site:
+    """The console that is asked."""
+    site: Site = request.app.state.site
+    return site
+
+
+def language_of(request: Call) -> str:
+    """The person's language; before anybody is signed in what was chosen here last, or what the browser prefers."""
+    principal: Principal | None = getattr(request.state, "principal", None)
+    if principal is not None:
+        return principal.language
+    chosen = request.cookies.get("isthmus_language")
+    if chosen in LANGUAGES:
+        return chosen
+    first = request.headers.get("accept-language", "").split(",")[0].strip().lower()
+    return "zh" if first.startswith("zh") else "en"
+
+
+def render(request: Call, template: str, *, status: int = 200, **values: Any) -> Response[str]:
+    """The page. Never kept by browsers or proxies: it is made for one person at one moment."""
+    principal: Principal | None = getattr(request.state, "principal", None)
+    language = language_of(request)
+
+    def may(method: str, path: str) -> bool:
+        """Whether the reader may use this route: what they may not is not offered."""
+        needed = PERMISSIONS[method, path]
+        return principal is not None and (not isinstance(needed, Permission) or principal.may(needed))
+
+    made = (
+        _environment(language)
+        .get_template(template)
+        .render(
+            me=principal,
+            language=language,
+            theme=principal.theme if principal is not None else "auto",
+            may=may,
+            site=site_of(request),
+            path=request.url.path,
+            csrf=ScopeState.from_scope(request.scope).csrf_token or "",
+            fragment=request.headers.get("hx-request") == "true" and request.headers.get("hx-boosted") != "true",
+            **values,
+        )
+    )
+    return Response(
+        made, status_code=status, media_type="text/html; charset=utf-8", headers={"cache-control": "no-store"}
+    )

@@ -1,0 +1,50 @@
+"""Which permission each route needs: the one place where this is said. A route that is not here cannot be served."""
+
+from __future__ import annotations
+
+from isthmus.app.access import Permission
+
+__all__ = ["OPEN", "PERMISSIONS", "SIGNED_IN"]
+
+OPEN = "open"
+"""Anybody, signed in or not."""
+SIGNED_IN = "signed in"
+"""Anybody who is signed in."""
+
+PERMISSIONS: dict[tuple[str, str], Permission | str] = {
+    ("GET", "/static/{name:str}"): OPEN,
+    ("GET", "/sign-in"): OPEN,
+    ("POST", "/sign-in"): OPEN,
+    ("POST", "/language"): OPEN,
+    ("POST", "/sign-out"): SIGNED_IN,
+    ("POST", "/theme"): SIGNED_IN,
+    ("GET", "/me"): SIGNED_IN,
+    ("POST", "/me/password"): SIGNED_IN,
+    ("GET", "/"): Permission.SEE,
+    ("GET", "/live"): Permission.SEE,
+    ("GET", "/records"): Permission.SEE,
+    ("GET", "/records/{item:str}"): Permission.SEE,
+    ("GET", "/record"): Permission.SEE,
+    ("GET", "/inbox"): Permission.SEE,
+    ("GET", "/inbox/{entry:str}"): Permission.SEE,
+    ("POST", "/inbox/{entry:str}"): Permission.DECIDE,
+    ("POST", "/inbox/{entry:str}/approve"): Permission.APPROVE,
+    ("POST", "/inbox/{entry:str}/comment"): Permission.DECIDE,
+    ("POST", "/inbox/{entry:str}/care"): Permission.DECIDE,
+    ("POST", "/inbox/bulk"): Permission.DECIDE,
+    ("GET", "/trace"): Permission.SEE,
+    ("GET", "/systems"): Permission.SEE,
+    ("GET", "/processes"): Permission.SEE,
+    ("GET", "/processes/{id:str}"): Permission.SEE,
+    ("POST", "/processes/{id:str}/retry"): Permission.ENGINEER,
+    ("POST", "/processes/{id:str}/cancel"): Permission.ENGINEER,
+    ("GET", "/people"): Permission.ADMIN,
+    ("POST", "/people"): Permission.ADMIN,
+    ("POST", "/people/{login:str}/roles"): Permission.ADMIN,
+    ("POST", "/people/{login:str}/disable"): Permission.ADMIN,
+    ("POST", "/people/{login:str}/sign-out"): Permission.ADMIN,
+    ("GET", "/tokens"): Permission.ADMIN,
+    ("POST", "/tokens"): Permission.ADMIN,
+    ("POST", "/tokens/{id:str}/revoke"): Permission.ADMIN,
+    ("GET", "/audit"): Permission.ADMIN,
+}

@@ -1,0 +1,89 @@
+"""Finding records, and one record as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+from litestar.response import Redirect, Response
+
+from isthmus.app.bootstrap import clock
+from isthmus.app.record_view import field_roles, record_view, title_of
+from isthmus.console.guard import principal_of
+from isthmus.console.pages import Call, render, site_of
+
+__all__ = ["ROUTES"]
+
+SHOWN = 50
+
+
+@get("/records")
+async def records(request: Call) -> Response[str]:
+    """Found records, or those that changed last."""
+    site, me = site_of(request), principal_of(request)
+    text = request.query_params.get("q", "").strip()[:200]
+    entity = request.query_params.get("entity", "")[:100] or None
+    found = await site.reads.search(text, SHOWN + 1, entity) if text else await site.reads.latest_items(SHOWN + 1)
+    more, found = len(found) > SHOWN, found[:SHOWN]
+    links = await site.reads.links_of_items([item.id for item in found])
+    places: dict[str, list[Any]] = {}
+    for link in links:
+        if link.item is not None:
+            places.setdefault(link.item, []).append(link)
+    hidden = {item.entity: field_roles(site.world, item.entity) for item in found}
+    rows = [
+        {
+            "item": item,
+            "title": title_of(item),
+            "facts": _facts(item, text, hidden[item.entity], me),
+            "links": places.get(item.id, []),
+        }
+        for item in found
+    ]
+    entities = sorted({flow.entity.name for flow in site.world.flows.values()})
+    return render(request, "records.html", rows=rows, q=text, entity=entity, entities=entities, more=more)
+
+
+def _facts(item: Any, text: str, roles: dict[str, str], me: Any) -> list[tuple[str, Any]]:
+    """Up to three values that tell one record from another; what was looked for stands first."""
+    shown = [
+        (name, value)
+        for name, value in item.fields.items()
+        if value not in (None, "", [], {})
+        and not isinstance(value, bool | list)
+        and me.sees(roles.get(name))
+        and value != title_of(item)
+        and not (isinstance(value, str) and len(value) == 36 and value.count("-") == 4)
+    ]
+    wanted = text.lower()
+    shown.sort(key=lambda pair: not (wanted and wanted in str(pair[1]).lower()))
+    return shown[:3]
+
+
+@get("/records/{item:str}")
+async def record(item: FromPath[str], request: Call) -> Response[Any]:
+    """One record everywhere."""
+    site = site_of(request)
+    view = await record_view(site.reads, site.world, item, principal_of(request), clock())
+    if view is None:
+        raise NotFoundException
+    if view.item.id != item:
+        return Redirect(f"/records/{view.item.id}")
+    everything = request.query_params.get("all") == "1"
+    return render(request, "record.html", view=view, everything=everything, now=clock())
+
+
+@get("/record")
+async def record_by_key(request: Call) -> Response[Any]:
+    """The item of a system's record: ``?system=&resource=&key=``."""
+    named = [request.query_params.get(name, "") for name in ("system", "resource", "key")]
+    links = await site_of(request).reads.links_of_record(named[0], named[1], named[2])
+    item = next((link.item for link in links if link.item is not None), None)
+    if item is None:
+        raise NotFoundException
+    return Redirect(f"/records/{item}")
+
+
+ROUTES = [records, record, record_by_key]

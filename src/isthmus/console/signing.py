@@ -1,0 +1,111 @@
+"""Signing in and out, one's own page."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any
+
+from litestar import get, post
+from litestar.response import Redirect, Response
+
+from isthmus.app.access import SESSION_HOURS
+from isthmus.app.bootstrap import clock
+from isthmus.console.front import Form, back
+from isthmus.console.guard import COOKIE, principal_of
+from isthmus.console.pages import Call, render, site_of
+
+__all__ = ["ROUTES", "Throttle"]
+
+TRIES = 10
+WINDOW_SECONDS = 300.0
+REMEMBERED = 10_000
+
+
+class Throttle:
+    """So many failed tries for each name in a while, then no more: guessing passwords takes years."""
+
+    def __init__(self) -> None:
+        self._failed: dict[str, list[float]] = {}
+
+    def closed(self, *names: str) -> bool:
+        """Whether one of them has used up its tries."""
+        now = monotonic()
+        for name in names:
+            self._failed[name] = [at for at in self._failed.get(name, ()) if now - at < WINDOW_SECONDS]
+        return any(len(self._failed[name]) >= TRIES for name in names)
+
+    def failed(self, *names: str) -> None:
+        """One more."""
+        if len(self._failed) > REMEMBERED:
+            self._failed.clear()
+        for name in names:
+            self._failed.setdefault(name, []).append(monotonic())
+
+
+@get("/sign-in")
+async def sign_in_page(request: Call) -> Response[Any]:
+    """The form; who is signed in already goes on."""
+    if request.state.principal is not None:
+        return Redirect("/")
+    return render(request, "sign_in.html", place="/", failed=False)
+
+
+@post("/sign-in", status_code=200)
+async def sign_in(request: Call, data: Form) -> Response[Any]:
+    """Begin a session. In a page that is open (``again``) it only closes the question, and the page is as it was."""
+    site, login = site_of(request), str(data.get("login", ""))[:200]
+    address = request.client.host if request.client is not None else ""
+    again = "again" in data
+    page = "sign_in_again.html" if again else "sign_in.html"
+    places = {} if again else {"place": back(request, data)}
+    throttle: Throttle = request.app.state.setdefault("throttle", Throttle())
+    names = (f"login {login.strip().lower()}", f"address {address}")
+    if throttle.closed(*names):
+        return render(request, page, status=429, failed="often", **places)
+    secret = await site.access.sign_in(
+        login, str(data.get("password", "")), address=address, agent=request.headers.get("user-agent", "")
+    )
+    if secret is None:
+        throttle.failed(*names)
+        return render(request, page, status=422, failed=True, **places)
+    answer: Response[Any] = (
+        Response("", headers={"hx-trigger": "signed-in"}) if again else Redirect(places["place"], status_code=303)
+    )
+    answer.set_cookie(
+        COOKIE, secret, httponly=True, samesite="lax", secure=site.secure, max_age=SESSION_HOURS * 3600 * 30
+    )
+    return answer
+
+
+@post("/sign-out", status_code=303)
+async def sign_out(request: Call) -> Redirect:
+    """End this session, on the server too."""
+    await site_of(request).access.sign_out(request.cookies.get(COOKIE, ""), principal_of(request).login)
+    answer = Redirect("/sign-in", status_code=303)
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+@get("/me")
+async def me(request: Call) -> Response[str]:
+    """The person's own page: preferences, password, where they are signed in."""
+    site, now = site_of(request), clock()
+    sessions = await site.access.people.sessions(now, principal_of(request).login)
+    return render(request, "me.html", sessions=sessions, now=now, changed=False)
+
+
+@post("/me/password", status_code=200)
+async def change_password(request: Call, data: Form) -> Response[Any]:
+    """A new password of one's own; the old one is asked for, and everybody is signed out."""
+    site, login = site_of(request), principal_of(request).login
+    throttle: Throttle = request.app.state.setdefault("throttle", Throttle())
+    name = f"login {login}"
+    if throttle.closed(name) or not await site.access.knows(login, str(data.get("old", ""))):
+        throttle.failed(name)
+        sessions = await site.access.people.sessions(clock(), login)
+        return render(request, "me.html", status=422, sessions=sessions, now=clock(), changed="wrong")
+    await site.access.set_password(login, str(data.get("new", "")), by=login)
+    return Redirect("/sign-in", status_code=303)
+
+
+ROUTES = [sign_in_page, sign_in, sign_out, me, change_password]

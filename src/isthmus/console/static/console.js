@@ -1,0 +1,76 @@
+// What pages need beyond links and forms: dialogs, keys, and forms that survive the end of a session.
+"use strict";
+(() => {
+  const typing = (element) => element.matches("input, textarea, select, [contenteditable]");
+
+  // A form of the page (not of htmx) sends its token as a field; htmx sends it as a header. After signing in again the
+  // token is still the one of this browser, so the page goes on as it was.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    document.body.classList.remove("menu-open");
+    for (const dialog of event.target.querySelectorAll?.("dialog[data-open]") ?? []) {
+      if (!dialog.open) dialog.showModal();
+    }
+  });
+  document.addEventListener("signed-in", () => {
+    document.querySelector("#again").replaceChildren();
+  });
+  document.addEventListener("htmx:sendError", () => {
+    const told = document.querySelector("#told");
+    if (told) told.textContent = document.documentElement.lang === "en" ? "The hub cannot be reached." : "无法连接到中枢。";
+  });
+
+  // On a narrow window the menu is folded away.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest?.(".menu-button");
+    if (!button) return;
+    const open = document.body.classList.toggle("menu-open");
+    button.setAttribute("aria-expanded", String(open));
+  });
+  document.addEventListener("click", (event) => {
+    for (const details of document.querySelectorAll("details.who[open]")) {
+      if (!details.contains(event.target)) details.open = false;
+    }
+  });
+
+  // A page that could not be made looks again by itself.
+  const again = document.querySelector("[data-reload]");
+  if (again) setTimeout(() => location.reload(), Number(again.dataset.reload) * 1000);
+
+  // Ticking a head ticks all of its rows.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("input[data-all]")) {
+      for (const box of event.target.form.querySelectorAll("input[name=entry]")) box.checked = event.target.checked;
+    }
+  });
+
+  let going = false;
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape") {
+      document.body.classList.remove("menu-open");
+      if (typing(event.target)) event.target.blur();
+      return;
+    }
+    if (typing(event.target) || document.querySelector("dialog[open]")) return;
+    if (going) {
+      going = false;
+      const link = document.querySelector(`nav a[data-key="${CSS.escape(event.key)}"]`);
+      if (link) location.assign(link.href);
+      return;
+    }
+    if (event.key === "/") {
+      event.preventDefault();
+      document.querySelector("#find")?.focus();
+    } else if (event.key === "g") {
+      going = true;
+      setTimeout(() => { going = false; }, 1500);
+    } else if (event.key === "?") {
+      document.querySelector("#keys")?.showModal();
+    } else if (event.key === "j" || event.key === "k") {
+      const rows = [...document.querySelectorAll("[data-row]")];
+      const at = rows.indexOf(document.activeElement);
+      const next = rows[event.key === "j" ? at + 1 : Math.max(at - 1, 0)];
+      if (next) { event.preventDefault(); next.focus(); }
+    }
+  });
+})();

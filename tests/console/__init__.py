@@ -1,0 +1,1 @@
+"""The console, over a store with invented records and without far systems."""

@@ -1,0 +1,140 @@
+"""People work in the console of a running hub, with the real CRM and ERP behind it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.browser import a_desk, needs_chromium, person
+from tests.e2e.office import Office, see
+
+pytestmark = [needs_chromium, pytest.mark.lab, pytest.mark.timeout(300)]
+
+PAGES = ("/", "/records", "/records?q=a", "/inbox", "/inbox?view=decided", "/trace", "/systems", "/processes", "/me")
+FOR_ADMINS = ("/people", "/tokens", "/audit?check=1")
+
+
+def a_conflict(office: Office, word: str) -> tuple[str, int, str]:
+    """A customer whose phone both sides change at the same moment: account, party, inbox entry."""
+    account, party = office.customer(word, phone="+49 40 555000")
+    see(lambda: office.mechanism(party, "phone"))
+    office.stage.stop_hub()
+    office.carl.patch_account(account, phone="+49 40 111111")
+    office.erin.set_contact(party, "phone", "+49 40 222222")
+    office.stage.start_hub()
+    entry = see(lambda: next(iter(office.entries("conflict", account, party)), None))
+    return account, party, str(entry["id"])
+
+
+def test_a_conflict_is_resolved_and_both_systems_follow(office: Office) -> None:
+    account, party, entry = a_conflict(office, "Konflikt")
+    login, password = person(office, "operator")
+    with a_desk(office.stage.hub_url()) as desk:
+        desk.sign_in(login, password)
+        desk.go("/inbox?kind=conflict")
+        desk.page.click(f"a[href='/inbox/{entry}']")
+        desk.page.check("input[name='side.phone'][value=value]")
+        desk.page.fill("input[name='field.phone']", "+49 40 333333")
+        desk.page.click("button[value=fields]")
+        desk.page.wait_for_selector(f".notice.ok:has-text('{login}')")
+        see(lambda: office.mechanism(party, "phone").endswith("333333"))
+        see(lambda: str(office.account(account)["phone"]).replace(" ", "").endswith("333333"))
+        assert desk.complaints == []
+
+
+def test_a_refused_record_is_corrected_retried_and_arrives(office: Office) -> None:
+    sql = "select id, summary from inbox where kind = 'failure' and decided_at is null and summary like %s"
+    entry = see(lambda: next(iter(office.rows(sql, "%jp_vat%")), None))
+    name = str(entry["summary"]).split(":", 1)[0]
+    assert office.erin.party(name) is None
+    login, password = person(office, "operator")
+    with a_desk(office.stage.hub_url(), 390) as desk:
+        desk.sign_in(login, password)
+        desk.go(f"/inbox/{entry['id']}")
+        assert "jp_vat" in desk.page.inner_text("main")
+        field = desk.page.locator("input[name='field.tax_id']")
+        if not field.is_visible():
+            desk.page.click("fieldset details summary")
+        field.fill("")
+        desk.page.click("button[value=retry]")
+        desk.page.wait_for_selector(".notice.ok")
+        see(lambda: office.erin.party(name))
+        assert desk.complaints == []
+
+
+def test_a_session_that_ends_in_the_middle_loses_nothing_typed(office: Office) -> None:
+    _, _, entry = a_conflict(office, "Sitzung")
+    login, password = person(office, "operator")
+    with a_desk(office.stage.hub_url()) as desk:
+        desk.sign_in(login, password)
+        desk.go(f"/inbox/{entry}")
+        desk.page.fill("textarea", "I asked the customer.")
+        office.rows("delete from web_session where login = %s returning login", login)
+        desk.page.click("aside form:has(textarea) button")
+        desk.page.fill("dialog input[name=login]", login)
+        desk.page.fill("dialog input[name=password]", password)
+        desk.page.click("dialog button.main")
+        desk.page.wait_for_selector("dialog.again", state="detached")
+        assert desk.page.input_value("textarea") == "I asked the customer."
+        desk.page.click("aside form:has(textarea) button")
+        desk.page.wait_for_selector("aside p:has-text('I asked the customer.')")
+        assert desk.page.url.endswith(f"/inbox/{entry}")
+
+
+def test_live_figures_come_without_asking(office: Office) -> None:
+    login, password = person(office, "viewer")
+    with a_desk(office.stage.hub_url()) as desk:
+        desk.sign_in(login, password)
+        before = desk.page.get_attribute("#figures time", "datetime")
+        desk.page.wait_for_function(
+            "before => document.querySelector('#figures time').getAttribute('datetime') !== before", arg=before
+        )
+        assert desk.complaints == []
+
+
+def test_a_viewer_is_offered_nothing_to_decide(office: Office) -> None:
+    _, _, entry = a_conflict(office, "Zuschauer")
+    login, password = person(office, "viewer")
+    with a_desk(office.stage.hub_url()) as desk:
+        desk.sign_in(login, password)
+        desk.go(f"/inbox/{entry}")
+        assert desk.page.locator("main button").count() == 0
+        assert "look, not decide" in desk.page.inner_text("main")
+        desk.go("/people")
+        assert "Not yours to open" in desk.page.inner_text("main")
+
+
+def test_the_interface_speaks_chinese_when_the_person_wishes(office: Office) -> None:
+    login, password = person(office, "engineer")
+    with a_desk(office.stage.hub_url()) as desk:
+        desk.sign_in(login, password)
+        desk.page.click("details.who summary")
+        desk.page.click("button[name=language]")
+        desk.page.wait_for_selector("h1:has-text('总览')")
+        for path, heading in (("/inbox", "收件箱"), ("/records", "记录"), ("/systems", "系统")):
+            desk.go(path)
+            assert desk.page.inner_text("h1") == heading
+        desk.page.keyboard.press("/")
+        desk.page.keyboard.type("GmbH")
+        desk.page.keyboard.press("Enter")
+        desk.page.wait_for_selector("a[data-row]")
+        assert desk.complaints == []
+
+
+@pytest.mark.parametrize(("width", "theme"), [(390, "light"), (390, "dark"), (1440, "light"), (1440, "dark")])
+def test_every_page_can_be_used_by_everybody(office: Office, width: int, theme: str) -> None:
+    """WCAG 2.2 AA as far as axe can tell, no sideways scrolling, nothing in the browser's console."""
+    people = (person(office, "engineer"), PAGES), (person(office, "admin"), FOR_ADMINS)
+    sql = "select distinct on (kind) id from inbox order by kind, id"
+    questions = [f"/inbox/{row['id']}" for row in office.rows(sql)]
+    (item,) = office.rows("select item from link where state = 'linked' and flow = 'customer' limit 1")
+    with a_desk(office.stage.hub_url(), width, theme) as desk:
+        desk.go("/sign-in")
+        assert desk.violations() == []
+        for (login, password), pages in people:
+            desk.page.context.clear_cookies()
+            desk.sign_in(login, password)
+            for path in (*pages, *questions, f"/records/{item['item']}"):
+                desk.go(path)
+                assert desk.violations() == [], path
+                assert not desk.too_wide(), path
+        assert desk.complaints == []
