@@ -12,8 +12,8 @@ from pathlib import Path
 
 from isthmus.app.archiving import archive
 from isthmus.app.bootstrap import Hub, clock, configured_database, read_project, reopen_system, revive_database
-from isthmus.app.ordering import forget_simulations
 from isthmus.app.mailing import serve_mail
+from isthmus.app.ordering import forget_simulations
 from isthmus.app.service import Service
 from isthmus.app.watching import watch_fields
 from isthmus.errors import Misconfigured

@@ -10,8 +10,10 @@ from typing import Annotated
 
 import typer
 
+from isthmus.api.v1 import ApiSite
 from isthmus.app.archiving import archive as put_away
 from isthmus.app.bootstrap import STATE_FOLDER, Hub, open_hub, open_store
+from isthmus.app.business import OpenBusiness
 from isthmus.app.hints import HintDesk
 from isthmus.app.workers import serve_work, stop_workers
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run
@@ -34,12 +36,14 @@ def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
             desk = HintDesk(hub.store, hub.engine.systems)
             settings = hub.project.hub
             site = await Site.open(hub.project, hub.store, hub.world)
-            async with serve(Parts(hooks=desk, site=site, approvals=hub.store), settings.host, settings.port) as port:
+            api = ApiSite(hub.project, hub.store, hub.world, OpenBusiness(hub))
+            parts = Parts(hooks=desk, site=site, api=api, approvals=hub.store)
+            async with serve(parts, settings.host, settings.port) as port:
                 if settings.public_url:
                     for system, problem in (await desk.subscribe(settings.public_url)).items():
                         errors.print(f"{system}: no webhooks ({problem}); it is polled.", markup=False)
                 address = f"http://{settings.host}:{port}"
-                facts = {"health": f"{address}/health", "console": f"{address}/"}
+                facts = {"health": f"{address}/health", "console": f"{address}/", "api": f"{address}/api/v1"}
                 _say(hub, json, facts, f"isthmus runs; console {address}/. Stop with Ctrl-C.")
                 await serve_work(hub, "run", stop)
 
@@ -58,9 +62,12 @@ def web(
     async def work() -> None:
         stop = _told_to_stop()
         async with open_store(project) as (found, store):
-            site = await Site.open(found, store, World(found.flows, found.converters))
+            world = World(found.flows, found.converters, found.entities)
+            parts = Parts(
+                site=await Site.open(found, store, world), api=ApiSite(found, store, world, None), approvals=store
+            )
             wanted = found.hub.port if port is None else port
-            async with serve(Parts(site=site, approvals=store), found.hub.host, wanted) as used:
+            async with serve(parts, found.hub.host, wanted) as used:
                 address = f"http://{found.hub.host}:{used}/"
                 if json:
                     print_json({"console": address})

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from isthmus.desk.processes import BUNDLED
 from isthmus.desk.approval_rules import ApprovalRules
 from isthmus.desk.mail_settings import MailSettings
+from isthmus.desk.processes import BUNDLED
 from isthmus.errors import Misconfigured, Place
 from isthmus.mapping.converters import Converter
 from isthmus.model.entities import EntityType
@@ -121,6 +121,8 @@ def _bundled(settings: Settings, faults: Faults) -> dict[str, Definition]:
     """The processes that the packs in use switch on; one of the project's own of the same name takes its place."""
     used = [read_pack(use.name, faults) for use in settings.packs.values() if use.used]
     return {name: BUNDLED[name] for pack in used for name in pack.processes}
+
+
 def _approvals_of(folder: Path, entities: Collection[str], faults: Faults) -> ApprovalRules | None:
     path = folder / APPROVALS_FILE
     text = read_text(path, APPROVALS_FILE, faults) if path.exists() else None

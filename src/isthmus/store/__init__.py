@@ -3,9 +3,10 @@ one machine."""
 
 from isthmus.store.approvals import ApprovalReads
 from isthmus.store.archive import Archived, archive_history
+from isthmus.store.calls import ApiCalls, KnownCall, Pages
 from isthmus.store.embedded import EmbeddedServer
-from isthmus.store.notices import NoticeOutbox
 from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
+from isthmus.store.notices import NoticeOutbox
 from isthmus.store.people import ApiToken, AuditEntry, People, Person, WebSession
 from isthmus.store.postgres import Notice, PostgresStore
 from isthmus.store.reads import Reads
@@ -13,8 +14,9 @@ from isthmus.store.scratch import ScratchStore
 from isthmus.store.workers import Worker
 
 __all__ = [
-    "ApprovalReads",
+    "ApiCalls",
     "ApiToken",
+    "ApprovalReads",
     "Archived",
     "AuditEntry",
     "Care",
@@ -22,8 +24,10 @@ __all__ = [
     "EmbeddedServer",
     "InboxGroup",
     "InboxWork",
+    "KnownCall",
     "Notice",
     "NoticeOutbox",
+    "Pages",
     "People",
     "Person",
     "PostgresStore",

@@ -28,6 +28,7 @@ __all__ = [
     "Rows",
     "Status",
     "SystemWrites",
+    "containing",
 ]
 
 
@@ -233,7 +234,7 @@ class Reads:
             return []
         if text.isascii() and len(text) < SHORTEST_PART:
             return await self._all(Item, "search_exactly", text=text, entity=entity, limit=limit)
-        return await self._all(Item, "search", text=text, pattern=_containing(text), entity=entity, limit=limit)
+        return await self._all(Item, "search", text=text, pattern=containing(text), entity=entity, limit=limit)
 
     async def latest_items(self, limit: int = 50) -> list[Item]:
         """Items that changed last, the newest first."""
@@ -292,7 +293,7 @@ class Reads:
         return found[0] if found else None
 
 
-def _containing(text: str) -> str:
+def containing(text: str) -> str:
     """LIKE pattern for a ``search_text`` that contains this: in lower case, signs beyond ASCII as octal bytes."""
     signs = (chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in text.lower().replace("\\", "\\\\").encode())
     text = "".join(signs)

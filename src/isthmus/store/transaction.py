@@ -41,6 +41,7 @@ class PostgresTransaction:
     def simulations(self) -> PostgresSimulations:
         """The rows of simulated orders, in this transaction."""
         return PostgresSimulations(self._connection)
+
     def approvals(self) -> PostgresApprovals:
         """The rows of approvals of documents, in this transaction."""
         return PostgresApprovals(self._connection)

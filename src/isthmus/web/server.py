@@ -23,6 +23,7 @@ from litestar.types import Message, Scope
 
 from isthmus import events
 from isthmus.api import approval_routes, hook_routes
+from isthmus.api.v1 import ApiSite, api_router
 from isthmus.app.hints import HintDesk
 from isthmus.console import Site, console_router, unknown_page
 from isthmus.errors import IsthmusError
@@ -56,6 +57,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     hooks: HintDesk | None = None
     site: Site | None = None
+    api: ApiSite | None = None
     approvals: PostgresStore | None = None
     """Whose requests are answered by links in mails."""
 
@@ -85,7 +87,7 @@ def make_app(parts: Parts) -> Litestar:
             cookie_name="isthmus_form",
             cookie_secure=site.secure,
             cookie_httponly=True,
-            exclude=["^/hooks/", "^/health", "^/approve/"],
+            exclude=["^/hooks/", "^/health", "^/approve/", "^/api/"],
         )
         if site is not None
         else None
@@ -96,6 +98,7 @@ def make_app(parts: Parts) -> Litestar:
             *hook_routes(parts.hooks),
             *(approval_routes(parts.approvals) if parts.approvals is not None else []),
             *([console_router()] if site is not None else []),
+            *([api_router()] if parts.api is not None else []),
         ],
         openapi_config=None,
         middleware=[limit.middleware],
@@ -107,6 +110,7 @@ def make_app(parts: Parts) -> Litestar:
         logging_config=None,
     )
     app.state.site = site
+    app.state.api = parts.api
     return app
 
 
