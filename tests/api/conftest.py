@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from httpx import ASGITransport, AsyncClient
 from litestar import Litestar
-from litestar.testing import AsyncTestClient
 
 from isthmus.api.v1 import ApiSite
 from isthmus.app.access import Permission
@@ -47,8 +47,9 @@ def app(api: ApiSite) -> Litestar:
 
 
 @pytest.fixture
-async def client(app: Litestar) -> AsyncIterator[AsyncTestClient[Litestar]]:
-    async with AsyncTestClient(app) as client:
+async def client(app: Litestar) -> AsyncIterator[AsyncClient]:
+    """In the test's own loop, so that calls can be under way at the same time."""
+    async with AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://api") as client:
         yield client
 
 
@@ -64,5 +65,5 @@ async def token(api: ApiSite) -> Callable[..., Awaitable[str]]:
 
 
 @pytest.fixture
-async def program(client: AsyncTestClient[Litestar], token: Callable[..., Awaitable[str]]) -> Program:
+async def program(client: AsyncClient, token: Callable[..., Awaitable[str]]) -> Program:
     return Program(client, await token())

@@ -7,8 +7,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-from httpx import Response
-from litestar.testing import AsyncTestClient
+from httpx import AsyncClient, Response
 
 from isthmus.app.bootstrap import Hub, clock, new_id
 from isthmus.app.business import OpenBusiness
@@ -83,7 +82,7 @@ async def made(store: PostgresStore, entity: str, fields: Mapping[str, Any], id:
 class Program:
     """Calls the API with a token."""
 
-    def __init__(self, client: AsyncTestClient[Any], token: str) -> None:
+    def __init__(self, client: AsyncClient, token: str) -> None:
         self.client, self.token = client, token
 
     async def call(self, method: str, path: str, body: Any = None, **headers: str) -> Response:

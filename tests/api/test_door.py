@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 
 import pytest
+from httpx import ASGITransport, AsyncClient
 from litestar import Litestar
 from litestar.routes import HTTPRoute
-from litestar.testing import AsyncTestClient
 
 from isthmus.api.v1 import SCOPES, ApiSite, api_router
 from isthmus.api.v1.door import guard
+from isthmus.api.v1.problems import CODES
 from isthmus.api.v1.scopes import OPEN
 from isthmus.app.access import ROLES, Permission
 from isthmus.web import Parts, make_app
 from tests.api.office import Program, made
 from tests.console.people import a_person
+from tests.tidy.tree import ROOT
 
 Tokens = Callable[..., Awaitable[str]]
 
@@ -45,7 +48,7 @@ def test_every_handler_is_behind_the_guard(app: Litestar) -> None:
 
 
 @pytest.mark.parametrize("secret", ["", "isth_wrong", "wrong", "isth_ü"])
-async def test_without_a_valid_token_nothing_is_told(client: AsyncTestClient[Litestar], secret: str) -> None:
+async def test_without_a_valid_token_nothing_is_told(client: AsyncClient, secret: str) -> None:
     program = Program(client, "")
     for (method, path), needed in SCOPES.items():
         headers = {"authorization": f"Bearer {secret}".encode()} if secret else {}
@@ -59,7 +62,7 @@ async def test_without_a_valid_token_nothing_is_told(client: AsyncTestClient[Lit
 
 @pytest.mark.parametrize("scope", list(Permission))
 async def test_a_token_reaches_the_routes_of_its_scope_and_no_others(
-    client: AsyncTestClient[Litestar], token: Tokens, scope: str
+    client: AsyncClient, token: Tokens, scope: str
 ) -> None:
     program = Program(client, await token(scope))
     for (method, path), needed in SCOPES.items():
@@ -74,7 +77,7 @@ async def test_a_token_reaches_the_routes_of_its_scope_and_no_others(
 
 @pytest.mark.parametrize("role", list(ROLES))
 async def test_a_token_never_may_more_than_its_person(
-    client: AsyncTestClient[Litestar], api: ApiSite, token: Tokens, role: str
+    client: AsyncClient, api: ApiSite, token: Tokens, role: str
 ) -> None:
     await made(api.store, "Customer", {"name": "Buyer"}, "buyer")
     customer = "buyer" if role == "customer" else None
@@ -86,7 +89,7 @@ async def test_a_token_never_may_more_than_its_person(
             assert (answer.status_code == 403) == (Permission(needed) not in ROLES[role]), (role, method, path)
 
 
-async def test_a_revoked_token_is_none(client: AsyncTestClient[Litestar], api: ApiSite) -> None:
+async def test_a_revoked_token_is_none(client: AsyncClient, api: ApiSite) -> None:
     made_token, secret = await api.access.add_token("all@office.example", "t", ["see"], by="test")
     program = Program(client, secret)
     assert (await program.get("/me")).status_code == 200
@@ -97,7 +100,7 @@ async def test_a_revoked_token_is_none(client: AsyncTestClient[Litestar], api: A
 async def test_too_many_calls_of_one_token_wait(api: ApiSite, token: Tokens) -> None:
     app = Litestar([api_router(limit=3)], logging_config=None, openapi_config=None)
     app.state.api = api
-    async with AsyncTestClient(app) as client:
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://api") as client:
         one, other = Program(client, await token()), Program(client, await token())
         assert [(await one.get("/me")).status_code for _ in range(4)] == [200, 200, 200, 429]
         late = await one.get("/me")
@@ -138,3 +141,15 @@ async def test_a_fault_of_ours_tells_nothing_of_itself(
 
 def test_the_api_is_left_out_where_it_is_not_wanted() -> None:
     assert not [route for route in make_app(Parts()).routes if route.path.startswith("/api/")]
+
+
+def test_every_code_of_a_request_is_explained() -> None:
+    told = set(re.findall(r'<a id="([a-z-]+)">', (ROOT / "docs" / "api.md").read_text(encoding="utf-8")))
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/isthmus/api/v1").glob("*.py"))
+    raised = set(re.findall(r'Failed\(\s*\d+,\s*"([a-z-]+)"', source)) | set(CODES.values())
+    assert told == raised
+
+
+def test_every_scope_of_a_route_is_explained() -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    assert all(f"| `{scope}` |" in text for scope in set(SCOPES.values()) - {OPEN})

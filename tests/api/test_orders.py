@@ -10,6 +10,7 @@ import pytest
 from isthmus.api.v1 import ApiSite
 from isthmus.store import Reads
 from tests.api.office import PretendBusiness, Program, made
+from tests.console.people import a_person
 
 ASKED = {"customer": "K1", "lines": [{"sku": "BRG-1", "quantity": "2.5"}]}
 
@@ -111,9 +112,7 @@ async def test_a_key_under_way_and_the_key_of_an_error(
     assert (await program.post("/order-simulations", ASKED, idempotency_key="slow")).json() == (await first).json()
 
 
-async def test_two_people_may_use_the_same_key(program: Program, api: ApiSite, client: object) -> None:
-    from tests.console.people import a_person
-
+async def test_two_people_may_use_the_same_key(program: Program, api: ApiSite) -> None:
     await api.access.people.save(a_person("sales"))
     other = Program(program.client, (await api.access.add_token("sales@office.example", "t", ["order"], by="t"))[1])
     one = await program.post("/order-simulations", ASKED, idempotency_key="same")

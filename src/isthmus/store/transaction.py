@@ -42,6 +42,7 @@ class PostgresTransaction:
         """The rows of simulated orders, in this transaction."""
         return PostgresSimulations(self._connection)
 
+    @property
     def approvals(self) -> PostgresApprovals:
         """The rows of approvals of documents, in this transaction."""
         return PostgresApprovals(self._connection)

@@ -64,6 +64,8 @@ class Door(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         """See the class."""
         request: Call = Request(scope, receive, send)
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            raise Failed(400, "bad-request", "No name has a zero byte.")
         site = site_of(scope)
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         secret = token.strip() if scheme.lower() == "bearer" else ""
@@ -120,5 +122,5 @@ class Door(ASGIMiddleware):
 async def _again(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
     pairs = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
     pairs += [(b"idempotency-replayed", b"true"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": pairs})  # type: ignore[typeddict-item]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body, "more_body": False})

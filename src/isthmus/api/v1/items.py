@@ -134,7 +134,7 @@ async def trace(
 ) -> TraceShown:
     """Order, deliveries, invoices and payments as a tree, with their history."""
     site, me = request.app.state.api, caller(request)
-    found = await trace_document(site.reads, _clean(q))
+    found = await trace_document(site.reads, q)
     secrets = {entity: secrets_of(site, entity, me) for entity in {event.entity for event in found.events}}
     return shown(
         TraceShown,
@@ -159,18 +159,13 @@ def _node(site: ApiSite, me: Principal, node: TraceNode) -> Mapping[str, Any]:
 async def explain(request: Call, system: Word, resource: Word, key: Word) -> Explained:
     """A record of a system by its key there."""
     site, me = request.app.state.api, caller(request)
-    found = await explain_record(site.reads, site.project, _clean(system), _clean(resource), _clean(key), clock())
+    found = await explain_record(site.reads, site.project, system, resource, key, clock())
     flows = {flow.name: flow.entity.name for flow in site.world.flows.values()}
     parts = [
         plain(part) | {"fields": plain(masked(part.fields, secrets_of(site, flows.get(part.flow, ""), me)))}
         for part in found.parts
     ]
     return shown(Explained, found, parts=parts)
-
-
-def _clean(text: str) -> str:
-    """Without what no database holds."""
-    return text.replace("\x00", "")
 
 
 ROUTES = [items, item, edit, trace, explain]

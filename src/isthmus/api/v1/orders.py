@@ -128,7 +128,7 @@ async def orders(
     """By id."""
     site, me = request.app.state.api, caller(request)
     given = {"customer": customer, "state": state_}
-    wanted = {name: value.replace("\x00", "") for name, value in given.items() if value}
+    wanted = {name: value for name, value in given.items() if value}
     found = await site.pages.items(limit=limit + 1, after=after(cursor), entity="SalesOrder", wanted=wanted)
     return OrderPage(
         items=[item_shown(site, me, item) for item in found[:limit]],

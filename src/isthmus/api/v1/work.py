@@ -173,7 +173,7 @@ async def inbox(
     """The oldest first."""
     site: ApiSite = request.app.state.api
     after, id = after_time(cursor)
-    wanted = flow.replace("\x00", "") if flow else None
+    wanted = flow or None
     found = await site.pages.inbox(kind=kind and str(kind), flow=wanted, limit=limit + 1, after=after, id=id)
     last = found[limit - 1] if len(found) > limit else None
     return InboxPage(
