@@ -11,9 +11,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.bulk import bulk
 from benchmarks.compare import compare
 from benchmarks.figures import BUSY, Figure, save, show
 from benchmarks.first_link import first_link
+from benchmarks.growth import growth
 from benchmarks.hint_latency import hint_latency
 from benchmarks.idle_cost import idle_cost
 from benchmarks.order_simulation import order_simulation
@@ -24,11 +26,18 @@ from benchmarks.workers import workers
 from isthmus.cli.demo import Stage
 
 RESULTS = Path(__file__).with_name("results")
-ALONE = {"throughput": throughput, "workers": workers, "compare": compare, "retention": retention}
+ALONE = {
+    "throughput": throughput,
+    "bulk": bulk,
+    "growth": growth,
+    "workers": workers,
+    "compare": compare,
+    "retention": retention,
+}
 """Those that need no far systems of the lab."""
 LINKED = {"hint_latency": hint_latency, "idle_cost": idle_cost, "order_simulation": order_simulation}
 """Those that need linked systems."""
-NAMES = ("first_link", "hint_latency", "idle_cost", "order_simulation", "throughput", "workers", "compare", "retention")
+NAMES = ("first_link", *LINKED, *ALONE)
 
 
 def main() -> int:

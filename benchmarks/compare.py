@@ -27,7 +27,7 @@ from isthmus.store import EmbeddedServer, PostgresStore, Reads
 from isthmus.store.comparing import CompareWorkspace
 from isthmus.sync.world import World
 
-__all__ = ["compare"]
+__all__ = ["compare", "fill"]
 
 RECORDS = {"full": 1_000_000, "small": 50_000}
 PAGE = 1000
@@ -123,7 +123,7 @@ class _TimedStore:
             self.spent.append(timed.spent)
 
 
-async def _fill(store: PostgresStore, world: World, count: int) -> None:
+async def fill(store: PostgresStore, world: World, count: int) -> None:
     """Items, links and the digests that a running hub would have, without running it: set-based."""
     async with store._connection() as connection:
         await connection.execute("set synchronous_commit = off")
@@ -166,7 +166,7 @@ async def _measure(url: str, count: int, say: Callable[[str], None]) -> dict[str
     world = World({"customer": flow()})
     async with await PostgresStore.open(url) as store:
         say(f"filling the hub with {count:,} items and {2 * count:,} links")
-        await _fill(store, world, count)
+        await fill(store, world, count)
         floor = await _floor(store)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         crm, erp = Customers(count, moved=True), Customers(count, moved=False)

@@ -33,33 +33,49 @@ select 'i' || n, 'Customer', 1, jsonb_build_object(
     'phone', '+4940' || lpad(n::text, 8, '0'), 'tax_id', 'DE' || lpad(n::text, 9, '0')),
     jsonb_build_object('name', jsonb_build_object('by', 'crm', 'at', now()))
 from generate_series(1, {n}) as n;
-insert into link (id, flow, system, resource, key, item, state, base, far, conflicts, not_held, attempts, seen_at, agreed_at)
+insert into link (id, flow, system, resource, key, item, state, base, far, conflicts, not_held, attempts, seen_at)
 select 'l' || n || side, 'customer', side, 'contacts', side || n, 'i' || n, 'linked', '{{}}',
-    jsonb_build_object('phone', '+4940' || lpad(n::text, 8, '0')), '{{}}', '{{}}', 0, now(), now()
+    jsonb_build_object('phone', '+4940' || lpad(n::text, 8, '0')), '{{}}', '{{}}', 0, now()
 from generate_series(1, {n}) as n, unnest(array['crm', 'erp']) as side;
 insert into journal (at, item, version, changes, cause)
-select now() - n * interval '1 second' / 10, 'i' || n, 1, '{{"name": [null, "x"]}}', '{{"kind": "system", "by": "crm", "key": "1"}}'
+select now() - n * interval '1 second' / 10, 'i' || n, 1, '{{"name": [null, "x"]}}',
+    '{{"kind": "system", "by": "crm", "key": "1"}}'
 from generate_series(1, {n}) as n;
 insert into effect (at, link, item, flow, system, resource, key, kind, changes, outcome, message, seconds)
-select now() - n * interval '1 second' / 10, 'l' || n || 'erp', 'i' || n, 'customer', 'erp', 'contacts', 'erp' || n, 'update', '{{}}',
-    'done', '', 0.1 from generate_series(1, {n}) as n;
+select now() - n * interval '1 second' / 10, 'l' || n || 'erp', 'i' || n, 'customer', 'erp', 'contacts', 'erp' || n,
+    'update', '{{}}', 'done', '', 0.1
+from generate_series(1, {n}) as n;
 insert into inbox (id, kind, subject, flow, summary, detail, choices, opened_at)
-select 'q' || n, 'failure', 'l' || n || 'erp', 'customer', 'refused',
-    jsonb_build_object('system', 'erp', 'message', 'Record ' || n || ' is refused: no such country.', 'code', 'rejected'), '["retry"]', now()
+select 'q' || n, 'failure', 'l' || n || 'erp', 'customer', 'refused', jsonb_build_object('system', 'erp', 'message',
+    'Record ' || n || ' is refused: no such country.', 'code', 'rejected'), '["retry"]', now()
 from generate_series(1, 10000) as n;
 create index item_search on item using gin (search_text(fields) public.gin_trgm_ops) where alias_of is null;
 create index item_fields on item using gin (fields);
 analyze;
 """
 PAGES = (
-    "/sign-in", "/", "/records", "/records?q=nordwind", "/records?q=c4ca4238", "/records?q=%E4%BA%91%E5%B8%86", "/records?q=crm777",
-    "/records?q=DE000765432", "/records?q=no%20such%20thing", "/records?q=ab", "/records/i777", "/inbox", "/inbox?kind=failure&page=100",
-    "/inbox/q77", "/systems", "/trace?q=nothing", "/processes",
-)  # fmt: skip
+    "/sign-in",
+    "/",
+    "/records",
+    "/records?q=nordwind",
+    "/records?q=c4ca4238",
+    "/records?q=%E4%BA%91%E5%B8%86",
+    "/records?q=crm777",
+    "/records?q=DE000765432",
+    "/records?q=no%20such%20thing",
+    "/records?q=ab",
+    "/records/i777",
+    "/inbox",
+    "/inbox?kind=failure&page=100",
+    "/inbox/q77",
+    "/systems",
+    "/trace?q=nothing",
+    "/processes",
+)
 TRIES = 7
 
 
-async def measure(url: str, items: int) -> list[dict[str, object]]:
+async def measure(url: str) -> list[dict[str, object]]:
     """Milliseconds (median of the tries, and the first) and bytes of each page."""
     with tempfile.TemporaryDirectory() as folder:
         project = read_project(make_project(Path(folder) / "p", "http://127.0.0.1:1"))
@@ -90,7 +106,7 @@ async def measure(url: str, items: int) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """``python -m benchmarks.console [ITEMS]`` on the server of $ISTHMUS_TEST_DATABASE_URL, in a database of its own."""
+    """``python -m benchmarks.console [ITEMS]``, on the server of $ISTHMUS_TEST_DATABASE_URL."""
     items = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     server = os.environ["ISTHMUS_TEST_DATABASE_URL"]
     name = f"console_{items}"
@@ -107,7 +123,7 @@ def main() -> None:
                 if statement.strip():
                     connection.execute(statement.encode())
             print(f"filled in {time.perf_counter() - began:.0f} s", flush=True)
-    asyncio.run(measure(url, items))
+    asyncio.run(measure(url))
 
 
 if __name__ == "__main__":

@@ -170,10 +170,12 @@ async def test_after_five_days_it_is_given_up_and_can_be_sent_again(outbox: Outb
 
 async def test_a_refused_notice_says_why_and_holds_up_nobody(outbox: Outbox) -> None:
     to, other, none = outbox.post.address("refused"), outbox.post.address("buyer"), "no address"
-    for address in (to, none, other):
+    foreign = outbox.post.address("übung")
+    for address in (to, none, foreign, other):
         await outbox.queue(address)
     assert await outbox.mailer.send_due() is None
     refused, broken = await outbox.only(to), await outbox.only(none)
+    assert (await outbox.only(foreign)).state is NoticeState.REFUSED, "names beyond ASCII need a server that has them"
     assert refused.problem is not None
     assert (refused.state, "No such user here" in refused.problem.message) == (NoticeState.REFUSED, True)
     assert broken.state is NoticeState.REFUSED

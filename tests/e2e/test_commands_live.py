@@ -63,6 +63,7 @@ def test_lab_status_tells_where_the_systems_are(office: Office) -> None:
     assert told == {
         "tryton": ("up", office.lab.tryton.url, "small"),
         "bottlecrm": ("up", office.lab.bottlecrm.url, "small"),
+        "mail": ("up", office.lab.mail.url, "small"),
     }
     assert office.lab.tryton.url in office.isthmus("lab", "status").out
 

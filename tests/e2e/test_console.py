@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.e2e.browser import a_desk, needs_chromium, person
@@ -42,9 +44,14 @@ def test_a_conflict_is_resolved_and_both_systems_follow(office: Office) -> None:
 
 
 def test_a_refused_record_is_corrected_retried_and_arrives(office: Office) -> None:
-    sql = "select id, summary from inbox where kind = 'failure' and decided_at is null and summary like %s"
-    entry = see(lambda: next(iter(office.rows(sql, "%jp_vat%")), None))
-    name = str(entry["summary"]).split(":", 1)[0]
+    (settings,) = office.erin.read("party.configuration", [], ["identifier_types"])
+    if "jp_vat" in settings["identifier_types"]:
+        pytest.skip("an earlier test of this kept office has set the ERP up for Japanese tax numbers")
+    # The lab's ERP is not set up for Japanese tax numbers, and refuses the record.
+    name, email = office.new("Chitose")
+    number = {"vat_number": "7000012050002"}
+    office.carl.create_account(name, email=email, country="JP", currency="JPY", custom_fields=number)
+    entry = see(lambda: _refused(office, name))
     assert office.erin.party(name) is None
     login, password = person(office, "operator")
     with a_desk(office.stage.hub_url(), 390) as desk:
@@ -59,6 +66,12 @@ def test_a_refused_record_is_corrected_retried_and_arrives(office: Office) -> No
         desk.page.wait_for_selector(".notice.ok")
         see(lambda: office.erin.party(name))
         assert desk.complaints == []
+
+
+def _refused(office: Office, name: str) -> dict[str, Any] | None:
+    """The question about a record that could not be created: it has no key yet."""
+    sql = "select id from inbox where kind = 'failure' and decided_at is null and summary like %s"
+    return next(iter(office.rows(sql, f"{name}:%")), None)
 
 
 def test_a_session_that_ends_in_the_middle_loses_nothing_typed(office: Office) -> None:
@@ -129,12 +142,13 @@ def test_every_page_can_be_used_by_everybody(office: Office, width: int, theme: 
     (item,) = office.rows("select item from link where state = 'linked' and flow = 'customer' limit 1")
     with a_desk(office.stage.hub_url(), width, theme) as desk:
         desk.go("/sign-in")
-        assert desk.violations() == []
+        found = desk.violations()
         for (login, password), pages in people:
             desk.page.context.clear_cookies()
             desk.sign_in(login, password)
             for path in (*pages, *questions, f"/records/{item['item']}"):
                 desk.go(path)
-                assert desk.violations() == [], path
-                assert not desk.too_wide(), path
+                found += [f"{path}: {one}" for one in desk.violations()]
+                found += [f"{path} scrolls sideways"] if desk.too_wide() else []
+        assert found == []
         assert desk.complaints == []

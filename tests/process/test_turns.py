@@ -9,8 +9,10 @@ import shutil
 import signal as signals
 import tempfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from isthmus.app.bootstrap import clock
@@ -18,6 +20,7 @@ from isthmus.errors import NeedsPerson, StoreUnavailable
 from isthmus.process import OPEN, Definition, Process, ProcessState, Run, cancel, process, retry, signal, start
 from isthmus.process.turn import take_turn
 from isthmus.store import EmbeddedServer, PostgresStore, Reads
+from isthmus.store.turns import Turns
 from tests.process.workers import Workers, far_rows, make_project
 
 
@@ -162,6 +165,10 @@ async def test_a_killed_database_leaves_no_process_behind(
 
 async def turn(store: PostgresStore, definition: Definition, id: str = "p") -> Process:
     await take_turn(store, {definition.name: definition}, id, clock=clock, jitter=lambda: 0.0)
+    return await state(store, id)
+
+
+async def state(store: PostgresStore, id: str) -> Process:
     found = await Reads(store).process(id)
     assert found is not None
     return found[0]
@@ -192,6 +199,67 @@ async def test_a_process_that_fails_goes_on_at_that_step_after_a_retry(store: Po
     done = await turn(store, steps)
     assert (done.state, done.result) == (ProcessState.DONE, ["first", "second", "third"])
     assert calls == ["first", "second", "second", "third"]
+
+
+async def test_a_process_that_kills_every_worker_is_given_up_until_somebody_retries(store: PostgresStore) -> None:
+    @process("deadly")
+    async def deadly(run: Run, given: object) -> str:
+        return "done"
+
+    async with store.transaction() as tx:
+        for id in ("p", "harmless"):
+            await start(tx, deadly, None, id=id, now=clock())
+    poison = "update dbos.workflow_status set status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED', updated_at = {} where {}"
+    ours = "queue_partition_key = 'p'"
+    async with await psycopg.AsyncConnection.connect(store.url, autocommit=True) as connection:
+        await connection.execute(poison.format("extract(epoch from now() + interval '1 s') * 1000", ours))
+        turns = Turns(store, "worker", _never)
+        await turns.keep_house(clock())
+        given_up, harmless = [await state(store, id) for id in ("p", "harmless")]
+        assert (given_up.state, harmless.state) == (ProcessState.FAILED, ProcessState.RUNNING)
+        assert given_up.problem is not None
+        assert "20 workers died over it" in given_up.problem.message
+        async with store.transaction() as tx:
+            await retry(tx, "p", now=clock() + timedelta(seconds=2))
+        await turns.keep_house(clock())
+    assert (await state(store, "p")).state is ProcessState.RUNNING, "what happened before the retry counts no more"
+    assert (await turn(store, deadly)).state is ProcessState.DONE
+
+
+async def _never(process: str) -> None:
+    raise AssertionError(process)
+
+
+async def test_what_is_over_is_forgotten_when_it_is_old_and_nothing_else(store: PostgresStore) -> None:
+    @process("short")
+    async def short(run: Run, given: object) -> object:
+        if given == "waits":
+            return await run.wait("decision", "?", who="anna")
+        if given == "fails":
+            raise NeedsPerson("No.")
+        return await run.step("work", _work)
+
+    for id in ("p", "cancelled", "waits", "fails"):
+        async with store.transaction() as tx:
+            await start(tx, short, id, id=id, now=clock())
+            await signal(tx, id, "topic", 1, id="s", by="anna", now=clock())
+    async with store.transaction() as tx:
+        await cancel(tx, "cancelled", by="anna", now=clock())
+    for id in ("p", "waits", "fails"):
+        await turn(store, short, id)
+    assert await store.forget_processes(1, clock()) == 0
+    assert await store.forget_processes(1, clock() + timedelta(days=32)) == 2
+    left = {process.id: process.state for process in await Reads(store).processes((), 10)}
+    assert left == {"waits": ProcessState.WAITING, "fails": ProcessState.FAILED}
+    assert await Reads(store).process("p") is None
+    async with await psycopg.AsyncConnection.connect(store.url) as connection:
+        for table in ("process_history", "process_signal"):
+            rows = await connection.execute(f"select distinct process from isthmus.{table}")
+            assert {id for (id,) in await rows.fetchall()} <= {"waits", "fails"}
+
+
+async def _work() -> str:
+    return "done"
 
 
 async def test_a_cancelled_process_does_nothing_more(store: PostgresStore) -> None:

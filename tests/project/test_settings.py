@@ -153,6 +153,10 @@ CRM = '[systems.crm]\nkind = "somecrm"\n'
             "[hub]\nkeep_history = '18'\n[systems]",
             'isthmus.toml:2:16: \'keep_history\' must be a time such as "18 months" or "2 years".',
         ),
+        (
+            "[hub]\nkeep_processes = 'long'\n[systems]",
+            'isthmus.toml:2:18: \'keep_processes\' must be a time such as "18 months" or "2 years".',
+        ),
         ("[hub]\nlisten = '8420'\n[systems]", "isthmus.toml:2:10: 'listen' must be HOST:PORT, as in 127.0.0.1:8420."),
         (
             "[hub]\nlisten = 'a:99999'\n[systems]",

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from isthmus.errors import StoreUnavailable, Unavailable
+from isthmus.model.state import FarField
 from isthmus.store import Notice, PostgresStore, Reads, Worker
 from isthmus.sync.ports import Batch, LaneDue
 from tests.store.conftest import Sessions
@@ -170,6 +171,7 @@ async def test_workers_are_told_to_stop(store: PostgresStore, other: PostgresSto
 
 HOLDER = """
 import asyncio, sys
+from isthmus.model.state import FarField
 from isthmus.store import PostgresStore
 async def main():
     store = await PostgresStore.open(sys.argv[1])
@@ -254,6 +256,16 @@ async def test_due_links_and_hints_wake_other_processes_when_they_are_committed(
     assert await next_notice(notices) == Notice("customer", "erp")
     await store.add_hints([("crm", "account", "1")])
     assert await next_notice(notices) == Notice(None, "crm")
+
+
+async def test_a_far_field_that_changed_is_told_to_every_worker(store: PostgresStore, other: PostgresStore) -> None:
+    notices = other.notifications()
+    assert await next_notice(notices) == Notice(None, None)
+    await store.save_far_fields([])
+    await store.save_far_fields([FarField(system="crm", resource="account", name="phone", type="text", gone_at=NOW)])
+    assert await next_notice(notices) == Notice(None, None, fields=True)
+    await store.tell_stop()
+    assert await next_notice(notices) == Notice(None, None, stop=True)
 
 
 async def test_a_listener_that_lost_its_connection_is_told_to_look_everywhere(

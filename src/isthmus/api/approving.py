@@ -66,7 +66,13 @@ def approval_routes(store: PostgresStore) -> list[HTTPRouteHandler]:
             return _page(language, "over", link, found, status=409)
         return _page(language, "question", link, found)
 
-    @post("/approve/{token:str}", exclude_from_auth=True, status_code=200, request_max_body_size=LARGEST_FORM)
+    @post(
+        "/approve/{token:str}",
+        exclude_from_auth=True,
+        exclude_from_csrf=True,
+        status_code=200,
+        request_max_body_size=LARGEST_FORM,
+    )
     async def answer(
         token: FromPath[str],
         request: Request[Any, Any, Any],

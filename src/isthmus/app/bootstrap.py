@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from isthmus import connectors
+from isthmus.app.flow_notes import account, note_flows
 from isthmus.connector import FieldInfo, Preparable, System
 from isthmus.errors import IsthmusError, Misconfigured, StoreUnavailable
 from isthmus.mapping.shape import CUSTOM
@@ -41,6 +42,8 @@ __all__ = [
     "wanted_custom_fields",
 ]
 
+REVIVING = 60.0
+"""Seconds in which the hub's own database is started again and again while a process opens it."""
 STATE_FOLDER = ".isthmus"
 """Inside the project: embedded database, lab, logs."""
 
@@ -76,9 +79,13 @@ def connector_info(kind: str) -> ConnectorInfo:
     return ConnectorInfo(config=connector.config, mapping=mapping)
 
 
-def read_project(folder: Path, environ: Mapping[str, str] | None = None) -> Project:
-    """The checked project in ``folder``. Raises ``ProjectErrors``."""
-    return load_project(folder, os.environ if environ is None else environ, connector_info, connectors.kinds())
+def read_project(
+    folder: Path, environ: Mapping[str, str] | None = None, *, instead: Mapping[str, str | None] = {}
+) -> Project:
+    """The checked project in ``folder``, with other texts ``instead`` of some flow files (None: without them). Raises
+    ``ProjectErrors``."""
+    environ = os.environ if environ is None else environ
+    return load_project(folder, environ, connector_info, connectors.kinds(), instead=instead)
 
 
 def configured_database(project: Project) -> str | None:
@@ -95,32 +102,39 @@ async def database_url(project: Project) -> str:
 
 
 @asynccontextmanager
-async def open_store(folder: Path) -> AsyncIterator[tuple[Project, PostgresStore]]:
-    """Project and store only: for answers that need no far system."""
-    project = read_project(folder)
+async def open_store(
+    folder: Path, *, instead: Mapping[str, str | None] = {}
+) -> AsyncIterator[tuple[Project, PostgresStore]]:
+    """Project and store only: for answers that need no far system. ``instead`` as for :func:`read_project`."""
+    project = read_project(folder, instead=instead)
     async with await _opened(project) as store:
         yield project, store
 
 
 async def _opened(project: Project) -> PostgresStore:
-    """The store; an embedded server that dies in this very moment is started once more."""
-    url = await database_url(project)
-    try:
-        return await PostgresStore.open(url, clock=clock)
-    except StoreUnavailable:
-        if configured_database(project) is not None:
-            raise
-        return await PostgresStore.open(await database_url(project), clock=clock)
+    """The store; an embedded server that dies in this very moment is started again, also when that happens twice."""
+    deadline = asyncio.get_running_loop().time() + REVIVING
+    while True:
+        url = await database_url(project)
+        try:
+            return await PostgresStore.open(url, clock=clock)
+        except StoreUnavailable:
+            if configured_database(project) is not None or asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(0.2)
 
 
 @asynccontextmanager
-async def open_hub(folder: Path, *, prepare: bool = False) -> AsyncIterator[Hub]:
+async def open_hub(
+    folder: Path, *, prepare: bool = False, instead: Mapping[str, str | None] = {}
+) -> AsyncIterator[Hub]:
     """Open everything. A system that cannot be opened is left out and named in ``down``: the rest goes on.
 
-    ``prepare`` makes missing custom fields in the far systems; a dry run leaves it off.
+    ``prepare`` makes missing custom fields in the far systems and remembers which flows are in force; a dry run leaves
+    it off. ``instead`` as for :func:`read_project`, for a dry run of what is not in force.
     """
     async with AsyncExitStack() as stack:
-        project, store = await stack.enter_async_context(open_store(folder))
+        project, store = await stack.enter_async_context(open_store(folder, instead=instead))
         world = World(project.flows, project.converters, project.entities)
         for place, gone in missing_fields(await Reads(store).far_fields()).items():
             world.lose(*place, gone)
@@ -134,6 +148,7 @@ async def open_hub(folder: Path, *, prepare: bool = False) -> AsyncIterator[Hub]
             opened[name] = system
             stack.push_async_callback(system.close)
         if prepare:
+            await note_flows(store, project, by=account(), now=clock(), ran=True)
             await _prepare(world, opened, down)
         engine = Engine(store, world, opened, clock=clock, new_id=new_id, jitter=random.random)
         for name, error in down.items():

@@ -1,4 +1,5 @@
-"""A project wired to a running lab, as ``lab up`` and the demo make it. Secrets go to files that only we can read."""
+"""A project wired to a running lab (with its mail server, when that runs), as ``lab up`` and the demo make it. Secrets
+go to files that only we can read."""
 
 from __future__ import annotations
 
@@ -39,6 +40,18 @@ quote_orders = true
 use = ["crm-erp", "order-desk"]
 """
 
+_MAIL = """
+[mail]
+smtp = "127.0.0.1:{smtp}"
+tls = "none"
+sender = "Lab orders <orders@lab.example>"
+bounces_to = "{bounces}"
+imap = "127.0.0.1:{imap}"
+imap_tls = "none"
+imap_user = "{bounces}"
+imap_password = "file:secrets/mail-password"
+"""
+
 
 def write_lab_project(folder: Path, lab: Lab, *, port: int = 8420) -> None:
     """Write ``isthmus.toml`` and the secrets for the lab's systems; overwrites both, keeps everything else.
@@ -48,6 +61,10 @@ def write_lab_project(folder: Path, lab: Lab, *, port: int = 8420) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     crm, erp = lab.bottlecrm, lab.tryton
     text = _TOML.format(port=port, crm_url=crm.url, erp_url=erp.url, database=erp.credentials["database"])
+    mail = lab.mail if lab.mail.processes() else None
+    if mail is not None:
+        bounces = mail.credentials["bounces"]
+        text += _MAIL.format(smtp=mail.smtp_port, imap=mail.imap_port, bounces=bounces)
     (folder / "isthmus.toml").write_text(text, encoding="utf-8")
     place = folder / "secrets"
     place.mkdir(mode=0o700, exist_ok=True)
@@ -56,6 +73,8 @@ def write_lab_project(folder: Path, lab: Lab, *, port: int = 8420) -> None:
         "crm-admin-token": crm.credentials["hub"]["jwt"],
         "erp-password": erp.credentials["hub"]["password"],
     }
+    if mail is not None:
+        values["mail-password"] = mail.credentials["password"]
     for name, value in values.items():
         _write_secret(place / name, value)
     if not (place / "erp-hint-secret").exists():

@@ -217,6 +217,8 @@ class Mailer:
                     await self.take_bounces(mailbox)
                 failures = 0
                 wait = LOOK_FOR_BOUNCES
+            except StoreUnavailable as error:
+                wait = error.wait or AGAIN
             except Retryable as error:
                 failures += 1
                 if failures == 1:

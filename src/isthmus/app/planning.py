@@ -20,7 +20,7 @@ from isthmus.sync.brake import limit_of
 from isthmus.sync.engine import Engine
 from isthmus.sync.plan import Step, StepKind
 
-__all__ = ["PlanLine", "PlanReport", "make_plan"]
+__all__ = ["PlanLine", "PlanReport", "make_plan", "plan_of"]
 
 
 class PlanLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +94,19 @@ async def make_plan(hub: Hub, report: Callable[[str, str, int], None] | None = N
         custom_fields={name: fields for name, fields in missing.items() if fields},
         problems=problems,
         read=done.read,
+    )
+
+
+def plan_of(report: PlanReport, flow: str) -> PlanReport:
+    """The part of a plan that one flow is about."""
+    lines = [line for line in report.lines if line.flow == flow]
+    return msgspec.structs.replace(
+        report,
+        lines=lines,
+        counts=_count(lines),
+        conflicts=[one for one in report.conflicts if one["flow"] == flow],
+        doubtful=[one for one in report.doubtful if one["flow"] == flow],
+        brakes=[brake for brake in report.brakes if brake.startswith(f"{flow}/")],
     )
 
 

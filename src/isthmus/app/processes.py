@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from isthmus.app.bootstrap import clock, open_store
-from isthmus.errors import NeedsPerson
-from isthmus.process import Entry, Process, ProcessState, Signal, cancel, retry
-from isthmus.store import Reads
+from isthmus.app.bootstrap import clock, new_id, open_store
+from isthmus.errors import Misconfigured, NeedsPerson
+from isthmus.process import Entry, Process, ProcessState, Signal, cancel, retry, signal, start
+from isthmus.project import Project
+from isthmus.store import PostgresStore, Reads
 
-__all__ = ["ProcessView", "cancel_process", "list_processes", "retry_process", "show_process"]
+__all__ = [
+    "ProcessView",
+    "cancel_process",
+    "forget_processes",
+    "list_processes",
+    "retry_process",
+    "show_process",
+    "signal_process",
+    "start_process",
+]
 
 
 class ProcessView(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +54,31 @@ async def retry_process(folder: Path, id: str) -> None:
     """Go on at the step at which it failed."""
     async with open_store(folder) as (_, store), store.transaction() as tx:
         await retry(tx, id, now=clock())
+
+
+async def start_process(folder: Path, name: str, given: Any, *, id: str | None) -> tuple[str, bool]:
+    """Start a process of the project: its id, and whether it was not started before. Raises ``Misconfigured`` for an
+    unknown name."""
+    async with open_store(folder) as (project, store):
+        definition = project.processes.get(name)
+        if definition is None:
+            known = ", ".join(sorted(project.processes)) or "none; make one by 'isthmus new process NAME'"
+            raise Misconfigured(f"There is no process '{name}' in the project.", advice=f"Known: {known}.")
+        id = id or new_id()
+        async with store.transaction() as tx:
+            return id, await start(tx, definition, given, id=id, now=clock())
+
+
+async def signal_process(folder: Path, process: str, topic: str, value: Any, *, id: str | None, by: str) -> bool:
+    """Tell a process something; False when a signal of this id came before."""
+    async with open_store(folder) as (_, store), store.transaction() as tx:
+        return await signal(tx, process, topic, value, id=id or new_id(), by=by, now=clock())
+
+
+async def forget_processes(project: Project, store: PostgresStore) -> int:
+    """Forget what is over for longer than the project wants to remember; how many."""
+    months = project.hub.keep_process_months
+    return await store.forget_processes(months, clock()) if months is not None else 0
 
 
 async def cancel_process(folder: Path, id: str, *, by: str) -> None:

@@ -23,8 +23,10 @@ __all__ = ["Overview", "Pulse", "SystemPulse"]
 LEAST_SECONDS = 2.0
 SHARE = 20
 """Making the figures takes at most one part in so many of the time."""
-TOO_OLD = 60.0
+TOO_OLD = 3600.0
 """Figures older than this are not shown: whoever asks waits for new ones."""
+PATIENCE = 0.05
+"""Seconds to wait for new figures when there are older ones to show."""
 MINUTES = 60
 
 
@@ -70,22 +72,27 @@ class Pulse:
         """System -> kind of connector."""
         self._latest: Overview | None = None
         self._made = self._cost = 0.0
-        self._making = asyncio.Lock()
+        self._making: asyncio.Task[Overview] | None = None
 
     async def look(self) -> Overview:
-        """The figures, at most a few seconds old unless the store is very large."""
-        age = monotonic() - self._made
-        if self._latest is not None and age < max(LEAST_SECONDS, SHARE * self._cost):
+        """The figures: new ones, or, while new ones are being made, the last. They say how old they are."""
+        if self._latest is not None and monotonic() - self._made < max(LEAST_SECONDS, SHARE * self._cost):
             return self._latest
-        if self._latest is not None and self._making.locked() and age < TOO_OLD:
-            return self._latest
-        async with self._making:
-            if self._latest is None or monotonic() - self._made >= max(LEAST_SECONDS, SHARE * self._cost):
-                began = monotonic()
-                self._latest = await self._make(clock())
-                self._made = monotonic()
-                self._cost = self._made - began
-            return self._latest
+        if self._making is None or self._making.done():
+            self._making = asyncio.create_task(self._renew())
+        if self._latest is not None and monotonic() - self._made < TOO_OLD:
+            await asyncio.wait([self._making], timeout=PATIENCE)
+            if not self._making.done():
+                return self._latest
+        # Others wait for the same, and go on when this one leaves.
+        return await asyncio.shield(self._making)
+
+    async def _renew(self) -> Overview:
+        began = monotonic()
+        self._latest = await self._make(clock())
+        self._made = monotonic()
+        self._cost = self._made - began
+        return self._latest
 
     async def _make(self, now: datetime) -> Overview:
         report = await status_report(self._reads, self._world, now, now - timedelta(hours=1))

@@ -80,6 +80,8 @@ class Service:
         self._doubts: dict[str, list[asyncio.Event]] = {}
         """Per system one for each poller: something there failed, ask anew when to look."""
         self._meet = asyncio.Event()
+        self._news = asyncio.Event()
+        """The chores are to be done now."""
         self.rounds = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -190,6 +192,9 @@ class Service:
         async for notice in self._store.notifications():
             if notice.stop:
                 stop.set()
+            elif notice.fields:
+                # Another worker has found that a schema has changed: what it may not write, nobody may.
+                self._news.set()
             elif notice.flow is None and notice.system is not None:
                 if notice.system in self._hinted:
                     self._hinted[notice.system].set()
@@ -280,12 +285,15 @@ class Service:
                     self.kick()
 
     async def _do_chores(self) -> None:
-        """At the start, and then once an hour; a chore that fails keeps no other from being done."""
+        """At the start, then once an hour and when there is news; a chore that fails keeps no other from being done."""
         while True:
+            self._news.clear()
             for chore in self._chores:
                 try:
                     await chore()
                 except IsthmusError as error:
                     events.emit(events.CHORE_FAILED, logging.WARNING, code=error.code, message=error.message)
                     await self._endure(error)
-            await asyncio.sleep(CHORES)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CHORES):
+                    await self._news.wait()

@@ -8,6 +8,7 @@ from functools import partial
 
 from isthmus.app.bootstrap import Hub, clock, new_id
 from isthmus.app.business import OpenBusiness
+from isthmus.app.telling import CustomerNotices
 from isthmus.desk.processes.approval import approval_process
 from isthmus.errors import StoreUnavailable
 from isthmus.process.turn import take_turn
@@ -23,7 +24,8 @@ AGAIN = 1.0
 async def take_turns(hub: Hub) -> None:
     """Until cancelled."""
     desk = {one.name: one for one in (approval_process(clock),)}
-    take = partial(take_turn, hub.store, {**hub.project.processes, **desk}, hub=OpenBusiness(hub))
+    notices = CustomerNotices(hub.store) if hub.project.mail is not None else None
+    take = partial(take_turn, hub.store, {**hub.project.processes, **desk}, hub=OpenBusiness(hub, notices=notices))
     turns = Turns(hub.store, new_id(), lambda id: take(id, clock=clock, jitter=random.random))
     async with asyncio.TaskGroup() as group:
         group.create_task(_keep_house(turns))

@@ -14,6 +14,7 @@ from isthmus.app.archiving import archive
 from isthmus.app.bootstrap import Hub, clock, configured_database, read_project, reopen_system, revive_database
 from isthmus.app.mailing import serve_mail
 from isthmus.app.ordering import forget_simulations
+from isthmus.app.processes import forget_processes
 from isthmus.app.service import Service
 from isthmus.app.watching import watch_fields
 from isthmus.errors import Misconfigured
@@ -35,6 +36,8 @@ async def serve_work(hub: Hub, kind: str, stop: asyncio.Event) -> None:
         chores.append(partial(forget_simulations, hub.store))
     if hub.project.hub.keep_months is not None:
         chores.append(partial(archive, hub.project, hub.store))
+    if hub.project.hub.keep_process_months is not None:
+        chores.append(partial(forget_processes, hub.project, hub.store))
     service = Service(
         hub.engine,
         hub.store,

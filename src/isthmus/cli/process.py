@@ -1,21 +1,72 @@
-"""``process list | show | retry | cancel``."""
+"""``process start | signal | list | show | retry | cancel``."""
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from isthmus.app.bootstrap import clock
-from isthmus.app.processes import ProcessView, cancel_process, list_processes, retry_process, show_process
+from isthmus.app.flow_notes import account
+from isthmus.app.processes import (
+    ProcessView,
+    cancel_process,
+    list_processes,
+    retry_process,
+    show_process,
+    signal_process,
+    start_process,
+)
 from isthmus.cli.show import JsonOption, ProjectOption, age, console, print_json, run, table, value_text
 from isthmus.process import OPEN, Process, ProcessState
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("start")
+def start(
+    name: str,
+    project: ProjectOption = Path(),
+    json: JsonOption = False,
+    given: Annotated[str, typer.Option("--input", help="What it is started with, as JSON; else nothing.")] = "",
+    id: Annotated[str | None, typer.Option(help="Its id; one that exists is not started again.")] = None,
+) -> None:
+    """Start a process of the project. A running hub takes it up at once."""
+    process, new = run(start_process(project, name, _value(given, "--input"), id=id))
+    if json:
+        print_json({"process": process, "started": new})
+    else:
+        console.print(f"{process} is started." if new else f"{process} was started before.", markup=False)
+
+
+@app.command("signal")
+def signal(
+    process: str,
+    topic: str,
+    project: ProjectOption = Path(),
+    json: JsonOption = False,
+    value: Annotated[str, typer.Option(help="What it is told, as JSON; nothing when left out.")] = "",
+    by: Annotated[str | None, typer.Option(help="Who tells it; you, when left out.")] = None,
+    id: Annotated[str | None, typer.Option(help="Of this signal; one that was given before counts once.")] = None,
+) -> None:
+    """Tell a process something that it waits for, or will."""
+    told = signal_process(project, process, topic, _value(value, "--value"), id=id, by=by or account())
+    new = run(told)
+    if json:
+        print_json({"process": process, "told": new})
+    else:
+        console.print("It is told." if new else "It was told before.")
+
+
+def _value(text: str, option: str) -> Any:
+    try:
+        return msgspec.json.decode(text.encode()) if text else None
+    except msgspec.DecodeError as error:
+        raise typer.BadParameter(f"This is no JSON: {error}", param_hint=option) from error
 
 
 @app.command("list")
@@ -88,7 +139,7 @@ def cancel(
     by: Annotated[str | None, typer.Option(help="Who cancels; you, when left out.")] = None,
 ) -> None:
     """Stop a process for good. What it has done stays done; a step under way ends, none follows."""
-    run(cancel_process(project, process, by=by or getpass.getuser()))
+    run(cancel_process(project, process, by=by or account()))
     _said(json, process, "It is cancelled.")
 
 

@@ -11,6 +11,7 @@ from isthmus.cli import (
     answers,
     approving,
     comparing,
+    flow,
     inbox,
     lab,
     noticing,
@@ -62,6 +63,7 @@ app.command("trace")(answers.trace)
 app.command("compare")(comparing.compare)
 app.command("retry")(inbox.retry)
 app.add_typer(inbox.app, name="inbox", help="Where people decide.")
+app.add_typer(flow.app, name="flow", help="Versions of flows: look back, look ahead, go back.")
 app.add_typer(process.app, name="process", help="Steps across systems over time.")
 app.add_typer(order.app, name="order", help="Orders at the ERP's price, stock and credit.")
 app.add_typer(approving.app, name="approve", help="What people must approve. (Brakes are approved in the inbox.)")

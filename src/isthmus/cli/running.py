@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from isthmus.api import approval_routes
 from isthmus.api.v1 import ApiSite
 from isthmus.app.archiving import archive as put_away
 from isthmus.app.bootstrap import STATE_FOLDER, Hub, open_hub, open_store
@@ -37,7 +38,7 @@ def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
             settings = hub.project.hub
             site = await Site.open(hub.project, hub.store, hub.world)
             api = ApiSite(hub.project, hub.store, hub.world, OpenBusiness(hub))
-            parts = Parts(hooks=desk, site=site, api=api, approvals=hub.store)
+            parts = Parts(hooks=desk, site=site, api=api, routes=approval_routes(hub.store))
             async with serve(parts, settings.host, settings.port) as port:
                 if settings.public_url:
                     for system, problem in (await desk.subscribe(settings.public_url)).items():
@@ -63,9 +64,9 @@ def web(
         stop = _told_to_stop()
         async with open_store(project) as (found, store):
             world = World(found.flows, found.converters, found.entities)
-            parts = Parts(
-                site=await Site.open(found, store, world), api=ApiSite(found, store, world, None), approvals=store
-            )
+            site = await Site.open(found, store, world)
+            api = ApiSite(found, store, world, None)
+            parts = Parts(site=site, api=api, routes=approval_routes(store))
             wanted = found.hub.port if port is None else port
             async with serve(parts, found.hub.host, wanted) as used:
                 address = f"http://{found.hub.host}:{used}/"

@@ -69,6 +69,28 @@ def _json(value: Any) -> str:
     return text if len(text) <= 20_000 else text[:20_000] + "\n…"
 
 
+def _words(gettext: Callable[[str], str]) -> dict[str, Callable[..., Any]]:
+    """Words of the hub in the reader's language."""
+
+    def term(text: str) -> str:
+        """A word of the hub (a state, a kind) in the reader's language."""
+        text = str(text)
+        return gettext(TERMS.get(text, text))
+
+    def decision(entry: InboxEntry) -> str:
+        """What was decided."""
+        choice = entry.decision or ""
+        known = f"choice:{entry.kind}:{choice}"
+        return term(known) if known in TERMS else term(choice)
+
+    def field(name: str) -> str:
+        """The name of a field as people read it."""
+        known = gettext("field:" + name)
+        return known if not known.startswith("field:") else name.replace("_", " ")
+
+    return {"term": term, "decision": decision, "field": field}
+
+
 def filters(language: str) -> dict[str, Callable[..., Any]]:
     """The filters of the templates."""
     gettext, ngettext = translations(language).gettext, translations(language).ngettext
@@ -99,34 +121,12 @@ def filters(language: str) -> dict[str, Callable[..., Any]]:
     def clock_time(moment: datetime) -> str:
         return format_datetime(moment, "HH:mm:ss", locale=locale)
 
-    def number(value: float) -> str:
-        return str(format_decimal(value, locale=locale))
-
-    def term(text: str) -> str:
-        """A word of the hub (a state, a kind) in the reader's language."""
-        text = str(text)
-        return gettext(TERMS.get(text, text))
-
-    def decision(entry: InboxEntry) -> str:
-        """What was decided."""
-        choice = entry.decision or ""
-        known = f"choice:{entry.kind}:{choice}"
-        return term(known) if known in TERMS else term(choice)
-
-    def field(name: str) -> str:
-        """The name of a field as people read it."""
-        known = gettext("field:" + name)
-        return known if not known.startswith("field:") else name.replace("_", " ")
-
-    return {
+    return _words(gettext) | {
         "span": span,
         "age": age,
         "when": when,
         "clock_time": clock_time,
-        "number": number,
-        "term": term,
-        "field": field,
-        "decision": decision,
+        "number": lambda value: str(format_decimal(value, locale=locale)),
         "value": _value,
         "plain": _brief,
         "typed": _typed,

@@ -45,6 +45,7 @@ class Session:
         Raises :class:`Rejected` (never taken), :class:`Unavailable` (not taken now), :class:`ConnectionLost`,
         :class:`UnknownOutcome` (the data was sent and no answer came).
         """
+        data = mail.as_bytes()
         try:
             await self._client.mail(self._bounces_to)
             await self._client.rcpt(recipient)
@@ -55,9 +56,12 @@ class Session:
             raise _refused(error) from error
         except (SMTPException, OSError) as error:
             raise ConnectionLost(f"The mail server does not answer: {_told(error)}.") from error
+        except ValueError as error:
+            await self._reset()
+            raise Rejected(f"'{recipient}' is no address for this mail server: {_told(error)}.") from error
         await sending()
         try:
-            await self._client.data(mail.as_bytes(), timeout=DATA_SECONDS)
+            await self._client.data(data, timeout=DATA_SECONDS)
         except (SMTPServerDisconnected, SMTPTimeoutError, OSError) as error:
             raise UnknownOutcome(f"The mail server gave no answer to a mail's data: {_told(error)}.") from error
         except SMTPResponseException as error:

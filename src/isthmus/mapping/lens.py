@@ -28,6 +28,8 @@ class Refs(msgspec.Struct, frozen=True):
 
     items: Mapping[tuple[str, str], str] = {}
     keys: Mapping[tuple[str, str], str] = {}
+    never: Collection[tuple[str, str]] = ()
+    """(resource, item) that the system will not have: what refers to them is left as it is there."""
 
 
 class Got(msgspec.Struct, frozen=True):
@@ -275,7 +277,8 @@ class Lens:
             try:
                 after = self._put(self.exprs[name], self._types[name], value, after, resolve)
             except _MissingRefError as absent:
-                missing.add(absent.ref)
+                if absent.ref not in refs.never:
+                    missing.add(absent.ref)
             except Unmappable as problem:
                 problems[name] = Unmappable(problem.message, field=name, advice=problem.advice)
         changed = {k: v for k, v in after.items() if k not in before or before[k] != v}

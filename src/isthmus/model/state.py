@@ -17,6 +17,7 @@ __all__ = [
     "FarField",
     "FeedState",
     "FieldConflict",
+    "FlowVersion",
     "InboxEntry",
     "InboxKind",
     "Intent",
@@ -232,6 +233,24 @@ class FarField(msgspec.Struct, frozen=True, kw_only=True):
     """When it appeared or changed its type; None for what was there from the beginning."""
     gone_at: datetime | None = None
     """Since when it is missing."""
+
+
+class FlowVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A flow as it was in force, or as it was set aside when somebody went back to an earlier version."""
+
+    flow: str
+    number: int
+    file: str | None
+    """The project's own file, relative to its folder; None for a pack's flow as it comes."""
+    content: str | None
+    """Text of that file."""
+    pack: str | None
+    """Text of the pack's flow that was taken in or extended. With no ``content`` either, the flow was taken out."""
+    ran_at: datetime | None
+    """When a hub first ran it."""
+    noted_at: datetime
+    by: str
+    """Who ran it first, or set it aside."""
 
 
 class FeedState(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ from isthmus.project.load import ConnectorInfo, Project, load_project
 from isthmus.project.packs import known_packs
 from isthmus.project.scaffold import Answers, SystemAnswer, new_project
 from isthmus.project.settings import HubSettings, parse_months
+from isthmus.project.sources import FlowSource
 from isthmus.project.systems import ConfiguredSystem
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ConnectorInfo",
     "DefaultMapping",
     "Example",
+    "FlowSource",
     "HubSettings",
     "Project",
     "ProjectErrors",

@@ -24,6 +24,7 @@ from isthmus.project.flows import Example, World, check_refs, read_flow
 from isthmus.project.nodes import Node, overlaid, plain, read_text
 from isthmus.project.packs import Pack, known_packs, read_pack, renamed, systems_of
 from isthmus.project.settings import SETTINGS_FILE, HubSettings, PackUse, RawSystem, Settings, read_settings
+from isthmus.project.sources import FlowSource, own_source, pack_source
 from isthmus.project.systems import ConfiguredSystem, bind
 from isthmus.project.toml_file import read_toml
 from isthmus.project.yaml_file import read_yaml
@@ -57,6 +58,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     """None: the project has no approvals.yaml."""
     mail: MailSettings | None = None
     """None: the project sends no mail."""
+    sources: Mapping[str, FlowSource] = {}
+    """Flow -> what it was read from."""
 
 
 def load_project(
@@ -64,11 +67,14 @@ def load_project(
     environ: Mapping[str, str],
     connectors: Callable[[str], ConnectorInfo],
     kinds: Collection[str] = (),
+    *,
+    instead: Mapping[str, str | None] = {},
 ) -> Project:
     """Read and check the project in ``folder``; no network, nothing is written.
 
     ``connectors`` gives what is known of a kind; for one it does not know it raises :class:`LookupError` (``kinds``
-    are then the known ones, for advice) or :class:`~isthmus.errors.Misconfigured`. Raises
+    are then the known ones, for advice) or :class:`~isthmus.errors.Misconfigured`. ``instead`` gives other texts for
+    some flow files (``flows/NAME.yaml``), None for those to leave out: what the project would be with them. Raises
     :class:`~isthmus.project.ProjectErrors` with everything that is wrong.
     """
     faults = Faults()
@@ -89,10 +95,11 @@ def load_project(
     }
     converters = load_code(folder, faults)
     processes = {**_bundled(settings, faults), **load_processes(folder, faults)}
-    entities = read_entities(_yaml_files(folder, "entities", faults), faults)
+    entities = read_entities([node for node, _ in _yaml_files(folder, "entities", faults)], faults)
     approvals = _approvals_of(folder, entities, faults)
     flows: Mapping[str, Flow] = {}
     examples: tuple[Example, ...] = ()
+    sources: Mapping[str, FlowSource] = {}
     # With a broken isthmus.toml no system is known, and every flow would be complained about.
     if root is not None:
         world = World(
@@ -101,7 +108,8 @@ def load_project(
             mappings={kind: info.mapping for kind, info in infos.items() if info.mapping is not None},
             converters=tuple(converters),
         )
-        flows, examples = _flows_of(_yaml_files(folder, "flows", faults), settings, world, faults)
+        files = _yaml_files(folder, "flows", faults, instead)
+        flows, examples, sources = _flows_of(files, settings, world, faults)
     faults.check()
     return Project(
         folder=folder,
@@ -114,6 +122,7 @@ def load_project(
         processes=processes,
         approvals=approvals,
         mail=settings.mail,
+        sources=sources,
     )
 
 
@@ -151,28 +160,32 @@ def _infos_of(
     return infos
 
 
-def _yaml_files(folder: Path, name: str, faults: Faults) -> list[Node]:
-    nodes: list[Node] = []
-    for path in sorted((folder / name).glob("*.y*ml")):
-        file = f"{name}/{path.name}"
-        if path.suffix not in (".yaml", ".yml"):
-            continue
-        text = read_text(path, file, faults)
+def _yaml_files(
+    folder: Path, name: str, faults: Faults, instead: Mapping[str, str | None] = {}
+) -> list[tuple[Node, str]]:
+    """The files of a folder of the project, each with its text."""
+    nodes: list[tuple[Node, str]] = []
+    found = {f"{name}/{path.name}" for path in (folder / name).glob("*.y*ml") if path.suffix in (".yaml", ".yml")}
+    for file in sorted(found | {file for file, text in instead.items() if text is not None}):
+        text = instead[file] if file in instead else read_text(folder / file, file, faults)
         node = None if text is None else read_yaml(text, file, faults)
         if node is not None and not node.is_map:
             faults.add(node.place, "The file must hold a mapping.")
         elif node is not None:
-            nodes.append(node)
+            nodes.append((node, text or ""))
     return nodes
 
 
 def _flows_of(
-    files: list[Node], settings: Settings, world: World, faults: Faults
-) -> tuple[dict[str, Flow], tuple[Example, ...]]:
+    files: list[tuple[Node, str]], settings: Settings, world: World, faults: Faults
+) -> tuple[dict[str, Flow], tuple[Example, ...], dict[str, FlowSource]]:
     packs = _Packs(settings, faults)
-    roots = [root for file in files if (root := packs.extended(file)) is not None]
-    extended = {f"{plain(file).get('extends')}:{plain(file).get('flow')}" for file in files}
-    roots += packs.taken_in(extended)
+    roots = [root for file, _ in files if (root := packs.extended(file)) is not None]
+    extended = {f"{plain(file).get('extends')}:{plain(file).get('flow')}" for file, _ in files}
+    taken = packs.taken_in(extended)
+    roots += taken
+    sources = {str(plain(file).get("flow")): own_source(file, text, packs.below(file)) for file, text in files}
+    sources |= {str(plain(root)["flow"]): pack_source(root) for root in taken}
     flows: dict[str, Flow] = {}
     examples: list[Example] = []
     places: dict[str, Place] = {}
@@ -192,7 +205,7 @@ def _flows_of(
     broken = (set(places) - set(flows)) | packs.broken
     for flow, root in read:
         check_refs(flow, root, flows, broken, faults)
-    return flows, tuple(examples)
+    return flows, tuple(examples), {name: sources[name] for name in flows}
 
 
 _LEVELS = 3
@@ -251,6 +264,11 @@ class _Packs:
             self._lose(file)
             return None
         return overlaid(renamed(pack.flows[flow], names), file, _LEVELS)
+
+    def below(self, file: Node) -> Node | None:
+        """The pack's flow that a file extends, once it was read."""
+        name, _, flow = str(plain(file).get("extends", "")).partition("/")
+        return self._read[name][0].flows.get(flow) if name in self._read else None
 
     def _lose(self, file: Node) -> None:
         if "flow" in file.entries():

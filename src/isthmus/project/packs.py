@@ -14,7 +14,7 @@ from isthmus.project.nodes import Node, elements_of, mapping_of, text_of
 from isthmus.project.settings import PackUse
 from isthmus.project.yaml_file import read_yaml
 
-__all__ = ["PACK_KEYS", "Pack", "known_packs", "read_pack", "renamed", "systems_of"]
+__all__ = ["PACK_KEYS", "Pack", "flow_text", "known_packs", "read_pack", "renamed", "systems_of"]
 
 PACK_KEYS = ("pack", "description", "roles", "processes")
 """Keys of a pack's ``pack.yaml``."""
@@ -66,6 +66,11 @@ def read_pack(name: str, faults: Faults) -> Pack:
         ),
         place=Place(f"{label}/pack.yaml", 1, 1),
     )
+
+
+def flow_text(flow: Node) -> str:
+    """The text of a pack's flow."""
+    return files("isthmus.project").joinpath(flow.place.file).read_text(encoding="utf-8")
 
 
 def _read(path: Traversable, label: str, faults: Faults) -> Node:

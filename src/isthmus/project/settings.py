@@ -35,7 +35,7 @@ SETTINGS_FILE = "isthmus.toml"
 TOP_KEYS = ("hub", "systems", "packs", "mail")
 """Tables of isthmus.toml."""
 
-HUB_KEYS = ("name", "database_url", "listen", "public_url", "keep_history", "archive")
+HUB_KEYS = ("name", "database_url", "listen", "public_url", "keep_history", "archive", "keep_processes")
 """Keys of ``[hub]``."""
 
 RESERVED_NAMES = ("hub", "name", "isthmus", "owner", "writers", "merge", "role", "as")
@@ -61,6 +61,8 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How long journal and effects stay in the database; None: for ever."""
     archive: str = "archive"
     """Folder for what is older, seen from the project's."""
+    keep_process_months: int | None = None
+    """How long processes that are done or cancelled are kept; None: for ever."""
 
     def __repr__(self) -> str:
         database = "***" if self.database_url else None
@@ -172,13 +174,12 @@ def _hub_of(node: Node, folder: Path, environ: Mapping[str, str], faults: Faults
             faults.add(entries["listen"].place, "'listen' must be HOST:PORT, as in 127.0.0.1:8420.")
         else:
             hub = msgspec.structs.replace(hub, host=found[1], port=int(found[2]))
-    if "keep_history" in values:
-        months = parse_months(values["keep_history"])
-        if months is None:
-            faults.add(
-                entries["keep_history"].place, '\'keep_history\' must be a time such as "18 months" or "2 years".'
-            )
-        hub = msgspec.structs.replace(hub, keep_months=months)
+    for key, name in (("keep_history", "keep_months"), ("keep_processes", "keep_process_months")):
+        if key in values:
+            months = parse_months(values[key])
+            if months is None:
+                faults.add(entries[key].place, f'\'{key}\' must be a time such as "18 months" or "2 years".')
+            hub = msgspec.structs.replace(hub, **{name: months})
     if "archive" in values:
         hub = msgspec.structs.replace(hub, archive=values["archive"])
     if "public_url" in values:

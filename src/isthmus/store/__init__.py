@@ -9,12 +9,14 @@ from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
 from isthmus.store.notices import NoticeOutbox
 from isthmus.store.people import ApiToken, AuditEntry, People, Person, WebSession
 from isthmus.store.postgres import Notice, PostgresStore
-from isthmus.store.reads import Reads
+from isthmus.store.reads import Reads, WriteCount
 from isthmus.store.scratch import ScratchStore
 from isthmus.store.workers import Worker
 
 __all__ = [
     "ApiCalls",
+    "KnownCall",
+    "Pages",
     "ApiToken",
     "ApprovalReads",
     "Archived",
@@ -24,10 +26,8 @@ __all__ = [
     "EmbeddedServer",
     "InboxGroup",
     "InboxWork",
-    "KnownCall",
     "Notice",
     "NoticeOutbox",
-    "Pages",
     "People",
     "Person",
     "PostgresStore",
@@ -35,5 +35,6 @@ __all__ = [
     "ScratchStore",
     "WebSession",
     "Worker",
+    "WriteCount",
     "archive_history",
 ]

@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from isthmus.errors import Unavailable
-from isthmus.model.state import FarField, Sighting
+from isthmus.model.state import FarField, FlowVersion, Sighting
 from isthmus.store.codec import payload, register
 from isthmus.store.comparing import CompareWorkspace
 from isthmus.store.faults import check_version, parsed, place, translated
@@ -49,11 +49,12 @@ SESSION = (
 
 class Notice(msgspec.Struct, frozen=True):
     """Look at this place now. ``flow`` None: hints wait for the system. Both None: look everywhere (the connection
-    was made anew, so notices may have been lost). ``stop``: end."""
+    was made anew, so notices may have been lost). ``stop``: end. ``fields``: those of a far system have changed."""
 
     flow: str | None
     system: str | None
     stop: bool = False
+    fields: bool = False
 
 
 def utc_now() -> datetime:
@@ -253,6 +254,19 @@ class PostgresStore:
         """Remember fields as they are now."""
         if fields:
             await self.rows("save_far_fields", {"rows": payload(fields)})
+            await self.rows("tell_fields", {})
+
+    async def add_flow_versions(self, versions: Sequence[FlowVersion]) -> None:
+        """Note versions of flows, each after the last one of its flow, unless that is the same. Gives the numbers."""
+        if versions:
+            await self.rows("add_flow_version", {"rows": payload(versions)})
+
+    async def forget_processes(self, months: int, now: datetime) -> int:
+        """Forget processes that are done or cancelled for longer than that; how many."""
+        count = 0
+        while found := await self.rows("forget_processes", {"months": months, "now": now}):
+            count += len(found)
+        return count
 
     async def read_anew(self, system: str, resource: str) -> None:
         """At the next look every record of this resource is read and taken in, whether it changed or not."""
@@ -301,5 +315,5 @@ def _with_defaults(url: str) -> dict[str, Any]:
 def _notice(text: str) -> Notice:
     flow, slash, system = text.rpartition("/")
     if not slash:
-        return Notice(None, None, stop=True)
+        return Notice(None, None, stop=text == "stop", fields=text == "fields")
     return Notice(flow or None, system)

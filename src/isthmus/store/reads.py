@@ -12,7 +12,17 @@ from typing import Any, Protocol
 import msgspec
 
 from isthmus.model.fields import Canonical
-from isthmus.model.state import Effect, FarField, FeedState, InboxEntry, InboxKind, Item, JournalEntry, Link
+from isthmus.model.state import (
+    Effect,
+    FarField,
+    FeedState,
+    FlowVersion,
+    InboxEntry,
+    InboxKind,
+    Item,
+    JournalEntry,
+    Link,
+)
 from isthmus.process.state import Entry, Process, ProcessState, Signal
 from isthmus.reconcile import Drift
 from isthmus.store.codec import from_row, payload
@@ -28,6 +38,7 @@ __all__ = [
     "Rows",
     "Status",
     "SystemWrites",
+    "WriteCount",
     "containing",
 ]
 
@@ -119,6 +130,15 @@ class SystemWrites(msgspec.Struct, frozen=True):
     failed: int
     median: float
     p95: float
+
+
+class WriteCount(msgspec.Struct, frozen=True):
+    """Writes of one kind to one system that came out alike."""
+
+    system: str
+    kind: str
+    outcome: str
+    writes: int
 
 
 class Reads:
@@ -234,7 +254,11 @@ class Reads:
             return []
         if text.isascii() and len(text) < SHORTEST_PART:
             return await self._all(Item, "search_exactly", text=text, entity=entity, limit=limit)
-        return await self._all(Item, "search", text=text, pattern=containing(text), entity=entity, limit=limit)
+        pattern = containing(text)
+        common = await self._all(Item, "search_common", pattern=pattern, entity=entity, limit=limit)
+        if len(common) >= limit:
+            return common
+        return await self._all(Item, "search", text=text, pattern=pattern, entity=entity, limit=limit)
 
     async def latest_items(self, limit: int = 50) -> list[Item]:
         """Items that changed last, the newest first."""
@@ -273,6 +297,18 @@ class Reads:
     async def far_fields(self) -> list[FarField]:
         """Every field that was ever seen in a resource which flows use."""
         return await self._all(FarField, "far_fields")
+
+    async def flow_versions(self, flow: str | None = None) -> list[FlowVersion]:
+        """All known versions of a flow, or of all flows, in order."""
+        return await self._all(FlowVersion, "flow_versions", flow=flow)
+
+    async def writes_of_flow(self, flow: str, since: datetime, until: datetime | None, limit: int) -> list[Effect]:
+        """What was written for a flow from then on, the newest first."""
+        return await self._all(Effect, "writes_of_flow", flow=flow, since=since, until=until, limit=limit)
+
+    async def count_writes_of_flow(self, flow: str, since: datetime, until: datetime | None) -> list[WriteCount]:
+        """How much was written for a flow from then on."""
+        return await self._all(WriteCount, "count_writes_of_flow", flow=flow, since=since, until=until)
 
     async def drifts(
         self, flows: Collection[str], limit: int = 1000, after: str = "", ids: Collection[str] | None = None

@@ -20,7 +20,7 @@ from isthmus.model.fields import Canonical, completed, covers
 from isthmus.model.flow import DeletePolicy
 from isthmus.model.likeness import may_be_kept_as
 from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, NotHeld, Problem
-from isthmus.sync.working import Working
+from isthmus.sync.working import Working, is_unsure
 
 __all__ = [
     "Seen",
@@ -138,9 +138,14 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
     return link
 
 
+def _given(work: Working, link: Link, field: str) -> list[Canonical]:
+    """Values that the hub had, in the system's view, oldest first; see :attr:`Working.given`."""
+    return [work.lens(link).view(field, value) for value in work.given.get((link.id, field), ())]
+
+
 def _ours(work: Working, link: Link, field: str, base: Canonical, shown: Canonical) -> bool:
     """Whether the hub itself had this value after it had base."""
-    given = [work.lens(link).view(field, value) for value in work.given.get((link.id, field), ())]
+    given = _given(work, link, field)
     before = max((n for n, value in enumerate(given, 1) if value == base), default=0)
     return shown in given[before:]
 
@@ -269,7 +274,7 @@ def agreed(
 def _held_otherwise(work: Working, link: Link, field: str, wanted: Canonical, got: Canonical) -> NotHeld:
     """What a system keeps instead. A value that the hub itself had before may come from an earlier write of ours that
     arrived only now: for sure only when the system answers so twice."""
-    given = [work.lens(link).view(field, value) for value in work.given.get((link.id, field), ())]
+    given = _given(work, link, field)
     before = link.not_held.get(field)
     twice = before is not None and (before.wanted, before.got) == (wanted, got)
     return NotHeld(wanted=wanted, got=got, sure=twice or got not in given)
@@ -310,12 +315,10 @@ def apply_delete_policy(work: Working, sibling: Link, policy: DeletePolicy, gone
     """What the vanishing of ``gone`` does to the counterpart ``sibling``."""
     assert sibling.item is not None
     work.close(InboxKind.DELETE, sibling.id)
-    if sibling.state is LinkState.CREATING:
+    if sibling.state is LinkState.CREATING and not is_unsure(sibling):
         # Nothing was sent yet: there is nothing to delete. A sent create is looked up first and then treated so.
-        unsent = sibling.intent is None or sibling.intent.sent_at is None
-        if unsent:
-            work.drop_link(sibling)
-            return
+        work.drop_link(sibling)
+        return
     match policy:
         case DeletePolicy.PROPAGATE | DeletePolicy.ARCHIVE:
             doom = "delete" if policy is DeletePolicy.PROPAGATE else "archive"

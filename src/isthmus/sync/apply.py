@@ -24,9 +24,9 @@ from isthmus.sync.contact import claims
 from isthmus.sync.observe import Observer
 from isthmus.sync.outcome import Outcome, record_outcomes
 from isthmus.sync.plan import Step, StepKind, needed_refs, plan_link
-from isthmus.sync.ports import Batch, Store
+from isthmus.sync.ports import Batch, Store, Transaction
 from isthmus.sync.unsure import resolve_unsure
-from isthmus.sync.working import Working, doubt_about
+from isthmus.sync.working import Working, doubt_about, is_unsure
 from isthmus.sync.world import World
 
 __all__ = ["Applier", "claim_of"]
@@ -112,13 +112,28 @@ class Applier:
                 for resource, item in needed_refs(link, items[link.item], lens)
             }
             keys = await tx.far_keys(wanted) if wanted else {}
-        refs = Refs(keys={(resource, item): key for (_, resource, item), key in keys.items()})
+            refs = Refs(
+                keys={(resource, item): key for (_, resource, item), key in keys.items()},
+                never=await self._never(tx, [(resource, item) for _, resource, item in wanted - keys.keys()]),
+            )
         archive = self._flow.sides[self._system].archive
         return [
             plan_link(link, items[link.item], lens, current.get(link.key or ""), refs, archive)
             for link in links
             if link.item in items and (link.state is LinkState.CREATING or link.key in current)
         ]
+
+    async def _never(self, tx: Transaction, parents: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Of these (resource, item) those that this system will not have: the item is kept by flows of other systems
+        only, as an order that the hub took is by none that knows the CRM. To wait for it would be to wait for ever."""
+        if not parents:
+            return set()
+        kept: dict[str, bool] = {}
+        for link in await tx.links_by_item({item for _, item in parents}):
+            if link.item is not None:
+                here = self._system in self._world.flows[link.flow].sides if link.flow in self._world.flows else True
+                kept[link.item] = kept.get(link.item, False) or here
+        return {(resource, item) for resource, item in parents if kept.get(item, True) is False}
 
     async def _read(self, links: Sequence[Link]) -> dict[str, Record]:
         """The records now; taken in as observations, so that an edit since the last look is merged, not overwritten."""
@@ -227,8 +242,3 @@ class Applier:
 def _write(step: Step) -> Write:
     assert step.write is not None
     return step.write
-
-
-def is_unsure(link: Link) -> bool:
-    """Whether a create was sent whose outcome is not known."""
-    return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None

@@ -18,7 +18,7 @@ from isthmus.sync.evidence import known_of, values_of
 from isthmus.sync.join import attach
 from isthmus.sync.matching import Judgement, Pool, judge, settle_rivals
 from isthmus.sync.ports import Store, Transaction
-from isthmus.sync.working import Working, doubt_about
+from isthmus.sync.working import Working, doubt_about, is_unsure
 from isthmus.sync.world import World, rule_name
 
 __all__ = ["claims", "meet"]
@@ -71,7 +71,7 @@ async def _meet(
         for link in links
         if link.item is not None
         and (link.system, link.resource) == (system, resource)
-        and (link.state in (LinkState.LINKED, LinkState.UNLINKED) or _sent(link))
+        and (link.state in (LinkState.LINKED, LinkState.UNLINKED) or is_unsure(link))
     }
     known = {id: known_of(item, [link for link in links if link.item == id]) for id, item in items.items()}
     pool = Pool(rules, found, known, taken)
@@ -112,10 +112,6 @@ def claims(flow: Flow, readings: Sequence[Link], items: Mapping[str, Item]) -> d
     return claimed
 
 
-def _sent(link: Link) -> bool:
-    return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None
-
-
 def _settle(work: Working, flow: Flow, link: Link, judgement: Judgement, pool: Pool) -> str | None:
     """Link, or ask, or make a new item; the item, when there is one now."""
     if judgement.candidates and judgement.item is None:
@@ -136,7 +132,7 @@ def _hold_creates(work: Working, doubtful: Link, item: str) -> None:
     """What may be this very record must not be created beside it: the create waits for the decision."""
     for other in work.links_of(item):
         same_place = (other.system, other.resource) == (doubtful.system, doubtful.resource)
-        if same_place and other.state is LinkState.CREATING and not _sent(other):
+        if same_place and other.state is LinkState.CREATING and not is_unsure(other):
             work.put_link(replace(other, waits_for=doubt_about(doubtful), due_at=None))
 
 

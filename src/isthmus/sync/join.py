@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from isthmus.model.flow import MergePolicy
 from isthmus.model.state import Cause, InboxKind, Link, LinkState
 from isthmus.sync.absorb import absorb_gone, merge_into_item
-from isthmus.sync.working import Working
+from isthmus.sync.working import Working, is_unsure
 
 __all__ = ["MERGE_CHOICES", "attach", "join_items"]
 
@@ -21,7 +21,7 @@ def attach(work: Working, link: Link, item_id: str) -> None:
     """
     for other in work.links_of(item_id):
         same_place = (other.system, other.resource) == (link.system, link.resource)
-        if same_place and other.state is LinkState.CREATING and (other.intent is None or other.intent.sent_at is None):
+        if same_place and other.state is LinkState.CREATING and not is_unsure(other):
             work.drop_link(other)
     linked = replace(link, item=item_id, state=LinkState.LINKED, base={}, problem=None, due_at=None)
     work.put_link(linked)
@@ -52,10 +52,10 @@ def _follow(work: Working, sibling: Link, winner: str, policy: MergePolicy, merg
         work.put_link(replace(sibling, item=winner))
         return
     if sibling.state is LinkState.CREATING:
-        if sibling.intent is None or sibling.intent.sent_at is None:
-            work.drop_link(sibling)
-        else:
+        if is_unsure(sibling):
             work.put_link(replace(sibling, item=winner))
+        else:
+            work.drop_link(sibling)
         return
     held = [x for x in work.links_of(winner) if (x.system, x.resource) == (sibling.system, sibling.resource)]
     moved = replace(sibling, item=winner, base=sibling.base)

@@ -33,7 +33,7 @@ from isthmus.sync.evidence import evidence_of
 from isthmus.sync.ports import Batch
 from isthmus.sync.world import World
 
-__all__ = ["Working", "doubt_about", "pending"]
+__all__ = ["Working", "doubt_about", "is_unsure", "pending"]
 
 ACTIVE = frozenset({LinkState.LINKED, LinkState.CREATING})
 PASSING = frozenset(error.code for error in (Retryable, Unavailable, StoreUnavailable, RateLimited, UnknownOutcome))
@@ -320,8 +320,7 @@ class Working:
     def _reckon_creating(self, link: Link) -> None:
         """A parked create is tried again as soon as the item it is made from changed."""
         parked = is_parked(link) and link.waits_for is None
-        unsure = link.intent is not None and link.intent.sent_at is not None
-        if parked and not unsure and link.item in self._changes:
+        if parked and not is_unsure(link) and link.item in self._changes:
             self.put_link(replace(link, due_at=self.now, attempts=0))
 
     def _conflict_moved(self, link: Link) -> bool:
@@ -341,6 +340,11 @@ def is_parked(link: Link) -> bool:
     """Whether the link was set aside for a person. A failure that passes is none, also when what it was due for has
     given way to something else, such as reading the record again."""
     return link.problem is not None and link.due_at is None and link.problem.code not in PASSING
+
+
+def is_unsure(link: Link) -> bool:
+    """Whether a create was sent whose outcome is not known."""
+    return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None
 
 
 def doubt_about(link: Link) -> str:

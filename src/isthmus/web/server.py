@@ -1,4 +1,4 @@
-"""One application of all faces, on one port: webhooks and health for systems, the console for people.
+"""One application of all faces, on one port: webhooks and health for systems, the console for people, the API for programs.
 
 The faces know nothing of one another; here they are put side by side, with what every answer must have (security
 headers) and every request must keep to (size).
@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 import uvicorn
@@ -19,15 +19,14 @@ from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import MutableScopeHeaders
 from litestar.exceptions import HTTPException
 from litestar.middleware.rate_limit import RateLimitConfig
-from litestar.types import Message, Scope
+from litestar.types import ControllerRouterHandler, Message, Scope
 
 from isthmus import events
-from isthmus.api import approval_routes, hook_routes
+from isthmus.api import hook_routes
 from isthmus.api.v1 import ApiSite, api_router
 from isthmus.app.hints import HintDesk
 from isthmus.console import Site, console_router, unknown_page
 from isthmus.errors import IsthmusError
-from isthmus.store import PostgresStore
 
 __all__ = ["Parts", "make_app", "serve"]
 
@@ -58,8 +57,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     hooks: HintDesk | None = None
     site: Site | None = None
     api: ApiSite | None = None
-    approvals: PostgresStore | None = None
-    """Whose requests are answered by links in mails."""
+    routes: Sequence[ControllerRouterHandler] = ()
+    """Others that have a door of their own; they say for themselves whether forms need the console's token
+    (``exclude_from_csrf``)."""
 
 
 async def secure(message: Message, scope: Scope) -> None:
@@ -87,7 +87,7 @@ def make_app(parts: Parts) -> Litestar:
             cookie_name="isthmus_form",
             cookie_secure=site.secure,
             cookie_httponly=True,
-            exclude=["^/hooks/", "^/health", "^/approve/", "^/api/"],
+            exclude=["^/hooks/", "^/health", "^/api/"],
         )
         if site is not None
         else None
@@ -96,9 +96,9 @@ def make_app(parts: Parts) -> Litestar:
     app = Litestar(
         [
             *hook_routes(parts.hooks),
-            *(approval_routes(parts.approvals) if parts.approvals is not None else []),
             *([console_router()] if site is not None else []),
             *([api_router()] if parts.api is not None else []),
+            *parts.routes,
         ],
         openapi_config=None,
         middleware=[limit.middleware],

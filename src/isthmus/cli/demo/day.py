@@ -198,14 +198,19 @@ class Day:
     def outage(self) -> None:
         """16:00  The ERP goes down; Carl works on; it comes back"""
         self.stage.lab.tryton.kill()
-        self.crm.patch_account(self.account, website="https://www.yunfan.example")
+        website = "https://www.yunfan.example"
+        self.crm.patch_account(self.account, website=website)
         names = [f"Night shift {number} GmbH" for number in range(1, 6)]
         for number, name in enumerate(names):
             self.crm.create_account(name, email=f"night{number}@shift.example", country="DE", city=f"Werk {number}")
         time.sleep(3)
+        if not self._website(website):
+            # BottleCRM saves whole records: what the hub wrote at that very moment can have undone it (decision 21).
+            self._say("  The CRM has lost Carl's edit beside another save; he makes it again.")
+            self.crm.patch_account(self.account, website=website)
         self.stage.lab.tryton.start()
         self.erp = self.stage.erp_user()
-        self.see("the ERP has caught up with the change", lambda: self._erp_website() == "https://www.yunfan.example")
+        self.see("the ERP has caught up with the change", lambda: self._erp_website() == website)
         for name in names:
             self.see(f"{name} is in the ERP, once", partial(self._once, name))
 
@@ -250,10 +255,10 @@ class Day:
     def _once(self, name: str) -> bool:
         return len(self.erp.parties([["name", "=", name]])) == 1
 
-    def _website(self) -> bool:
+    def _website(self, expected: str = "https://yunfan.example") -> bool:
         account = self.crm.account(self.account)
         assert account is not None
-        return account.get("website") == "https://yunfan.example"
+        return bool(account.get("website") == expected)
 
     def _erp_website(self) -> str:
         party = self.erp.party(self.party)

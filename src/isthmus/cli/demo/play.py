@@ -116,5 +116,8 @@ def _addresses(stage: Stage, say: Callable[[str], None]) -> None:
     say(f"  CRM  {crm.url}   login {carl['email']} / {carl['password']}")
     say(f"  ERP  {erp.url}   database {erp.credentials['database']}, login {erin['login']} / {erin['password']}")
     say(f"  Hub  {stage.hub_url()}/health   log {stage.folder / '.isthmus' / 'hub.log'}")
+    say(f"  Console  {stage.hub_url()}/")
+    for login, password in stage.people().items():
+        say(f"    {login} / {password}")
     say(f"Ask it: isthmus status -C {stage.folder}; isthmus inbox list -C {stage.folder}")
     say("Stop everything: make demo-stop")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from isthmus.app.access import Access
 from isthmus.app.approving import decide_entry
 from isthmus.app.bootstrap import STATE_FOLDER, open_store
 from isthmus.app.lab_project import LAB_FOLDER, write_lab_project
@@ -25,6 +27,8 @@ from isthmus.store import EmbeddedServer, Reads
 
 __all__ = ["Stage"]
 
+PEOPLE = {"viewer": "Vera", "operator": "Olaf", "approver": "Anna", "engineer": "Emil", "admin": "Ada"}
+"""Role -> who has it in the demo."""
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
 
@@ -112,6 +116,24 @@ class Stage:
             reads = Reads(store)
             links = [link.id for record in records for link in await reads.links_of_record(*record)]
             return [e for e in await reads.entries_about(links) if e.kind is InboxKind.CONFLICT]
+
+    def people(self) -> dict[str, str]:
+        """Somebody of each role for the console: login -> password, made anew each time."""
+        return asyncio.run(self._people())
+
+    async def _people(self) -> dict[str, str]:
+        made: dict[str, str] = {}
+        async with open_store(self.folder) as (_, store):
+            access = Access(store)
+            for role, name in PEOPLE.items():
+                login, password = f"{name.lower()}@demo.example", secrets.token_urlsafe(9)
+                roles = [role, "cost"] if role in ("engineer", "approver") else [role]
+                if await access.people.person(login) is None:
+                    await access.add_person(login, name, roles, password, by="demo")
+                else:
+                    await access.set_password(login, password, by="demo")
+                made[login] = password
+        return made
 
     def stop_hub(self) -> None:
         """Stop the hub that this or an earlier demo left running."""

@@ -99,6 +99,10 @@ async def _look(hub: BusinessHub, item: str) -> dict[str, Any]:
 
 
 async def _tell(run: Run, step: str, topic: str, item: str, detail: Mapping[str, Any]) -> None:
-    notices = run.hub.notices
-    if notices is not None:
-        await run.step(f"tell {step}", lambda: notices.tell(topic, item, detail, token=f"{run.id}/{step}"))
+    """Always a step, also where nobody is told: a project may get its notices while orders are open."""
+
+    async def work() -> None:
+        if run.hub.notices is not None:
+            await run.hub.notices.tell(topic, item, detail, token=f"{run.id}/{step}")
+
+    await run.step(f"tell {step}", work)

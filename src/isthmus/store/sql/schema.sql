@@ -138,6 +138,20 @@ comment on table evidence is 'Exact values by which items are found at first con
 create index evidence_value on evidence (entity, rule, hashtextextended(value, 0));
 create index evidence_item on evidence (item);
 
+-- What many questions have in common: fields in conflict, or the answer of a system without what differs.
+create function inbox_cause(kind text, summary text, detail jsonb) returns text language sql immutable parallel safe
+    return case kind
+        when 'conflict' then (select string_agg(field, ', ' order by field) from jsonb_object_keys(detail -> 'fields') as field)
+        when 'failure' then left(regexp_replace(
+            coalesce(detail ->> 'message',
+                (select string_agg(field.key || ': ' || field.value, '; ' order by field.key)
+                from jsonb_each_text(detail -> 'fields') as field),
+                summary),
+            '[0-9]+|"[^"]*"|''[^'']*''', '#', 'g'), 200)
+        else '' end;
+comment on function inbox_cause(text, text, jsonb) is
+    'What many questions have in common: fields in conflict, or the answer of a system without what differs.';
+
 -- Questions to people.
 create table inbox (
     id text primary key,
@@ -150,13 +164,15 @@ create table inbox (
     opened_at timestamptz not null,
     decided_at timestamptz,
     decision text,
-    decided_by text
+    decided_by text,
+    cause text generated always as (inbox_cause(kind, summary, detail)) stored
 );
 comment on table inbox is 'Questions to people; at most one open entry per kind and subject.';
 create unique index inbox_open on inbox (kind, subject) where decided_at is null;
 create index inbox_time on inbox (opened_at);
 -- Pages of ten thousand questions.
 create index inbox_open_kind on inbox (kind, opened_at, id) where decided_at is null;
+create index inbox_open_cause on inbox (kind, flow, cause) where decided_at is null;
 
 -- What people do with a question before it is decided.
 create table inbox_care (
@@ -175,20 +191,6 @@ create table inbox_comment (
 );
 comment on table inbox_comment is 'What people wrote about a question.';
 create index inbox_comment_entry on inbox_comment (entry, seq);
-
--- What many questions have in common: fields in conflict, or the answer of a system without what differs.
-create function inbox_cause(kind text, summary text, detail jsonb) returns text language sql immutable parallel safe
-    return case kind
-        when 'conflict' then (select string_agg(field, ', ' order by field) from jsonb_object_keys(detail -> 'fields') as field)
-        when 'failure' then left(regexp_replace(
-            coalesce(detail ->> 'message',
-                (select string_agg(field.key || ': ' || field.value, '; ' order by field.key)
-                from jsonb_each_text(detail -> 'fields') as field),
-                summary),
-            '[0-9]+|"[^"]*"|''[^'']*''', '#', 'g'), 200)
-        else '' end;
-comment on function inbox_cause(text, text, jsonb) is
-    'What many questions have in common: fields in conflict, or the answer of a system without what differs.';
 
 -- How far each resource was read.
 create table feed (
@@ -284,6 +286,22 @@ create table far_field (
 );
 comment on table far_field is 'Fields of resources that flows use, as their systems last had them.';
 comment on column far_field.changed_at is 'When it appeared or changed its type; null for what was there from the beginning.';
+
+create table flow_version (
+    flow text not null,
+    number integer not null,
+    file text,
+    content text,
+    pack text,
+    ran_at timestamptz,
+    noted_at timestamptz not null,
+    by text not null,
+    primary key (flow, number)
+);
+comment on table flow_version is 'Every version of a flow that was in force, or was set aside when somebody went back.';
+comment on column flow_version.content is 'Text of the project''s own file; null for a pack''s flow as it comes.';
+comment on column flow_version.pack is 'Text of the pack''s flow; null with no content: the flow was taken out.';
+comment on column flow_version.ran_at is 'When a hub first ran it; null for what was set aside without having run.';
 
 create table meta (
     name text primary key,
@@ -423,6 +441,7 @@ comment on table notice is
 create index notice_waiting on notice (next_at, seq) where state in ('queued', 'sending');
 create index notice_document on notice (document, key, recipient, seq);
 create index notice_seq on notice (seq);
+
 -- Who may use the hub's faces, and what they did there.
 create table person (
     login text primary key check (login = lower(login)),

@@ -51,3 +51,5 @@ create function inbox_cause(kind text, summary text, detail jsonb) returns text 
         else '' end;
 comment on function inbox_cause(text, text, jsonb) is
     'What many questions have in common: fields in conflict, or the answer of a system without what differs.';
+alter table inbox add column cause text generated always as (inbox_cause(kind, summary, detail)) stored;
+create index inbox_open_cause on inbox (kind, flow, cause) where decided_at is null;

@@ -31,6 +31,10 @@ feed.system, feed.resource, feed.cursor, feed.scan_cursor, feed.scan_started, fe
 drift.id, drift.kind, drift.flow, drift.system, drift.resource, drift.key, drift.item, drift.link, drift.fields,
     drift.found_at
 
+-- name: flow_version_columns
+flow_version.flow, flow_version.number, flow_version.file, flow_version.content, flow_version.pack,
+    flow_version.ran_at, flow_version.noted_at, flow_version.by
+
 -- name: far_field_columns
 far_field.system, far_field.resource, far_field.name, far_field.type, far_field.former_type, far_field.changed_at,
     far_field.gone_at

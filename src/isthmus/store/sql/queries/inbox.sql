@@ -1,7 +1,7 @@
 -- The inbox as people work through it.
 
 -- name: inbox_groups
-select kind, flow, coalesce(detail ->> 'system', ''), inbox_cause(kind, summary, detail), count(*), min(opened_at)
+select kind, flow, coalesce(detail ->> 'system', ''), coalesce(cause, ''), count(*), min(opened_at)
 from inbox left join inbox_care on inbox_care.entry = inbox.id
 where decided_at is null and (%(kind)s::text is null or kind = %(kind)s)
     and (%(flow)s::text is null or flow = %(flow)s)
@@ -16,7 +16,7 @@ from inbox left join inbox_care on inbox_care.entry = inbox.id
 where decided_at is null
     and (%(kind)s::text is null or kind = %(kind)s)
     and (%(flow)s::text is null or flow = %(flow)s)
-    and (%(cause)s::text is null or inbox_cause(kind, summary, detail) = %(cause)s)
+    and (%(cause)s::text is null or cause = %(cause)s)
     and (%(assignee)s::text is null or assignee = %(assignee)s)
     and coalesce(snoozed_until > %(now)s, false) = %(snoozed)s
 order by opened_at, id

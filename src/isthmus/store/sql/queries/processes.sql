@@ -127,4 +127,9 @@ where name = 'isthmus.turn' and status not in ('ENQUEUED', 'PENDING', 'DELAYED')
 limit 5000;
 
 -- name: forget_processes
-delete from process where state in ('done', 'cancelled') and since < %(before)s;
+-- What a process has behind it and was told goes with it. In portions, so that none of them takes long.
+delete from process where id in (
+    select id from process
+    where state in ('done', 'cancelled') and since < %(now)s::timestamptz - make_interval(months => %(months)s)
+    limit 1000)
+returning id;

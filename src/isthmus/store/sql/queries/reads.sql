@@ -90,13 +90,26 @@ where item.alias_of is null and (%(entity)s::text is null or item.entity = %(ent
 order by item.deleted_at is not null, item.entity, item.id
 limit %(limit)s;
 
+-- name: search_common
+-- Among the first thousand: what is common is found there, and the index would give too many.
+select {item_columns}
+from (select * from item where alias_of is null and (%(entity)s::text is null or entity = %(entity)s) limit 1000) as item
+where search_text(item.fields) like %(pattern)s
+order by item.deleted_at is not null, item.entity, item.id
+limit %(limit)s;
+
 -- name: search_exactly
 -- For texts too short for the index of parts.
+with found as (
+    (select link.item as id from link where link.key = %(text)s and link.item is not null limit %(limit)s)
+    union
+    (select id from item
+    where alias_of is null and fields @? ('$.** ? (@ == ' || to_json(%(text)s::text)::text || ')')::jsonpath
+    limit %(limit)s)
+)
 select {item_columns}
-from item
-where item.alias_of is null and (%(entity)s::text is null or item.entity = %(entity)s) and (
-    item.id in (select link.item from link where link.key = %(text)s and link.item is not null limit %(limit)s)
-    or item.fields @? ('$.** ? (@ == ' || to_json(%(text)s::text)::text || ')')::jsonpath)
+from found join item using (id)
+where item.alias_of is null and (%(entity)s::text is null or item.entity = %(entity)s)
 limit %(limit)s;
 
 -- name: activity

@@ -37,6 +37,9 @@ order by activity.backend_start, activity.pid;
 -- name: tell_stop
 select pg_notify('isthmus', 'stop');
 
+-- name: tell_fields
+select pg_notify('isthmus', 'fields');
+
 -- name: unlock_all
 select pg_advisory_unlock_all();
 
@@ -80,13 +83,14 @@ create temp sequence effect_seq as bigint;
 create temp table item (like isthmus.item including defaults including constraints including storage);
 create temp table link (like isthmus.link including defaults including constraints including storage);
 create temp table evidence (like isthmus.evidence including defaults including constraints);
-create temp table inbox (like isthmus.inbox including all);
+create temp table inbox (like isthmus.inbox including all excluding generated);
 create temp table feed (like isthmus.feed including all);
 create temp table scan_seen (like isthmus.scan_seen including all);
 create temp table approval (like isthmus.approval including all);
 create temp table traffic (like isthmus.traffic including all);
 create temp table hint (like isthmus.hint including all);
 create temp table sighting (like isthmus.sighting including all);
+create temp table flow_version (like isthmus.flow_version including all);
 create temp table meta (like isthmus.meta including all);
 create temp table simulation (like isthmus.simulation including all);
 create temp table journal (like isthmus.journal including all);

@@ -1,0 +1,172 @@
+"""Versions of flows: what was in force when and what it wrote, what a change would do, and the way back."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from isthmus.app.bootstrap import clock, open_hub, open_store, read_project
+from isthmus.app.flow_notes import note_flows
+from isthmus.app.planning import PlanReport, make_plan, plan_of
+from isthmus.errors import Misconfigured
+from isthmus.model.state import Effect, FlowVersion
+from isthmus.project import Project
+from isthmus.store import Reads, WriteCount
+
+__all__ = ["RolledBack", "VersionView", "flow_history", "preview_flow", "roll_back", "show_version"]
+
+
+class VersionView(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of a flow."""
+
+    version: FlowVersion
+    until: datetime | None
+    """When the next version was first run; None: none was."""
+    counts: Sequence[WriteCount]
+    """What was written while it was in force."""
+    present: bool
+    """Whether it is what the project says now."""
+    writes: Sequence[Effect] = ()
+    """The newest of these writes, where they were asked for."""
+
+
+class RolledBack(msgspec.Struct, frozen=True, kw_only=True):
+    """What going back to an earlier version has done. A running hub takes it up when it is started again."""
+
+    flow: str
+    version: int
+    file: str | None
+    """The file that was written or taken away; None: nothing had to be changed."""
+    pack_changed: bool
+    """The flow extends a pack's flow that is another now than it was then."""
+    counts: Sequence[WriteCount]
+    """What was written since that version was last in force. It stays written."""
+    writes: Sequence[Effect]
+
+
+async def flow_history(folder: Path, flow: str | None = None) -> list[VersionView]:
+    """All versions of a flow, or of all flows. Raises ``Misconfigured`` for an unknown one."""
+    async with open_store(folder) as (project, store):
+        return await _views(Reads(store), project, flow)
+
+
+async def show_version(folder: Path, flow: str, number: int, limit: int) -> VersionView:
+    """One version with its text and the newest of its writes. Raises ``Misconfigured`` for an unknown one."""
+    async with open_store(folder) as (project, store):
+        reads = Reads(store)
+        view = _numbered(await _views(reads, project, flow), flow, number)
+        ran_at = view.version.ran_at
+        writes = await reads.writes_of_flow(flow, ran_at, view.until, limit) if ran_at is not None else []
+        return msgspec.structs.replace(view, writes=writes)
+
+
+async def preview_flow(
+    folder: Path, flow: str, number: int | None, report: Callable[[str, str, int], None] | None = None
+) -> PlanReport:
+    """What the flow would write if it were in force as the project has it now, or as an earlier version had it. Changes
+    nothing anywhere."""
+    instead: dict[str, str | None] = {}
+    async with open_store(folder) as (project, store):
+        if number is not None:
+            version = _numbered(await _views(Reads(store), project, flow), flow, number).version
+            instead = _instead(project, version)
+        elif flow not in project.flows:
+            raise _unknown(flow, project.flows)
+    async with open_hub(folder, instead=instead) as hub:
+        return plan_of(await make_plan(hub, report), flow)
+
+
+async def roll_back(folder: Path, flow: str, number: int, *, by: str, limit: int) -> RolledBack:
+    """Give the project the file of an earlier version again. The present one is noted as a version first, and what the
+    project comes to is checked. Raises ``Misconfigured`` for an unknown version, ``ProjectErrors`` for one that the
+    project cannot have any more; then nothing is changed."""
+    async with open_store(folder) as (project, store):
+        reads = Reads(store)
+        views = await _views(reads, project, flow)
+        view = _numbered(views, flow, number)
+        instead = _instead(project, view.version)
+        now = read_project(folder, instead=instead).sources.get(flow)
+        await note_flows(store, project, by=by, now=clock(), ran=False)
+        for file, content in instead.items():
+            _put(folder, file, content)
+        since = view.until
+        return RolledBack(
+            flow=flow,
+            version=number,
+            file=next(iter(instead), None),
+            pack_changed=(now.pack if now is not None else None) != view.version.pack,
+            counts=await reads.count_writes_of_flow(flow, since, None) if since is not None else [],
+            writes=await reads.writes_of_flow(flow, since, None, limit) if since is not None else [],
+        )
+
+
+async def _views(reads: Reads, project: Project, flow: str | None) -> list[VersionView]:
+    versions = await reads.flow_versions(flow)
+    if flow is not None and not versions:
+        raise _unknown(flow, {version.flow for version in await reads.flow_versions()})
+    views = []
+    for version in versions:
+        later = [v for v in versions if (v.flow, v.number > version.number) == (version.flow, True)]
+        until = next((v.ran_at for v in later if v.ran_at is not None), None)
+        ran_at = version.ran_at
+        counts = await reads.count_writes_of_flow(version.flow, ran_at, until) if ran_at is not None else []
+        source = project.sources.get(version.flow)
+        texts = (source.content, source.pack) if source is not None else (None, None)
+        present = not later and texts == (version.content, version.pack)
+        views.append(VersionView(version=version, until=until, counts=counts, present=present))
+    return views
+
+
+def _numbered(views: Sequence[VersionView], flow: str, number: int) -> VersionView:
+    for view in views:
+        if view.version.number == number:
+            return view
+    known = ", ".join(str(view.version.number) for view in views)
+    raise Misconfigured(f"There is no version {number} of flow '{flow}'.", advice=f"Known: {known}.")
+
+
+def _unknown(flow: str, known: object) -> Misconfigured:
+    names = ", ".join(sorted(map(str, known))) if isinstance(known, dict | set) else ""
+    return Misconfigured(f"Nothing is known of a flow '{flow}'.", advice=f"Known: {names or 'none that has run'}.")
+
+
+def _instead(project: Project, version: FlowVersion) -> dict[str, str | None]:
+    """Which file must have which text (None: be gone) for the flow to be as it was."""
+    source = project.sources.get(version.flow)
+    present = source.file if source is not None else None
+    if version.content is None:
+        if version.pack is None and source is not None and present is None:
+            raise Misconfigured(
+                f"Flow '{version.flow}' was not in the project then, and comes from a pack now.",
+                advice="Leave it out in isthmus.toml: without = [...] below [packs].",
+            )
+        return {present: None} if present is not None else {}
+    if source is not None and source.content == version.content:
+        return {}
+    return {present or version.file or f"flows/{version.flow}.yaml": version.content}
+
+
+def _put(folder: Path, file: str, content: str | None) -> None:
+    """All of the new text or all of the old one, whenever the machine stops."""
+    path = folder / file
+    if content is None:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as output:
+            output.write(content.encode())
+            output.flush()
+            os.fsync(output.fileno())
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+        Path(draft).chmod(mode)
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise
