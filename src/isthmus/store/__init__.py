@@ -15,8 +15,6 @@ from isthmus.store.workers import Worker
 
 __all__ = [
     "ApiCalls",
-    "KnownCall",
-    "Pages",
     "ApiToken",
     "ApprovalReads",
     "Archived",
@@ -26,8 +24,10 @@ __all__ = [
     "EmbeddedServer",
     "InboxGroup",
     "InboxWork",
+    "KnownCall",
     "Notice",
     "NoticeOutbox",
+    "Pages",
     "People",
     "Person",
     "PostgresStore",

@@ -1,4 +1,4 @@
-"""One application of all faces, on one port: webhooks and health for systems, the console for people, the API for programs.
+"""One application of all faces, on one port: webhooks and health for systems, console for people, API for programs.
 
 The faces know nothing of one another; here they are put side by side, with what every answer must have (security
 headers) and every request must keep to (size).
