@@ -21,8 +21,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec.structs import replace
 
 from isthmus.app.bootstrap import clock, new_id
-from isthmus.errors import NeedsPerson
-from isthmus.store import ApiToken, People, Person, PostgresStore
+from isthmus.errors import Ambiguous, NeedsPerson
+from isthmus.model.state import Item
+from isthmus.store import ApiToken, People, Person, PostgresStore, Reads
 
 __all__ = ["LANGUAGES", "ROLES", "SESSION_HOURS", "Access", "AuditVerdict", "Permission", "Principal"]
 
@@ -109,6 +110,7 @@ class Access:
     """The use cases. ``now`` is the clock."""
 
     def __init__(self, store: PostgresStore, *, now: Callable[[], datetime] = clock) -> None:
+        self._store = store
         self.people = People(store)
         self._now = now
         self._hasher = PasswordHasher()
@@ -251,6 +253,21 @@ class Access:
         await self.note(by, "person added", login, detail)
         await self.people.save(person)
         return person
+
+    async def customer(self, text: str) -> Item:
+        """The customer of this number, name or item. Raises ``NeedsPerson`` for none, ``Ambiguous`` when there
+        are several."""
+        reads = Reads(self._store)
+        known = (await reads.items([text])).get(text)
+        if known is not None and known.entity == "Customer":
+            return known
+        for field in ("number", "name"):
+            found = await reads.items_by_field("Customer", field, text)
+            if len(found) > 1:
+                raise Ambiguous(f"There are {len(found)} customers whose {field} is '{text}'.", advice="Name the item.")
+            if found:
+                return found[0]
+        raise NeedsPerson(f"There is no customer '{text}'.", advice="It must have arrived in the hub first.")
 
     async def set_password(self, login: str, password: str, *, by: str) -> None:
         """A new password; whoever is signed in with the old one is signed out."""

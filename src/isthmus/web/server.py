@@ -27,6 +27,7 @@ from isthmus.api.v1 import ApiSite, api_router
 from isthmus.app.hints import HintDesk
 from isthmus.console import Site, console_router, unknown_page
 from isthmus.errors import IsthmusError
+from isthmus.portal import Shop, portal_router
 
 __all__ = ["Parts", "make_app", "serve"]
 
@@ -57,6 +58,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     hooks: HintDesk | None = None
     site: Site | None = None
     api: ApiSite | None = None
+    shop: Shop | None = None
+    """Needs ``site``: whose design system and secret it shares."""
     routes: Sequence[ControllerRouterHandler] = ()
     """Others that have a door of their own; they say for themselves whether forms need the console's token
     (``exclude_from_csrf``)."""
@@ -97,6 +100,7 @@ def make_app(parts: Parts) -> Litestar:
         [
             *hook_routes(parts.hooks),
             *([console_router()] if site is not None else []),
+            *([portal_router()] if parts.shop is not None else []),
             *([api_router()] if parts.api is not None else []),
             *parts.routes,
         ],
@@ -110,7 +114,7 @@ def make_app(parts: Parts) -> Litestar:
         logging_config=None,
     )
     app.state.site = site
-    app.state.api = parts.api
+    app.state.api, app.state.shop = parts.api, parts.shop
     return app
 
 

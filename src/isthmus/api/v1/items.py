@@ -130,7 +130,7 @@ async def edit(
 @get("/trace", operation_id="trace", summary="Follow a document across all systems")
 async def trace(
     request: Call,
-    q: Annotated[str, QueryParameter(max_length=200, min_length=3, description="Number, reference or record key.")],
+    q: Annotated[str, QueryParameter(max_length=200, min_length=1, description="Number, reference or record key.")],
 ) -> TraceShown:
     """Order, deliveries, invoices and payments as a tree, with their history."""
     site, me = request.app.state.api, caller(request)
