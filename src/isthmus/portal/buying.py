@@ -24,6 +24,8 @@ from isthmus.portal.site import Call, shop_of
 __all__ = ["ROUTES"]
 
 SHOWN = 12
+SHORTEST = 3
+"""Letters of a search, as in the console."""
 DOCUMENTS = 50
 PATIENCE = 8.0
 """Seconds that somebody waits for the ERP's number."""
@@ -40,19 +42,14 @@ async def catalogue(request: Call) -> Response[str]:
     """Products at the buyer's own terms."""
     shop, text = shop_of(request), request.query_params.get("q", "").strip()[:200]
     after = request.query_params.get("after", "")[:100]
-    wanted = {"q": text, "after": after}
     if "\x00" in text + after:
         raise NotFoundException
-    short = bool(text) and text.isascii() and len(text) < 3
-    found = (
-        [] if short else await shop.pages.items(limit=SHOWN + 1, after=after, entity="Product", text=text)
-    )  # fmt: skip
-    more, found = len(found) > SHOWN, [one for one in found[:SHOWN] if one.fields.get("active") is not False]
+    short = bool(text) and text.isascii() and len(text) < SHORTEST
+    found = [] if short else await shop.pages.products(limit=SHOWN + 1, after=after, text=text)
+    more, found = len(found) > SHOWN, found[:SHOWN]
     offers = await shop.catalogue.offers(shop.business, request.state.buyer.id, found)
-    next_page = found[-1].id if more and found else ""
-    return render(
-        request, "catalogue.html", products=found, offers=offers, q=text, next=next_page, short=short, wanted=wanted
-    )  # fmt: skip
+    following = str(found[-1].fields["sku"]) if more else ""
+    return render(request, "catalogue.html", products=found, offers=offers, q=text, next=following, short=short)
 
 
 @get("/quick")

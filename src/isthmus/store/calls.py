@@ -77,6 +77,12 @@ class Pages:
         }
         return [from_row(Item, row) for row in await self._store.rows("items_page", parameters)]
 
+    async def products(self, *, limit: int, after: str = "", text: str = "") -> list[Item]:
+        """Active products by part number, those after this one."""
+        text = text.strip()
+        parameters = {"after": after, "pattern": containing(text) if text else None, "limit": limit}
+        return [from_row(Item, row) for row in await self._store.rows("products_page", parameters)]
+
     async def processes(
         self, states: Collection[str], *, limit: int, before: datetime | None = None, id: str = ""
     ) -> list[Process]:

@@ -10,6 +10,16 @@ where alias_of is null and deleted_at is null and id > %(after)s
 order by id
 limit %(limit)s;
 
+-- name: products_page
+-- What is sold, by part number.
+select {item_columns}
+from item
+where entity = 'Product' and alias_of is null and deleted_at is null and fields ->> 'sku' > %(after)s
+    and fields -> 'active' is distinct from 'false'::jsonb
+    and (%(pattern)s::text is null or search_text(item.fields) like %(pattern)s)
+order by fields ->> 'sku', id
+limit %(limit)s;
+
 -- name: processes_page
 select {process_columns} from process
 where (cardinality(%(states)s::text[]) = 0 or state = any(%(states)s::text[]))
