@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
 
-.PHONY: help setup check test demo demo-stop bench soak crash lock clean
+.PHONY: help setup check test demo demo-stop screenshots bench soak crash lock clean
 
 help:  ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 16
@@ -29,6 +29,9 @@ demo: setup  ## a business day on real systems (EXIT=1: stop everything at the e
 
 demo-stop:  ## stop what a demo left running
 	$(BIN)/isthmus demo --stop
+
+screenshots: setup  ## take the documents' pictures from a running demo (needs chromium)
+	$(BIN)/python scripts/screenshots.py $(ARGS)
 
 bench: setup  ## run the benchmarks, each figure beside its floor
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -24,6 +24,7 @@ from isthmus.project.expressions import CONVERTERS, EXPRESSION_KEYS
 from isthmus.project.field_rules import FIELD_KEYS, MERGE_RULES
 from isthmus.project.flows import BRAKE_KEYS, FLOW_KEYS
 from isthmus.project.mail import MAIL_KEYS, TLS
+from isthmus.project.repairs import ACCOUNT_KEYS, LEVEL_RULE_KEYS, REPAIRS_KEYS
 from isthmus.project.settings import HUB_KEYS, RESERVED_NAMES, TOP_KEYS
 from isthmus.project.sides import SIDE_KEYS
 from tests.project.folder import ENVIRON, load
@@ -59,6 +60,8 @@ def tables() -> dict[str, list[str]]:
         ("Keys of the brake: Key", BRAKE_KEYS),
         ("Keys of mail: Key", MAIL_KEYS),
         ("approvals.yaml: Key", APPROVALS_KEYS),
+        ("repairs.yaml: Key", REPAIRS_KEYS),
+        ("Keys of a level rule: Key", LEVEL_RULE_KEYS),
         ("Keys of a rule: Key", RULE_KEYS),
         ("Keys of when: Key", CONDITION_KEYS),
         ("Keys of a stage: Key", STAGE_KEYS),
@@ -79,7 +82,9 @@ def test_every_converter_has_its_field_types() -> None:
     assert set(CONVERTERS) == set(converter_names())
 
 
-@pytest.mark.parametrize("word", [*MERGE_RULES, *RESERVED_NAMES, *TLS, *DOCUMENTS, *LEVELS, *RANGE_KEYS, *PERSON_KEYS])
+@pytest.mark.parametrize(
+    "word", [*MERGE_RULES, *RESERVED_NAMES, *TLS, *DOCUMENTS, *LEVELS, *RANGE_KEYS, *PERSON_KEYS, *ACCOUNT_KEYS]
+)
 def test_every_word_is_named(word: str) -> None:
     assert f"`{word}`" in REFERENCE
 
@@ -89,11 +94,13 @@ def test_the_examples_make_a_project_that_works(tmp_path: Path) -> None:
     # The two kinds of the tests hold too little for the whole pack; the extended flow of it is tried.
     settings = settings.replace('use = ["crm-erp"]', "use = []")
     settings = settings.replace('"bottlecrm"', '"somecrm"').replace('"tryton"', '"someerp"')
-    blocks = re.findall(r"```(?:yaml|python)\n# ((?:[a-z]+/|approvals)\S+)\n(.*?)```", REFERENCE, re.DOTALL)
+    blocks = re.findall(r"```(?:yaml|python)\n# ((?:[a-z]+/|approvals|repairs)\S+)\n(.*?)```", REFERENCE, re.DOTALL)
     files = {"isthmus.toml": settings, **dict(blocks)}
     project = load(tmp_path, files, {**ENVIRON, "MAIL_PASSWORD": "hunter2-mail"})
     assert project.approvals is not None
     assert [rule.name for rule in project.approvals.rules] == ["small_orders", "large_orders", "orders"]
+    assert project.repairs is not None
+    assert [rule.level for rule in project.repairs.rules] == ["major", "major", "medium", "minor"]
     assert project.mail is not None
     assert sorted(project.flows) == ["contact", "customer"]
     assert project.hub.public_url == "https://hub.example.com"

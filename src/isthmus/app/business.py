@@ -9,7 +9,9 @@ from typing import Any
 
 from isthmus.app.bootstrap import Hub, clock, new_id
 from isthmus.connector.services import Services
+from isthmus.desk.approval_rules import ApprovalRules
 from isthmus.desk.ports import Approvals, DeskTransaction, Notices
+from isthmus.desk.repairing import RepairRules
 from isthmus.errors import Misconfigured, Unavailable
 from isthmus.model.fields import Canonical
 from isthmus.model.state import Cause, Item, Link
@@ -38,6 +40,16 @@ class OpenBusiness:
         """Where people decide."""
         return self._approvals
 
+    @property
+    def approval_rules(self) -> ApprovalRules | None:
+        """Those of the project."""
+        return self._hub.project.approvals
+
+    @property
+    def repair_rules(self) -> RepairRules | None:
+        """Those of the project."""
+        return self._hub.project.repairs
+
     def now(self) -> datetime:
         """The wall clock."""
         return clock()
@@ -58,9 +70,9 @@ class OpenBusiness:
         """Items by id."""
         return await self._reads.items(ids)
 
-    async def find(self, entity: str, field: str, value: Canonical) -> list[Item]:
+    async def find(self, entity: str, field: str, value: Canonical, limit: int = 50) -> list[Item]:
         """Items whose field has exactly this value."""
-        return await self._reads.items_by_field(entity, field, value)
+        return await self._reads.items_by_field(entity, field, value, limit)
 
     async def children(self, item: str, entity: str) -> list[Item]:
         """Items of this entity that refer to the item."""

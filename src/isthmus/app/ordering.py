@@ -15,11 +15,14 @@ from msgspec.structs import replace
 from isthmus.app.bootstrap import clock
 from isthmus.app.ledgers import ledger_of_order, skus
 from isthmus.desk.ledger import Ledger
+from isthmus.desk.naming import customer as named_customer
+from isthmus.desk.naming import named
+from isthmus.desk.naming import product as named_product
 from isthmus.desk.ordering import VALID_FOR, Asked, AskedLine, Difference, Simulation, Truth, differences
 from isthmus.desk.ports import BusinessHub
 from isthmus.desk.processes.order import order as order_process
 from isthmus.desk.simulating import ask_truth
-from isthmus.errors import Ambiguous, NeedsPerson, Retryable
+from isthmus.errors import NeedsPerson, Retryable
 from isthmus.model.state import Cause, Item, LinkState
 from isthmus.process import ProcessState, signal, start
 from isthmus.store import PostgresStore
@@ -79,12 +82,12 @@ async def simulate(
     """
     if not lines:
         raise NeedsPerson("An order needs a line.", field="lines")
-    buyer = await _one(hub, "Customer", ("number", "name", "tax_id"), customer)
+    buyer = await named_customer(hub, customer)
     asked_lines = []
     for sku, quantity in lines:
         if quantity <= 0:
             raise NeedsPerson(f"{sku}: the quantity must be above zero.", field="lines")
-        product = await _one(hub, "Product", ("sku",), sku)
+        product = await named_product(hub, sku)
         asked_lines.append(AskedLine(product=product.id, sku=str(product.fields.get("sku")), quantity=quantity))
     asked = Asked(customer=buyer.id, lines=tuple(asked_lines), wanted_on=wanted_on, reference=reference)
     return await _kept(hub, asked, await ask_truth(hub, asked))
@@ -249,23 +252,7 @@ async def _find(hub: BusinessHub, text: str) -> Item:
         found = (await hub.items([id])).get(id)
         if found is not None and found.entity == "SalesOrder":
             return found
-    return await _one(hub, "SalesOrder", ("number", "reference", "deal"), text)
-
-
-async def _one(hub: BusinessHub, entity: str, fields: Sequence[str], text: str) -> Item:
-    """The one item that is called so. Raises :class:`NeedsPerson`, :class:`Ambiguous`."""
-    known = (await hub.items([text])).get(text)
-    if known is not None and known.entity == entity:
-        return known
-    for field in fields:
-        found = await hub.find(entity, field, text)
-        if len(found) > 1:
-            raise Ambiguous(
-                f"There are {len(found)} {entity}s whose {field} is '{text}'.", advice="Name one by its id."
-            )
-        if found:
-            return found[0]
-    raise NeedsPerson(f"There is no {entity} '{text}'.", field=entity.lower())
+    return await named(hub, "SalesOrder", ("number", "reference", "deal"), text)
 
 
 async def forget_simulations(store: PostgresStore) -> None:

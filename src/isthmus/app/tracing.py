@@ -3,13 +3,14 @@ payments."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from isthmus.app.ledgers import StoredDocuments, ledger_of_order
+from isthmus.app.record_view import title_of
 from isthmus.desk.ledger import Ledger
 from isthmus.model.state import Item
 from isthmus.store import Reads
@@ -51,6 +52,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
 
     roots: Sequence[TraceNode]
     events: Sequence[TraceEvent]
+    names: Mapping[str, str] = {}
+    """Item -> what people call it, for the products and customers that the documents name."""
 
 
 async def trace(reads: Reads, text: str) -> Trace:
@@ -63,7 +66,15 @@ async def trace(reads: Reads, text: str) -> Trace:
         tops[top.id] = top
     events: list[TraceEvent] = []
     roots = [await _node(reads, item, events, 0) for item in tops.values()]
-    return Trace(roots=roots, events=sorted(events, key=lambda event: event.at))
+    nodes = [node for root in roots for node in _all(root)]
+    named = {str(node.fields["customer"]) for node in nodes if node.fields.get("customer")}
+    named |= {line["product"] for node in nodes for line in node.fields.get("lines") or () if line.get("product")}
+    names = {item.id: title_of(item) for item in (await reads.items(named)).values()} if named else {}
+    return Trace(roots=roots, events=sorted(events, key=lambda event: event.at), names=names)
+
+
+def _all(node: TraceNode) -> list[TraceNode]:
+    return [node, *(below for child in node.children for below in _all(child))]
 
 
 async def _find(reads: Reads, text: str) -> list[Item]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from isthmus.app.archiving import archive
 from isthmus.app.bootstrap import Hub, clock, configured_database, read_project, reopen_system, revive_database
+from isthmus.app.following import follow_documents
 from isthmus.app.mailing import serve_mail
 from isthmus.app.ordering import forget_simulations
 from isthmus.app.processes import forget_processes
@@ -53,6 +54,7 @@ async def serve_work(hub: Hub, kind: str, stop: asyncio.Event) -> None:
             from isthmus.app.turning import take_turns
 
             others.append(group.create_task(take_turns(hub)))
+            others.append(group.create_task(follow_documents(hub)))
         await service.run(stop)
         for task in others:
             task.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -126,7 +127,7 @@ def show_trace(found: Trace, document: str) -> None:
     if not found.roots:
         console.print(f"No document is known by '{document}'.", markup=False)
     for root in found.roots:
-        console.print(_branch(root, None))
+        console.print(_branch(root, None, found.names))
     for event in found.events:
         when = f"{event.at.astimezone():%Y-%m-%d %H:%M:%S}"
         console.print(
@@ -134,7 +135,7 @@ def show_trace(found: Trace, document: str) -> None:
         )
 
 
-def _branch(node: TraceNode, above: Tree | None) -> Tree:
+def _branch(node: TraceNode, above: Tree | None, names: Mapping[str, str]) -> Tree:
     told = (
         "state",
         "shipment_state",
@@ -155,7 +156,8 @@ def _branch(node: TraceNode, above: Tree | None) -> Tree:
     tree = Tree(label, highlight=False) if above is None else above.add(label, highlight=False)
     for line in node.fields.get("lines") or []:
         parts = [f"{k} {line[k]}" for k in ("quantity", "shipped", "open", "invoiced", "amount") if line.get(k)]
-        tree.add(f"{line.get('description') or line.get('product') or '?'}: {', '.join(parts)}", highlight=False)
+        what = names.get(line.get("product") or "") or line.get("description") or line.get("product") or "?"
+        tree.add(f"{what}: {', '.join(parts)}", highlight=False)
     if node.ledger is not None and (node.ledger.billed or node.ledger.paid):
         books = node.ledger
         text = f"billed {books.billed}, paid {books.paid}, open by the ERP {books.reported_due}"
@@ -163,5 +165,5 @@ def _branch(node: TraceNode, above: Tree | None) -> Tree:
             text += f"; {books.unexplained} is not explained by the documents"
         tree.add(text, highlight=False)
     for child in node.children:
-        _branch(child, tree)
+        _branch(child, tree, names)
     return tree

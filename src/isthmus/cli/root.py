@@ -12,14 +12,18 @@ from isthmus.cli import (
     approving,
     comparing,
     flow,
+    goods_return,
     inbox,
     lab,
     noticing,
     order,
+    organisation,
     people,
     process,
     project,
+    request,
     running,
+    settlement,
     simulating,
     syncing,
 )
@@ -66,6 +70,10 @@ app.add_typer(inbox.app, name="inbox", help="Where people decide.")
 app.add_typer(flow.app, name="flow", help="Versions of flows: look back, look ahead, go back.")
 app.add_typer(process.app, name="process", help="Steps across systems over time.")
 app.add_typer(order.app, name="order", help="Orders at the ERP's price, stock and credit.")
+app.add_typer(organisation.app, name="organisation", help="Head office, centres and stations.")
+app.add_typer(request.app, name="request", help="What stations ask for.")
+app.add_typer(goods_return.app, name="return", help="What stations send back.")
+app.add_typer(settlement.app, name="settlement", help="Repairs of stations, and paying for them.")
 app.add_typer(approving.app, name="approve", help="What people must approve. (Brakes are approved in the inbox.)")
 app.add_typer(approving.delegations, name="delegation", help="Who answers for whom.")
 app.add_typer(noticing.app, name="notice", help="Mail to customers and staff.")

@@ -7,7 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
+from isthmus.desk.approval_ports import ApprovalRows
+from isthmus.desk.approval_rules import ApprovalRules
+from isthmus.desk.notices import NoticeRows
 from isthmus.desk.ordering import Simulation
+from isthmus.desk.repairing import RepairRules
 from isthmus.model.fields import Canonical
 from isthmus.model.state import Cause, Item, Link
 from isthmus.process.ports import ProcessRows
@@ -47,6 +51,17 @@ class DeskTransaction(Transaction, Protocol):
     def simulations(self) -> SimulationRows:
         """The rows of simulated orders."""
 
+    @property
+    def approvals(self) -> ApprovalRows:
+        """The rows of approvals."""
+
+    @property
+    def notices(self) -> NoticeRows:
+        """The rows of notices."""
+
+    async def next_number(self, name: str) -> int:
+        """The next number of a range, from 1 on, without gaps."""
+
 
 class Notices(Protocol):
     """Tells customers and staff. The same token twice is one notice."""
@@ -73,6 +88,14 @@ class BusinessHub(Protocol):
     def approvals(self) -> Approvals | None:
         """Where people decide."""
 
+    @property
+    def approval_rules(self) -> ApprovalRules | None:
+        """Who must approve what; None where the project does not say."""
+
+    @property
+    def repair_rules(self) -> RepairRules | None:
+        """What repairs are worth; None where the project does not say."""
+
     def now(self) -> datetime:
         """The hub's clock."""
 
@@ -88,7 +111,7 @@ class BusinessHub(Protocol):
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
         """Items by id; aliases are not followed."""
 
-    async def find(self, entity: str, field: str, value: Canonical) -> list[Item]:
+    async def find(self, entity: str, field: str, value: Canonical, limit: int = 50) -> list[Item]:
         """Items whose field has exactly this value."""
 
     async def children(self, item: str, entity: str) -> list[Item]:

@@ -349,6 +349,7 @@ class ErpUser:
         changed = self.call("model.sale.sale.on_change", {**values, "lines": [], "payment_term": None}, ["party"])
         kept = ("payment_term", "invoice_address", "shipment_address", "price_list", "invoice_party", "shipment_party")
         order = {key: values[key] for key in (*names, "party") if key in values}
+        order["warehouse"] = order.get("warehouse") or self._id("stock.location", "code", "WH")
         return {**order, **{key: changed[key] for key in kept if key in changed}}
 
     def _line(self, order: dict[str, Any], party: int, code: str, quantity: float) -> dict[str, Any]:

@@ -5,5 +5,6 @@ Tests and the demo use them to do what a person does in one system and to see wh
 
 from .crm_user import CrmUser, Line
 from .erp_user import ErpFault, ErpUser
+from .erp_warehouse import ErpWarehouse
 
-__all__ = ["CrmUser", "ErpFault", "ErpUser", "Line"]
+__all__ = ["CrmUser", "ErpFault", "ErpUser", "ErpWarehouse", "Line"]

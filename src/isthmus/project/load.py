@@ -10,6 +10,7 @@ import msgspec
 from isthmus.desk.approval_rules import ApprovalRules
 from isthmus.desk.mail_settings import MailSettings
 from isthmus.desk.processes import BUNDLED
+from isthmus.desk.repairing import RepairRules
 from isthmus.errors import Misconfigured, Place
 from isthmus.mapping.converters import Converter
 from isthmus.model.entities import EntityType
@@ -23,6 +24,7 @@ from isthmus.project.faults import Faults, ProjectErrors, nearest
 from isthmus.project.flows import Example, World, check_refs, read_flow
 from isthmus.project.nodes import Node, overlaid, plain, read_text
 from isthmus.project.packs import Pack, known_packs, read_pack, renamed, systems_of
+from isthmus.project.repairs import REPAIRS_FILE, read_repairs
 from isthmus.project.settings import SETTINGS_FILE, HubSettings, PackUse, RawSystem, Settings, read_settings
 from isthmus.project.sources import FlowSource, own_source, pack_source
 from isthmus.project.systems import ConfiguredSystem, bind
@@ -58,6 +60,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     """None: the project has no approvals.yaml."""
     mail: MailSettings | None = None
     """None: the project sends no mail."""
+    repairs: RepairRules | None = None
+    """None: the project has no repairs.yaml."""
     sources: Mapping[str, FlowSource] = {}
     """Flow -> what it was read from."""
 
@@ -96,7 +100,7 @@ def load_project(
     converters = load_code(folder, faults)
     processes = {**_bundled(settings, faults), **load_processes(folder, faults)}
     entities = read_entities([node for node, _ in _yaml_files(folder, "entities", faults)], faults)
-    approvals = _approvals_of(folder, entities, faults)
+    approvals, repairs = _approvals_of(folder, entities, faults), _repairs_of(folder, faults)
     flows: Mapping[str, Flow] = {}
     examples: tuple[Example, ...] = ()
     sources: Mapping[str, FlowSource] = {}
@@ -122,6 +126,7 @@ def load_project(
         processes=processes,
         approvals=approvals,
         mail=settings.mail,
+        repairs=repairs,
         sources=sources,
     )
 
@@ -137,6 +142,13 @@ def _approvals_of(folder: Path, entities: Collection[str], faults: Faults) -> Ap
     text = read_text(path, APPROVALS_FILE, faults) if path.exists() else None
     root = None if text is None else read_yaml(text, APPROVALS_FILE, faults)
     return None if root is None else read_approvals(root, entities, faults)
+
+
+def _repairs_of(folder: Path, faults: Faults) -> RepairRules | None:
+    path = folder / REPAIRS_FILE
+    text = read_text(path, REPAIRS_FILE, faults) if path.exists() else None
+    root = None if text is None else read_yaml(text, REPAIRS_FILE, faults)
+    return None if root is None else read_repairs(root, faults)
 
 
 def _infos_of(

@@ -52,6 +52,11 @@ class PostgresTransaction:
         """The rows of notices, in this transaction."""
         return PostgresNotices(self._connection)
 
+    async def next_number(self, name: str) -> int:
+        """The next number of a range, from 1 on; without gaps, as others wait until this transaction has ended."""
+        rows = await self._rows("next_number", {"name": name})
+        return int(rows[0][0])
+
     async def lock(self, entities: Collection[str]) -> None:
         """Wait until no other transaction holds one of these; given back at the end of this one."""
         await self._do("lock", {"names": sorted(set(entities))})

@@ -50,6 +50,9 @@ class ProcessStage(Protocol):
     def answer(self, waiting: Process) -> Mapping[str, Any] | None:
         """What a person signals to a process that waits: ``{"value": …, "by": …}``; None: nobody does, time passes."""
 
+    # A stage may also have ``hub``, which the process gets as ``run.hub``, and ``async def prepare(self)``, which is
+    # awaited before the process starts.
+
     async def effects(self) -> Any:
         """Everything the process did to its world, comparable: without times and ids that differ between runs."""
 
@@ -78,6 +81,9 @@ class _Trial:
 
     async def run(self) -> tuple[ProcessState, Any, Any]:
         """State, result and effects at the end."""
+        prepare = getattr(self._stage, "prepare", None)
+        if prepare is not None:
+            await prepare()
         async with self._store.transaction() as tx:
             await start(tx, self._stage.definition, self._stage.given, id=self._id, now=self._clock())
         for turn in range(_TURNS):

@@ -1,12 +1,22 @@
 """The contract and a business day on a real Tryton: what people do there must show here, and the other way round."""
 
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from isthmus.connector import Create, Gone, Record, Update
+from isthmus.connector.accounting import EntryAsked, EntryLine
+from isthmus.connector.logistics import (
+    GoodsLine,
+    References,
+    ReturnAsked,
+    SalesAsked,
+    StationedAsked,
+    TransferAsked,
+)
 from isthmus.connector.services import CreditAsked, OrderAsked, StockAsked, WantedLine
 from isthmus.connectors.tryton import TRYTON, TrytonConfig, TrytonSystem
 from isthmus.errors import Rejected
@@ -49,6 +59,14 @@ class TestLab(TrytonCases):
             "simulate_order": OrderAsked(party=party.key, lines=lines),
             "available_to_promise": StockAsked(lines=lines),
             "credit": CreditAsked(party=party.key),
+            "transfer_stock": TransferAsked(reference="contract", target="OUT", lines=_goods(goods[0])),
+            "transfers": References(references=("contract", "none of these")),
+            "sale_shipments": SalesAsked(sales=("999999999",)),
+            "stationed": StationedAsked(places=("OUT",)),
+            "receive_return": ReturnAsked(reference="contract", party=party.key, lines=_goods(goods[0])),
+            "returns": References(references=("contract", "none of these")),
+            "post_entry": _entry("contract", party.key, Decimal(10)),
+            "entries": References(references=("contract", "none of these")),
         }
 
     async def refused(self, system: Any) -> Mapping[str, Any]:
@@ -58,7 +76,20 @@ class TestLab(TrytonCases):
             "simulate_order": OrderAsked(party="999999999", lines=nothing),
             "available_to_promise": StockAsked(lines=nothing),
             "credit": CreditAsked(party="999999999"),
+            "transfer_stock": TransferAsked(reference="refused", target="NOWHERE", lines=_goods("999999999")),
+            "stationed": StationedAsked(places=("NOWHERE",)),
+            "receive_return": ReturnAsked(reference="refused", party="999999999", lines=_goods("999999999")),
+            "post_entry": _entry("refused", None, Decimal(0)),
         }
+
+
+def _goods(product: str) -> tuple[GoodsLine, ...]:
+    return (GoodsLine(product=product, quantity=Decimal(1)),)
+
+
+def _entry(reference: str, party: str | None, amount: Decimal) -> EntryAsked:
+    lines = (EntryLine(account="5.1.3", amount=amount), EntryLine(account="2.1.1", amount=-amount, party=party))
+    return EntryAsked(reference=reference, date=f"{datetime.now(UTC):%Y-01-31}", currency="EUR", lines=lines)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from isthmus.app.tracing import trace
 from isthmus.cli.answers import show_status, show_trace
 from isthmus.cli.demo.day import Day, StepResult
 from isthmus.cli.demo.stage import Stage
+from isthmus.cli.demo.station_day import StationDay, write_station_rules
 from isthmus.cli.show import log_to
 from isthmus.cli.syncing import show_plan
 from isthmus.store import Reads
@@ -42,11 +43,13 @@ def play(folder: Path, size: str, console: Console, *, stop_after: bool) -> list
         say("Setting the stage: a real ERP (Tryton) and a real CRM (BottleCRM), with data that overlap and differ.")
         stage.set_up(size)
         say(f"The systems run after {time.monotonic() - began:.0f} s.\n")
+        write_station_rules(stage.folder)
         asyncio.run(_first_link(stage, say))
         stage.start_hub()
         say(f"\nThe hub runs: {stage.hub_url()}/health")
         day = Day(stage, say)
         day.play()
+        StationDay(day, say).play()
         say("")
         asyncio.run(_closing(stage, day.order_number))
         missed = [result for result in day.results if not result.seen]

@@ -64,6 +64,8 @@ class Ordering:
         changed = await rpc.call("model.sale.sale.on_change", {**given, "party": party, "lines": []}, ["party"])
         sale = {name: changed.get(name, given.get(name)) for name in _OF_PARTY if name in changed or name in given}
         sale["party"] = party
+        # Where there are several warehouses Tryton chooses none by itself.
+        sale["warehouse"] = sale.get("warehouse") or self._tryton.warehouse
         if fields.get("currency"):
             sale["currency"] = await names.need(
                 "currency.currency", "code", fields["currency"], ours="currency", what="currency"

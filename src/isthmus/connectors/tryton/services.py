@@ -13,6 +13,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from isthmus.connector.accounting import ENTRIES, POST_ENTRY
+from isthmus.connector.logistics import (
+    RECEIVE_RETURN,
+    RETURNS,
+    SALE_SHIPMENTS,
+    STATIONED,
+    TRANSFER_STOCK,
+    TRANSFERS,
+)
 from isthmus.connector.services import (
     AVAILABLE_TO_PROMISE,
     CREDIT,
@@ -31,8 +40,11 @@ from isthmus.connector.services import (
 from isthmus.connectors.tryton.codec import date_of
 from isthmus.connectors.tryton.collection import needed
 from isthmus.connectors.tryton.installation import Installation
+from isthmus.connectors.tryton.journal import Journal
 from isthmus.connectors.tryton.ordering import Ordering
 from isthmus.connectors.tryton.promising import Movement, first_day
+from isthmus.connectors.tryton.returning import Returning
+from isthmus.connectors.tryton.transfers import Transfers
 from isthmus.errors import Rejected
 
 __all__ = ["TrytonServices"]
@@ -53,6 +65,7 @@ class TrytonServices:
             SIMULATE_ORDER: self._simulate,
             AVAILABLE_TO_PROMISE: self._available,
         }
+        self._operations |= _of_documents(tryton)
         if tryton.has("account_credit_limit"):
             self._operations[CREDIT] = self._credit
         self._renew_at = 0.0
@@ -204,6 +217,20 @@ class TrytonServices:
         return CreditStanding(
             currency=self._tryton.currency, limit=row["credit_limit_amount"], used=row["credit_amount"]
         )
+
+
+def _of_documents(tryton: Installation) -> dict[Operation, Callable[[Any], Coroutine[Any, Any, Any]]]:
+    transfers, returning, journal = Transfers(tryton), Returning(tryton), Journal(tryton)
+    return {
+        TRANSFER_STOCK: transfers.order,
+        TRANSFERS: transfers.standing,
+        SALE_SHIPMENTS: transfers.of_sales,
+        STATIONED: transfers.stationed,
+        RECEIVE_RETURN: returning.receive,
+        RETURNS: returning.standing,
+        POST_ENTRY: journal.post,
+        ENTRIES: journal.standing,
+    }
 
 
 def _wanted(line: WantedLine) -> dict[str, Any]:

@@ -632,3 +632,10 @@ comment on column simulation.client_key is 'The client''s own key: placed twice 
 comment on column simulation."order" is 'The item that it became.';
 create index simulation_order on simulation ("order") where "order" is not null;
 create index simulation_made on simulation (made_at) where "order" is null;
+
+-- Number ranges of documents that the hub makes itself.
+create table number_range (
+    name text primary key,
+    last bigint not null
+);
+comment on table number_range is 'Numbers of documents that the hub makes: the last one given of each range.';

@@ -22,6 +22,7 @@ MODULES = (
     "sale_credit_limit",
     "sale_discount",
     "sale_price_list",
+    "stock_consignment",
 )
 
 # What Tryton reads from information_schema, where one answer takes a tenth of a second

@@ -1,4 +1,4 @@
--- Simulated orders.
+-- Simulated orders, and numbers of documents.
 
 -- name: add_simulation
 insert into simulation (id, asked, truth, made_at, expires_at, client_key, "order")
@@ -20,3 +20,8 @@ update simulation set "order" = %(order)s, client_key = coalesce(%(client_key)s,
 
 -- name: forget_simulations
 delete from simulation where "order" is null and made_at < %(before)s;
+
+-- name: next_number
+insert into number_range as known (name, last) values (%(name)s, 1)
+on conflict (name) do update set last = known.last + 1
+returning last;

@@ -93,6 +93,7 @@ create temp table sighting (like isthmus.sighting including all);
 create temp table flow_version (like isthmus.flow_version including all);
 create temp table meta (like isthmus.meta including all);
 create temp table simulation (like isthmus.simulation including all);
+create temp table number_range (like isthmus.number_range including all);
 create temp table journal (like isthmus.journal including all);
 create temp table effect (like isthmus.effect including all);
 alter table pg_temp.journal alter column seq set default nextval('pg_temp.journal_seq');

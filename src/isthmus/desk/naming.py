@@ -1,0 +1,63 @@
+"""Finding items by the names that people call them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
+
+from isthmus.desk.ports import BusinessHub
+from isthmus.errors import Ambiguous, NeedsPerson
+from isthmus.model.state import Item
+
+__all__ = ["amounts", "customer", "document", "named", "product", "unit"]
+
+
+async def named(hub: BusinessHub, entity: str, fields: Sequence[str], text: str) -> Item:
+    """The one item of this entity that is called so. Raises :class:`NeedsPerson`, :class:`Ambiguous`."""
+    known = (await hub.items([text])).get(text)
+    if known is not None and known.entity == entity and known.deleted_at is None:
+        return known
+    for field in fields:
+        found = await hub.find(entity, field, text)
+        if len(found) > 1:
+            raise Ambiguous(
+                f"There are {len(found)} {entity}s whose {field} is '{text}'.", advice="Name one by its id."
+            )
+        if found:
+            return found[0]
+    raise NeedsPerson(f"There is no {entity} '{text}'.", field=entity.lower())
+
+
+async def unit(hub: BusinessHub, text: str) -> Item:
+    """A unit of the organisation."""
+    return await named(hub, "OrganisationUnit", ("number", "name"), text)
+
+
+async def product(hub: BusinessHub, text: str) -> Item:
+    """A product."""
+    return await named(hub, "Product", ("sku",), text)
+
+
+async def customer(hub: BusinessHub, text: str) -> Item:
+    """A customer."""
+    return await named(hub, "Customer", ("number", "name", "tax_id"), text)
+
+
+async def document(hub: BusinessHub, entity: str, text: str) -> Item:
+    """A document by its number."""
+    return await named(hub, entity, ("number",), text)
+
+
+def amounts(words: Sequence[str], what: str = "SKU") -> list[tuple[str, Decimal]]:
+    """``NAME=NUMBER`` as people write it. Raises :class:`NeedsPerson`."""
+    found = []
+    for word in words:
+        name, sign, number = word.rpartition("=")
+        try:
+            amount = Decimal(number)
+        except InvalidOperation:
+            amount = Decimal("NaN")
+        if not sign or not name or not amount.is_finite() or amount < 0:
+            raise NeedsPerson(f"'{word}' is not {what}=NUMBER.", field="lines")
+        found.append((name, amount))
+    return found
