@@ -47,6 +47,8 @@ async def test_a_simulation_tells_the_erps_truth_and_can_be_looked_at_again(prog
         ({"lines": [{"sku": "BRG-1", "quantity": "1e9"}]}, 400),
         ({"lines": [{"sku": "BRG-1", "quantity": "NaN"}]}, 400),
         ({"wanted_on": "soon"}, 400),
+        ({"customer": "K1\x00"}, 400),
+        ({"reference": "\x00"}, 400),
         ({"more": 1}, 400),
     ],
 )

@@ -71,15 +71,14 @@ class Door(ASGIMiddleware):
         secret = token.strip() if scheme.lower() == "bearer" else ""
         principal = await site.access.by_token(secret) if secret.isascii() else None
         request.state.caller = principal
+        if principal is not None and request.method not in SAFE:
+            await _check_body(request)
         key = request.headers.get("idempotency-key")
         if key is None or request.method in SAFE or principal is None:
             await next_app(scope, receive, send)
             return
         if not KEY.fullmatch(key):
             raise Failed(400, "bad-request", "An Idempotency-Key has 1 to 200 printable ASCII characters.")
-        length = request.headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > LARGEST_BODY:
-            raise Failed(413, "too-large", f"A request has at most {LARGEST_BODY} bytes.")
         asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body()
         digest = hashlib.sha256(asked).digest()
         before = await site.calls.begin(principal.login, key, digest, clock())
@@ -117,6 +116,15 @@ class Door(ASGIMiddleware):
         finally:
             if not 200 <= status < 300:
                 await site.calls.drop(login, key)
+
+
+async def _check_body(request: Call) -> None:
+    """Size, and what no database holds."""
+    length = request.headers.get("content-length", "0")
+    if length.isdecimal() and int(length) > LARGEST_BODY:
+        raise Failed(413, "too-large", f"A request has at most {LARGEST_BODY} bytes.")
+    if b"\\u0000" in await request.body():
+        raise Failed(400, "bad-request", "No text has a zero byte.")
 
 
 async def _again(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
