@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from isthmus.app.approvals import ask_approval
+from isthmus.desk.approval_rules import Facts
+from isthmus.desk.approvals import Ask
 from tests.e2e.browser import a_desk, needs_chromium, person
 from tests.e2e.office import Office, see
 
 pytestmark = [needs_chromium, pytest.mark.lab, pytest.mark.timeout(300)]
 
-PAGES = ("/", "/records", "/records?q=a", "/inbox", "/inbox?view=decided", "/trace", "/systems", "/processes", "/me")
+PAGES = (
+    "/",
+    "/records",
+    "/records?q=a",
+    "/inbox",
+    "/inbox?view=decided",
+    "/trace",
+    "/systems",
+    "/processes",
+    "/approvals",
+    "/me",
+)
 FOR_ADMINS = ("/people", "/tokens", "/audit?check=1")
 
 
@@ -72,6 +88,73 @@ def _refused(office: Office, name: str) -> dict[str, Any] | None:
     """The question about a record that could not be created: it has no key yet."""
     sql = "select id from inbox where kind = 'failure' and decided_at is null and summary like %s"
     return next(iter(office.rows(sql, f"{name}:%")), None)
+
+
+def test_a_field_is_edited_and_the_edit_undone_and_the_erp_follows(office: Office) -> None:
+    account, party = office.customer("Bearbeiten", phone="+49 40 555000")
+    see(lambda: office.mechanism(party, "phone"))
+    (row,) = office.rows("select item from link where system = 'erp' and resource = 'party' and key = %s", str(party))
+    login, password = person(office, "operator")
+    with a_desk(office.stage.hub_url()) as desk:
+        desk.sign_in(login, password)
+        desk.go(f"/records/{row['item']}")
+        desk.page.click("a[href$='/fields/phone']")
+        desk.page.fill("input[name='part.']", "+49 40 777777")
+        desk.page.click("form button.main")
+        desk.page.wait_for_selector(f".timeline li:first-child:has-text('{login}')")
+        see(lambda: office.mechanism(party, "phone").endswith("777777"))
+        see(lambda: str(office.account(account)["phone"]).endswith("777777"))
+        desk.go(f"/records/{row['item']}")
+        desk.page.locator(f".timeline li.by-person:has-text('{login}') a").first.click()
+        desk.page.wait_for_selector("ins:has-text('555000')")
+        desk.page.click("form button.main")
+        desk.page.wait_for_selector(".timeline")
+        see(lambda: office.mechanism(party, "phone").endswith("555000"))
+        see(lambda: str(office.account(account)["phone"]).replace(" ", "").endswith("555000"))
+        assert desk.complaints == []
+
+
+APPROVALS = """\
+currency: EUR
+rules:
+  - rule: orders
+    document: SalesOrder
+    ask: [{{stage: lead, who: "{login}", within: 1d}}]
+"""
+
+
+def test_a_request_is_approved_on_a_phone(office: Office) -> None:
+    login, password = person(office, "approver")
+    rules = office.folder / "approvals.yaml"
+    rules.write_text(APPROVALS.format(login=login), encoding="utf-8")
+    id = f"console-{login}"
+    facts = Facts(document="SalesOrder", amount=Decimal(5000), currency="EUR")
+    try:
+        asyncio.run(
+            ask_approval(
+                office.folder, Ask(id=id, key="SO-1", title="Order for 5,000?", facts=facts, requester="li@lab.example")
+            )
+        )
+    finally:
+        rules.unlink()
+    with a_desk(office.stage.hub_url(), 390, "dark") as desk:
+        desk.sign_in(login, password)
+        desk.go("/approvals")
+        desk.page.click("section:has(#mine) a[data-row]")
+        desk.page.wait_for_selector("button[value=approve]")
+        assert not desk.too_wide()
+        assert desk.violations() == []
+        box = desk.page.locator("button[value=approve]").bounding_box()
+        assert box is not None
+        assert box["height"] >= 44, "too small for a thumb"
+        desk.page.fill("textarea", "Fine by me.")
+        desk.page.click("button[value=approve]")
+        desk.page.wait_for_selector("aside:has-text('Fine by me.')")
+        sql = "select state from approval_request where id = %s and state = 'approved'"
+        see(lambda: office.rows(sql, id))
+        desk.go("/approvals?view=decided")
+        assert "Order for 5,000?" in desk.page.inner_text("main")
+        assert desk.complaints == []
 
 
 def test_a_session_that_ends_in_the_middle_loses_nothing_typed(office: Office) -> None:

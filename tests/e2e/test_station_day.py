@@ -20,7 +20,7 @@ def day(office: Office) -> Day:
     Stations(office)  # the rules
     made = Day(office.stage, print)
     account, made.party = office.customer("Day")
-    made.sku = office.product("DAY", "10", 20)
+    made.sku = office.product("DAY", "100", 20)  # dear enough to be approved by somebody
     made.account = str(office.account(account)["name"])
     return made
 

@@ -16,9 +16,9 @@ from isthmus.app.planning import PlanReport, make_plan, plan_of
 from isthmus.errors import Misconfigured
 from isthmus.model.state import Effect, FlowVersion
 from isthmus.project import Project
-from isthmus.store import Reads, WriteCount
+from isthmus.store import PostgresStore, Reads, WriteCount
 
-__all__ = ["RolledBack", "VersionView", "flow_history", "preview_flow", "roll_back", "show_version"]
+__all__ = ["RolledBack", "VersionView", "flow_history", "flow_versions", "preview_flow", "roll_back", "show_version"]
 
 
 class VersionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +53,12 @@ async def flow_history(folder: Path, flow: str | None = None) -> list[VersionVie
     """All versions of a flow, or of all flows. Raises ``Misconfigured`` for an unknown one."""
     async with open_store(folder) as (project, store):
         return await _views(Reads(store), project, flow)
+
+
+async def flow_versions(store: PostgresStore, project: Project, flow: str) -> list[VersionView]:
+    """All versions of a flow, none when it has never run."""
+    reads = Reads(store)
+    return await _views(reads, project, flow) if await reads.flow_versions(flow) else []
 
 
 async def show_version(folder: Path, flow: str, number: int, limit: int) -> VersionView:

@@ -18,7 +18,7 @@ from isthmus.sync.explain import Part, explain_link, not_created
 from isthmus.sync.working import pending
 from isthmus.sync.world import World, missing_fields
 
-__all__ = ["Cell", "FieldRow", "Happening", "RecordView", "field_roles", "record_view", "title_of"]
+__all__ = ["Cell", "FieldRow", "Happening", "RecordView", "field_roles", "record_view", "title_of", "undoable"]
 
 HIDDEN = "•••"
 TITLES = ("name", "number", "reference", "title", "sku", "code", "email")
@@ -57,6 +57,8 @@ class Happening(msgspec.Struct, frozen=True, kw_only=True):
     what: str
     changes: Mapping[str, tuple[Canonical, Canonical]]
     detail: str = ""
+    version: int | None = None
+    """Of the item, as this change of its fields made it: what can be taken back by it. None: nothing of it can."""
 
 
 class RecordView(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +126,7 @@ async def record_view(reads: Reads, world: World, id: str, me: Principal, now: d
         parts=[msgspec.structs.replace(part, fields=without(part.fields, secret)) for part in parts],
         rows=_rows(world, item, links, secret),
         history=_history(
-            await reads.history(item.id, HISTORY), await reads.effects(item=item.id, limit=HISTORY), secret
+            item.id, await reads.history(item.id, HISTORY), await reads.effects(item=item.id, limit=HISTORY), secret
         ),
         entries=entries,
         names={one.id: title_of(one) for one in (await reads.items(referred)).values()} if referred else {},
@@ -205,7 +207,12 @@ def _cell(lens: Lens, link: Link, name: str, value: Canonical, waiting: Mapping[
     return Cell(shown=shown, base=base, state="same" if same else "differs")
 
 
-def _history(changes: Sequence[JournalEntry], effects: Sequence[Effect], secret: set[str]) -> list[Happening]:
+def undoable(entry: JournalEntry) -> bool:
+    """Whether an entry changed fields of an item that was there before."""
+    return "@born" not in entry.changes and any(not name.startswith("@") for name in entry.changes)
+
+
+def _history(id: str, changes: Sequence[JournalEntry], effects: Sequence[Effect], secret: set[str]) -> list[Happening]:
     found = [
         Happening(
             at=one.at,
@@ -214,6 +221,7 @@ def _history(changes: Sequence[JournalEntry], effects: Sequence[Effect], secret:
             what="changed" if not any(name.startswith("@") for name in one.changes) else "event",
             changes=_pairs(one.changes, secret),
             detail=one.cause.key,
+            version=one.version if one.item == id and undoable(one) else None,
         )
         for one in changes
     ]

@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Response
 
 from isthmus.app.bootstrap import clock
+from isthmus.app.editing import Editing
 from isthmus.app.record_view import field_roles, record_view, title_of
 from isthmus.console.guard import principal_of
 from isthmus.console.pages import Call, render, site_of
@@ -72,7 +73,8 @@ async def record(item: FromPath[str], request: Call) -> Response[Any]:
     if view.item.id != item:
         return Redirect(f"/records/{view.item.id}")
     everything = request.query_params.get("all") == "1"
-    return render(request, "record.html", view=view, everything=everything, now=clock())
+    offered = Editing(site.store, site.world, principal_of(request)).offered(view.item, view.links)
+    return render(request, "record.html", view=view, everything=everything, offered=offered, now=clock())
 
 
 @get("/record")

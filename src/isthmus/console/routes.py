@@ -7,7 +7,21 @@ from typing import Any
 from litestar import Router
 from litestar.exceptions import NotFoundException
 
-from isthmus.console import administration, front, inbox, overview, processes, records, signing, systems, tracing
+from isthmus.console import (
+    administration,
+    approvals,
+    comparing,
+    editing,
+    flows,
+    front,
+    inbox,
+    overview,
+    processes,
+    records,
+    signing,
+    systems,
+    tracing,
+)
 from isthmus.console.guard import guard, handlers
 
 __all__ = ["console_router", "unknown_page"]
@@ -15,7 +29,10 @@ __all__ = ["console_router", "unknown_page"]
 
 def console_router() -> Router:
     """The routes; each has its line in ``permissions``."""
-    parts = (signing, front, overview, records, inbox, tracing, systems, processes, administration)
+    parts = (
+        *(signing, front, overview, records, editing, inbox, approvals, tracing),
+        *(systems, flows, comparing, processes, administration),
+    )
     pages = [route for part in parts for route in part.ROUTES]
     return Router("/", route_handlers=pages, guards=[guard], exception_handlers=handlers(), include_in_schema=False)
 

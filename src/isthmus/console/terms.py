@@ -86,6 +86,14 @@ TERMS: Mapping[str, str] = {
     "why:not held": "The system keeps it otherwise than asked:",
     "why:unsure": "It was sent and no answer came; it is being looked up.",
     "why:not created": "Something that is needed to create it is missing.",
+    # why a field cannot be changed here
+    "stop:role": "It is not for your roles.",
+    "stop:deleted": "The record is deleted.",
+    "stop:conflict": "Both sides have changed it; that question comes first.",
+    "stop:writers": "Only these systems may set it:",
+    "stop:ref": "It names another record; change it in a system.",
+    "stop:list": "A list or a value of many parts is changed in a system.",
+    "stop:long": "It is too long for a form.",
     # history
     "cause:system": "showed",
     "cause:person": "decided",
@@ -106,6 +114,12 @@ TERMS: Mapping[str, str] = {
     "@unlinked": "Set apart from",
     # entities
     "Customer": "Customer",
+    "LabourSettlement": "Labour settlement",
+    "MaterialRequest": "Material request",
+    "OrganisationUnit": "Organisation unit",
+    "RepairRecord": "Repair",
+    "Return": "Return",
+    "StockLevel": "Stock level",
     "Contact": "Contact",
     "Product": "Product",
     "Opportunity": "Opportunity",
@@ -144,11 +158,70 @@ TERMS: Mapping[str, str] = {
     "sessions ended": "sessions ended",
     "question given": "question given",
     "question decided": "question decided",
+    "record edited": "record edited",
+    "change undone": "change undone",
     "process retried": "process retried",
     "process cancelled": "process stopped",
     "field-vanished": "vanished",
     "field-appeared": "new",
     "field-retyped": "has another type",
+    "approval answered": "approval answered",
+    # approvals
+    "open": "open",
+    "approved": "approved",
+    "refused": "refused",
+    "expired": "expired",
+    "withdrawn request": "withdrawn",
+    "approve": "approved",
+    "refuse": "refused",
+    "need:any": "the first answer decides",
+    "need:all": "all must approve",
+    "fact:discount": "Discount",
+    "fact:margin": "Margin",
+    "fact:level": "Level",
+    "fact:role": "Role",
+    # comparing
+    "missed change": "missed change",
+    "edited while paused": "edited while paused",
+    "mapping changed": "mapping changed",
+    "never linked": "never linked",
+    "deleted": "deleted",
+    "drift:missed change": "The system shows what the hub has not seen, although it looked since.",
+    "drift:edited while paused": "The system was edited and the hub has not looked since; it will.",
+    "drift:mapping changed": "The record is the one that the hub knows, but reads otherwise under the present mapping.",
+    "drift:waiting to be written": "The hub's value is still to be written there.",
+    "drift:conflict": "Both sides changed it; a person decides in the inbox.",
+    "drift:not held": "The system keeps it otherwise than asked.",
+    "drift:set aside": "The system refused, or a value does not fit; it waits in the inbox.",
+    "drift:never linked": "A record that the flow wants and that has no item yet.",
+    "drift:doubtful": "It is not clear which record it belongs to.",
+    "drift:not created": "Its record in this system is still to be made.",
+    "drift:deleted": "A linked record that is not there any more.",
+    # flows
+    "text": "text",
+    "integer": "whole number",
+    "decimal": "number",
+    "boolean": "yes or no",
+    "date": "date",
+    "instant": "date and time",
+    "struct": "value of several parts",
+    "list": "list",
+    "merge:elements": "list: element by element",
+    "merge:union": "list: all of both",
+    "merge:max": "the larger one",
+    "merge:min": "the smaller one",
+    "merge:any": "either",
+    "use:read": "read only",
+    "use:create": "only when created",
+    "use:write": "written only",
+    "policy:propagate": "is deleted too",
+    "policy:archive": "is archived",
+    "policy:restore": "is kept, and made again elsewhere",
+    "policy:unlink": "is kept, without a link",
+    "policy:hold": "waits for a person",
+    "policy:keep": "is kept",
+    "make:always": "made here",
+    "make:never": "not made here",
     # processes
     "running": "running",
     "sleeping": "sleeping",
@@ -168,6 +241,12 @@ FIELDS = (
     "lines list_price method name net_total number open_amount order ordered ordered_on paid_on payment_terms phone "
     "planned_on price prices priority probability product quantity reference role shipment_state shipped_on sku stage "
     "state status stock_available stock_on_hand subject tax_id tax_total total unit website discount "
-    "invoiced open shipped unit_price"
+    "invoiced open shipped unit_price "
+    "announced arrived_on available centre child complete consignment_place corrects counted counted_by "
+    "counted_on credit_note credit_state credit_total credited cut_off_on deliveries entry entry_cancelled_by "
+    "entry_state erp_state evidence fee in_transit late left left_on level on_hand parent parts period place "
+    "process reason received received_on repair repaired_on reported_at reported_by reported_on requested_at "
+    "requester responsible sent sent_on serial_number settled settled_by settlement station supply tracking "
+    "transfers whole withdrawn"
 ).split()
 """Fields of the built-in entities and their lines; other languages have a name for each: ``field:NAME``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -87,6 +87,17 @@ class ApprovalReads:
     async def answers(self, id: str) -> list[ApprovalAnswer]:
         """Its answers, oldest first."""
         return await self._all(ApprovalAnswer, "approval_answers", id=id)
+
+    async def decided(self, limit: int) -> list[ApprovalRequest]:
+        """Requests that are over, the last first."""
+        return await self._all(ApprovalRequest, "decided_approvals", limit=limit)
+
+    async def answers_of(self, ids: Collection[str]) -> dict[str, list[ApprovalAnswer]]:
+        """The answers of many requests, oldest first."""
+        found: dict[str, list[ApprovalAnswer]] = {id: [] for id in ids}
+        for answer in await self._all(ApprovalAnswer, "answers_of_approvals", ids=list(ids)):
+            found[answer.request].append(answer)
+        return found
 
     async def delegations(self, now: datetime, *, all: bool) -> list[Delegation]:  # noqa: A002 - the plain word
         """Delegations that are valid or still to come; all of them."""

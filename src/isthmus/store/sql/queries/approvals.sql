@@ -75,3 +75,12 @@ select {approval_request_columns} from approval_request where id = %(id)s;
 select {delegation_columns} from delegation
 where %(all)s or (ended_at is null and until_at > %(now)s)
 order by from_at, id;
+
+-- name: decided_approvals
+select {approval_request_columns} from approval_request
+where state <> 'open'
+order by ended_at desc nulls last, id
+limit %(limit)s;
+
+-- name: answers_of_approvals
+select {approval_answer_columns} from approval_answer where request = any(%(ids)s::text[]) order by seq;

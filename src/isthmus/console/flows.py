@@ -1,0 +1,50 @@
+"""Flows: which fields are kept in step between which places, by which rules, and since when it is so."""
+
+from __future__ import annotations
+
+from litestar import get
+from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
+from litestar.response import Response
+
+from isthmus.app.bootstrap import clock
+from isthmus.app.flow_history import flow_versions
+from isthmus.app.flow_view import flow_rows
+from isthmus.console.pages import Call, render, site_of
+
+__all__ = ["ROUTES"]
+
+VERSIONS = 20
+"""Newest versions that are shown."""
+
+
+@get("/flows")
+async def flows(request: Call) -> Response[str]:
+    """All flows, parents first."""
+    world = site_of(request).world
+    return render(request, "flows.html", flows=[world.flows[name] for name in world.order])
+
+
+@get("/flows/{name:str}")
+async def flow(name: FromPath[str], request: Call) -> Response[str]:
+    """One flow: its fields, its rules, its versions; ``?version=`` shows the text of one."""
+    site = site_of(request)
+    found = site.world.flows.get(name)
+    if found is None:
+        raise NotFoundException
+    versions = (await flow_versions(site.store, site.project, name))[::-1]
+    wanted = request.query_params.get("version", "")
+    read = next((view for view in versions if str(view.version.number) == wanted), None)
+    return render(
+        request,
+        "flow.html",
+        flow=found,
+        rows=flow_rows(found),
+        versions=versions[:VERSIONS],
+        older=max(0, len(versions) - VERSIONS),
+        read=read,
+        now=clock(),
+    )
+
+
+ROUTES = [flows, flow]
