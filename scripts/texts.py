@@ -1,4 +1,5 @@
-"""Bring the console's catalogues up to date: every text of its templates and terms, with the translations they have."""
+"""Bring the catalogues of console and shop up to date: every text of templates and terms, with the translations they
+have."""
 
 import sys
 from io import BytesIO
@@ -11,6 +12,7 @@ from babel.messages.pofile import read_po, write_po
 from isthmus.console.terms import FIELDS, TERMS
 
 CONSOLE = Path(__file__).resolve().parent.parent / "src" / "isthmus" / "console"
+PORTAL = CONSOLE.parent / "portal"
 OPTIONS = {"extensions": "jinja2.ext.do", "newstyle_gettext": "true", "trimmed": "false"}
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2)}
 
@@ -30,13 +32,28 @@ def texts() -> list[str | tuple[str, ...]]:
     return [text for text in dict.fromkeys(found) if text not in ("", "field:")]
 
 
+def shop_texts() -> list[str]:
+    """Every text of the shop."""
+    found: list[str] = []
+    for path in sorted((PORTAL / "templates").glob("*.html")):
+        with path.open("rb") as file:
+            found += [str(one[1]) for one in extract("jinja2.ext:babel_extract", file, KEYWORDS, (), OPTIONS)]
+    return list(dict.fromkeys(found))
+
+
 def main() -> None:
     """Rewrite each catalogue; say what has no translation."""
+    missing = _rewrite(CONSOLE, texts()) + _rewrite(PORTAL, list(shop_texts()))
+    sys.exit(1 if missing else 0)
+
+
+def _rewrite(face: Path, wanted: list[str | tuple[str, ...]]) -> int:
+    """How many have no translation."""
     missing = 0
-    for path in sorted((CONSOLE / "locales").glob("*/messages.po")):
+    for path in sorted((face / "locales").glob("*/messages.po")):
         old = read_po(BytesIO(path.read_bytes()), locale=path.parent.name)
         new = Catalog(locale=path.parent.name, header_comment="", fuzzy=False)
-        for text in texts():
+        for text in wanted:
             known = old.get(text)
             new.add(text, known.string if known is not None else "")
             if known is None or not all([known.string] if isinstance(known.string, str) else known.string):
@@ -47,7 +64,7 @@ def main() -> None:
         head = f'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n"Language: {path.parent.name}\\n"\n'
         head += '"Plural-Forms: nplurals=1; plural=0;\\n"\n\n'
         path.write_bytes(head.encode() + out.getvalue().lstrip())
-    sys.exit(1 if missing else 0)
+    return missing
 
 
 if __name__ == "__main__":

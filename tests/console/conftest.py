@@ -9,6 +9,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import AsyncTestClient
 
+from isthmus.app.access import ROLES
 from isthmus.app.bootstrap import read_project
 from isthmus.console import Site
 from isthmus.store import PostgresStore
@@ -25,7 +26,7 @@ __all__ = ["database_url", "pg_server", "store"]
 async def site(store: PostgresStore, tmp_path: Path) -> Site:
     project = read_project(make_project(tmp_path / "project", "http://127.0.0.1:1"))
     site = await Site.open(project, store, World(project.flows, project.converters))
-    for role in ("viewer", "operator", "approver", "engineer", "admin"):
+    for role in ROLES:
         await site.access.people.save(a_person(role))
     return site
 

@@ -21,8 +21,9 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from msgspec.structs import replace
 
 from isthmus.app.bootstrap import clock, new_id
-from isthmus.errors import NeedsPerson
-from isthmus.store import ApiToken, People, Person, PostgresStore
+from isthmus.errors import Ambiguous, NeedsPerson
+from isthmus.model.state import Item
+from isthmus.store import ApiToken, People, Person, PostgresStore, Reads
 
 __all__ = ["LANGUAGES", "ROLES", "SESSION_HOURS", "Access", "AuditVerdict", "Permission", "Principal"]
 
@@ -43,6 +44,10 @@ class Permission(StrEnum):
     """Look at everything but what has a role of its own."""
     DECIDE = "decide"
     """Decide questions, retry, edit and undo."""
+    ORDER = "order"
+    """Order for customers."""
+    SHOP = "shop"
+    """Use the portal: see and order for the one customer whom one belongs to."""
     APPROVE = "approve"
     """Let mass changes and requests pass."""
     ENGINEER = "engineer"
@@ -55,6 +60,8 @@ ROLES: Mapping[str, frozenset[Permission]] = {
     "viewer": frozenset({Permission.SEE}),
     "operator": frozenset({Permission.SEE, Permission.DECIDE}),
     "approver": frozenset({Permission.SEE, Permission.APPROVE}),
+    "sales": frozenset({Permission.SEE, Permission.ORDER}),
+    "customer": frozenset({Permission.SHOP}),
     "engineer": frozenset({Permission.SEE, Permission.DECIDE, Permission.ENGINEER}),
     "admin": frozenset({Permission.SEE, Permission.ADMIN}),
 }
@@ -71,6 +78,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     roles: frozenset[str] = frozenset()
     scopes: frozenset[str] | None = None
     """What its token allows; None: a person's own session."""
+    customer: str | None = None
+    """Item of the customer whom a person outside the house belongs to."""
 
     def may(self, permission: Permission) -> bool:
         """Whether a role grants it, and the token (if it is one) does not take it away."""
@@ -78,8 +87,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         return granted and (self.scopes is None or permission in self.scopes)
 
     def sees(self, role: str | None) -> bool:
-        """Whether values that need this role are shown."""
-        return role is None or role in self.roles
+        """Whether values that need this role are shown; a token must name the role among its scopes."""
+        return role is None or (role in self.roles and (self.scopes is None or role in self.scopes))
 
 
 class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +110,7 @@ class Access:
     """The use cases. ``now`` is the clock."""
 
     def __init__(self, store: PostgresStore, *, now: Callable[[], datetime] = clock) -> None:
+        self._store = store
         self.people = People(store)
         self._now = now
         self._hasher = PasswordHasher()
@@ -179,8 +189,8 @@ class Access:
     ) -> tuple[ApiToken, str]:
         """A new token and its secret, which nobody can ever see again. Raises ``NeedsPerson`` for an unknown login or
         scope."""
-        await self._known(login)
-        wrong = set(scopes) - set(Permission)
+        person = await self._known(login)
+        wrong = set(scopes) - set(Permission) - (set(person.roles) - set(ROLES))
         if wrong or not scopes:
             raise NeedsPerson(
                 f"There is no scope '{min(wrong)}'." if wrong else "A token needs a scope.",
@@ -210,10 +220,20 @@ class Access:
     # -- people ----------------------------------------------------------------------------------------------------
 
     async def add_person(
-        self, login: str, name: str, roles: Collection[str], password: str, *, by: str, language: str = "en"
+        self,
+        login: str,
+        name: str,
+        roles: Collection[str],
+        password: str,
+        *,
+        by: str,
+        language: str = "en",
+        customer: str | None = None,
     ) -> Person:
-        """Somebody new. Raises ``NeedsPerson`` for a login in use or no mail address, and a bad password."""
+        """Somebody new; a person of a customer has the role ``customer`` and no other. Raises ``NeedsPerson`` for other
+        roles, a login in use or no mail address, and a bad password."""
         login = login.strip().lower()
+        _check_roles(customer, roles)
         if not _MAIL.fullmatch(login):
             raise NeedsPerson(f"'{login}' is no mail address.")
         if await self.people.person(login) is not None:
@@ -227,10 +247,27 @@ class Access:
             password=await self._hashed(password),
             made_at=self._now(),
             disabled_at=None,
+            customer=customer,
         )
-        await self.note(by, "person added", login, {"roles": person.roles})
+        detail = {"roles": person.roles} | ({"customer": customer} if customer is not None else {})
+        await self.note(by, "person added", login, detail)
         await self.people.save(person)
         return person
+
+    async def customer(self, text: str) -> Item:
+        """The customer of this number, name or item. Raises ``NeedsPerson`` for none, ``Ambiguous`` when there
+        are several."""
+        reads = Reads(self._store)
+        known = (await reads.items([text])).get(text)
+        if known is not None and known.entity == "Customer":
+            return known
+        for field in ("number", "name"):
+            found = await reads.items_by_field("Customer", field, text)
+            if len(found) > 1:
+                raise Ambiguous(f"There are {len(found)} customers whose {field} is '{text}'.", advice="Name the item.")
+            if found:
+                return found[0]
+        raise NeedsPerson(f"There is no customer '{text}'.", advice="It must have arrived in the hub first.")
 
     async def set_password(self, login: str, password: str, *, by: str) -> None:
         """A new password; whoever is signed in with the old one is signed out."""
@@ -243,6 +280,7 @@ class Access:
     async def set_roles(self, login: str, roles: Collection[str], *, by: str) -> None:
         """Exactly these roles from now on."""
         person = await self._known(login)
+        _check_roles(person.customer, roles)
         await self.note(by, "roles set", login, {"before": person.roles, "after": sorted(set(roles))})
         await self.people.save(replace(person, roles=sorted(set(roles))))
 
@@ -292,6 +330,11 @@ class Access:
         )
 
 
+def _check_roles(customer: str | None, roles: Collection[str]) -> None:
+    if set(roles) != {"customer"} if customer is not None else "customer" in roles:
+        raise NeedsPerson("Who belongs to a customer has the role 'customer', and nobody else has it.")
+
+
 def _principal(person: Person, scopes: frozenset[str] | None) -> Principal:
     return Principal(
         login=person.login,
@@ -300,6 +343,7 @@ def _principal(person: Person, scopes: frozenset[str] | None) -> Principal:
         theme=person.theme,
         roles=frozenset(person.roles),
         scopes=scopes,
+        customer=person.customer,
     )
 
 

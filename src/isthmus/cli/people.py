@@ -67,6 +67,7 @@ def _shown(person: Person) -> dict[str, Any]:
         "name": person.name,
         "language": person.language,
         "roles": person.roles,
+        "customer": person.customer,
         "disabled": person.disabled_at is not None,
     }
 
@@ -81,13 +82,20 @@ def add_user(
     language: Annotated[str, typer.Option(help="en or zh.")] = "en",
     password_stdin: PasswordOption = False,
     generate: GenerateOption = False,
+    customer: Annotated[
+        str,
+        typer.Option(help="Number, name or item: a person of this customer, who may use the shop and nothing else."),
+    ] = "",
 ) -> None:
-    """Let somebody sign in to the console."""
+    """Let somebody sign in: staff to the console, a person of a customer to the shop."""
     password = _password(password_stdin, generate)
 
     async def work(found: Project, access: Access) -> Person:
-        roles = _known_roles(found, role or ["viewer"])
-        return await access.add_person(login, name, roles, password, by=_who(), language=language)
+        roles = _known_roles(found, role or ["customer" if customer else "viewer"])
+        belongs = await access.customer(customer) if customer else None
+        return await access.add_person(
+            login, name, roles, password, by=_who(), language=language, customer=belongs.id if belongs else None
+        )
 
     person: Person = _with_access(project, work)
     if json:

@@ -11,12 +11,15 @@ from typing import Annotated
 import typer
 
 from isthmus.api import approval_routes
+from isthmus.api.v1 import ApiSite
 from isthmus.app.archiving import archive as put_away
 from isthmus.app.bootstrap import STATE_FOLDER, Hub, open_hub, open_store
+from isthmus.app.business import OpenBusiness
 from isthmus.app.hints import HintDesk
 from isthmus.app.workers import serve_work, stop_workers
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run
-from isthmus.console import Site
+from isthmus.console import Site, address_of
+from isthmus.portal import Shop
 from isthmus.project import parse_months
 from isthmus.store import Archived, EmbeddedServer, Worker
 from isthmus.sync.world import World
@@ -35,13 +38,21 @@ def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
             desk = HintDesk(hub.store, hub.engine.systems)
             settings = hub.project.hub
             site = await Site.open(hub.project, hub.store, hub.world)
-            parts = Parts(hooks=desk, site=site, routes=approval_routes(hub.store))
+            business = OpenBusiness(hub)
+            shop = Shop(hub.store, business, name=site.name, stylesheet=address_of("console.css"), secure=site.secure)
+            api = ApiSite(hub.project, hub.store, hub.world, business)
+            parts = Parts(hooks=desk, site=site, api=api, shop=shop, routes=approval_routes(hub.store))
             async with serve(parts, settings.host, settings.port) as port:
                 if settings.public_url:
                     for system, problem in (await desk.subscribe(settings.public_url)).items():
                         errors.print(f"{system}: no webhooks ({problem}); it is polled.", markup=False)
                 address = f"http://{settings.host}:{port}"
-                facts = {"health": f"{address}/health", "console": f"{address}/"}
+                facts = {
+                    "health": f"{address}/health",
+                    "console": f"{address}/",
+                    "shop": f"{address}/shop",
+                    "api": f"{address}/api/v1",
+                }
                 _say(hub, json, facts, f"isthmus runs; console {address}/. Stop with Ctrl-C.")
                 await serve_work(hub, "run", stop)
 
@@ -60,9 +71,12 @@ def web(
     async def work() -> None:
         stop = _told_to_stop()
         async with open_store(project) as (found, store):
-            site = await Site.open(found, store, World(found.flows, found.converters, found.entities))
+            world = World(found.flows, found.converters, found.entities)
+            site = await Site.open(found, store, world)
+            api = ApiSite(found, store, world, None)
+            parts = Parts(site=site, api=api, routes=approval_routes(store))
             wanted = found.hub.port if port is None else port
-            async with serve(Parts(site=site, routes=approval_routes(store)), found.hub.host, wanted) as used:
+            async with serve(parts, found.hub.host, wanted) as used:
                 address = f"http://{found.hub.host}:{used}/"
                 if json:
                     print_json({"console": address})

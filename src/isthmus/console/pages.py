@@ -20,7 +20,7 @@ from isthmus.console.permissions import PERMISSIONS
 from isthmus.console.site import Site
 from isthmus.console.texts import translations
 
-__all__ = ["Call", "asset", "language_of", "render", "site_of"]
+__all__ = ["Call", "address_of", "asset", "language_of", "render", "site_of"]
 
 Call = Request[Any, Any, Any]
 
@@ -42,7 +42,7 @@ def asset(name: str) -> tuple[bytes, bytes, str]:
     return plain, gzip.compress(plain, 9, mtime=0), hashlib.sha256(plain).hexdigest()[:12]
 
 
-def _address(name: str) -> str:
+def address_of(name: str) -> str:
     """Where a file of ours is; another content has another address, so it can be kept for ever."""
     return f"/static/{name}?v={asset(name)[2]}"
 
@@ -58,7 +58,7 @@ def _environment(language: str) -> Environment:
         lstrip_blocks=True,
     )
     env.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
-    env.globals["asset"] = _address
+    env.globals["asset"] = address_of
     env.globals["Permission"] = Permission
     env.filters |= showing.filters(language)
     return env

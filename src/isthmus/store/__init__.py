@@ -3,6 +3,7 @@ one machine."""
 
 from isthmus.store.approvals import ApprovalReads
 from isthmus.store.archive import Archived, archive_history
+from isthmus.store.calls import ApiCalls, KnownCall, Pages
 from isthmus.store.embedded import EmbeddedServer
 from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
 from isthmus.store.notices import NoticeOutbox
@@ -13,6 +14,7 @@ from isthmus.store.scratch import ScratchStore
 from isthmus.store.workers import Worker
 
 __all__ = [
+    "ApiCalls",
     "ApiToken",
     "ApprovalReads",
     "Archived",
@@ -22,8 +24,10 @@ __all__ = [
     "EmbeddedServer",
     "InboxGroup",
     "InboxWork",
+    "KnownCall",
     "Notice",
     "NoticeOutbox",
+    "Pages",
     "People",
     "Person",
     "PostgresStore",

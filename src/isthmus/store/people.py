@@ -29,6 +29,8 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Argon2 hash; None: no password."""
     made_at: datetime
     disabled_at: datetime | None
+    customer: str | None = None
+    """Item of the customer they belong to; None: staff."""
 
     def __repr__(self) -> str:
         return f"Person(login={self.login!r}, roles={self.roles!r})"

@@ -39,6 +39,7 @@ __all__ = [
     "Status",
     "SystemWrites",
     "WriteCount",
+    "containing",
 ]
 
 
@@ -253,7 +254,7 @@ class Reads:
             return []
         if text.isascii() and len(text) < SHORTEST_PART:
             return await self._all(Item, "search_exactly", text=text, entity=entity, limit=limit)
-        pattern = _containing(text)
+        pattern = containing(text)
         common = await self._all(Item, "search_common", pattern=pattern, entity=entity, limit=limit)
         if len(common) >= limit:
             return common
@@ -328,7 +329,7 @@ class Reads:
         return found[0] if found else None
 
 
-def _containing(text: str) -> str:
+def containing(text: str) -> str:
     """LIKE pattern for a ``search_text`` that contains this: in lower case, signs beyond ASCII as octal bytes."""
     signs = (chr(byte) if byte < 128 else f"\\{byte:03o}" for byte in text.lower().replace("\\", "\\\\").encode())
     text = "".join(signs)

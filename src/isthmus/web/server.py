@@ -1,4 +1,4 @@
-"""One application of all faces, on one port: webhooks and health for systems, the console for people.
+"""One application of all faces, on one port: webhooks and health for systems, console for people, API for programs.
 
 The faces know nothing of one another; here they are put side by side, with what every answer must have (security
 headers) and every request must keep to (size).
@@ -23,9 +23,11 @@ from litestar.types import ControllerRouterHandler, Message, Scope
 
 from isthmus import events
 from isthmus.api import hook_routes
+from isthmus.api.v1 import ApiSite, api_router
 from isthmus.app.hints import HintDesk
 from isthmus.console import Site, console_router, unknown_page
 from isthmus.errors import IsthmusError
+from isthmus.portal import Shop, portal_router
 
 __all__ = ["Parts", "make_app", "serve"]
 
@@ -55,6 +57,9 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
 
     hooks: HintDesk | None = None
     site: Site | None = None
+    api: ApiSite | None = None
+    shop: Shop | None = None
+    """Needs ``site``: whose design system and secret it shares."""
     routes: Sequence[ControllerRouterHandler] = ()
     """Others that have a door of their own; they say for themselves whether forms need the console's token
     (``exclude_from_csrf``)."""
@@ -85,14 +90,20 @@ def make_app(parts: Parts) -> Litestar:
             cookie_name="isthmus_form",
             cookie_secure=site.secure,
             cookie_httponly=True,
-            exclude=["^/hooks/", "^/health"],
+            exclude=["^/hooks/", "^/health", "^/api/"],
         )
         if site is not None
         else None
     )
     # Logging is the command's: Litestar's own configuration would replace level and format.
     app = Litestar(
-        [*hook_routes(parts.hooks), *([console_router()] if site is not None else []), *parts.routes],
+        [
+            *hook_routes(parts.hooks),
+            *([console_router()] if site is not None else []),
+            *([portal_router()] if parts.shop is not None else []),
+            *([api_router()] if parts.api is not None else []),
+            *parts.routes,
+        ],
         openapi_config=None,
         middleware=[limit.middleware],
         csrf_config=csrf,
@@ -103,6 +114,7 @@ def make_app(parts: Parts) -> Litestar:
         logging_config=None,
     )
     app.state.site = site
+    app.state.api, app.state.shop = parts.api, parts.shop
     return app
 
 

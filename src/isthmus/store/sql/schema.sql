@@ -451,10 +451,12 @@ create table person (
     roles text[] not null,
     password text,
     made_at timestamptz not null,
-    disabled_at timestamptz
+    disabled_at timestamptz,
+    customer text references item (id) deferrable initially deferred
 );
 comment on table person is 'People who sign in; the login is their mail address.';
 comment on column person.password is 'Argon2 hash; null: cannot sign in by password.';
+comment on column person.customer is 'The customer whose documents this person may see and for whom they order; null: staff.';
 
 create table web_session (
     digest bytea primary key,
@@ -482,6 +484,21 @@ create table api_token (
 );
 comment on table api_token is 'Secrets of programs that act for a person, and what they may do.';
 comment on column api_token.digest is 'SHA-256 of the secret, which is shown once.';
+
+create table api_call (
+    login text not null,
+    key text not null,
+    digest bytea not null,
+    made_at timestamptz not null,
+    status integer,
+    headers jsonb,
+    body bytea,
+    primary key (login, key)
+);
+comment on table api_call is 'Calls with an Idempotency-Key: what was asked, and what was answered; kept for a day.';
+comment on column api_call.digest is 'SHA-256 over method, path and body.';
+comment on column api_call.status is 'Null while it is under way.';
+create index api_call_made_at on api_call (made_at);
 
 create table audit (
     seq bigint primary key,

@@ -2,13 +2,15 @@
 
 -- name: person_columns
 person.login, person.name, person.language, person.theme, person.roles, person.password, person.made_at,
-    person.disabled_at
+    person.disabled_at, person.customer
 
 -- name: save_person
-insert into person (login, name, language, theme, roles, password, made_at, disabled_at)
-values (%(login)s, %(name)s, %(language)s, %(theme)s, %(roles)s, %(password)s, %(made_at)s, %(disabled_at)s)
+insert into person (login, name, language, theme, roles, password, made_at, disabled_at, customer)
+values (%(login)s, %(name)s, %(language)s, %(theme)s, %(roles)s, %(password)s, %(made_at)s, %(disabled_at)s,
+    %(customer)s)
 on conflict (login) do update set name = excluded.name, language = excluded.language, theme = excluded.theme,
-    roles = excluded.roles, password = excluded.password, disabled_at = excluded.disabled_at;
+    roles = excluded.roles, password = excluded.password, disabled_at = excluded.disabled_at,
+    customer = excluded.customer;
 
 -- name: person
 select {person_columns} from person where login = %(login)s;

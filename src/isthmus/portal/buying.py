@@ -1,0 +1,205 @@
+"""Catalogue, quick order, cart, orders, invoices; and the call centre's search."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import get, post
+from litestar.datastructures import UploadFile
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import NotFoundException
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Response
+
+from isthmus.app.ordering import Placed, answer, place, show, simulate
+from isthmus.app.shopping import LineFault, PastedLine, read_lines
+from isthmus.desk.ordering import Simulation
+from isthmus.errors import NeedsPerson, Retryable
+from isthmus.model.state import Item
+from isthmus.portal.front import Form
+from isthmus.portal.guard import me_of, own
+from isthmus.portal.showing import render
+from isthmus.portal.site import Call, shop_of
+
+__all__ = ["ROUTES"]
+
+SHOWN = 12
+SHORTEST = 3
+"""Letters of a search, as in the console."""
+DOCUMENTS = 50
+PATIENCE = 8.0
+"""Seconds that somebody waits for the ERP's number."""
+Upload = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART)]
+
+
+def _whom(request: Call) -> str:
+    """What staff's addresses carry on."""
+    return "" if me_of(request).customer is not None else f"?for={request.state.buyer.id}"
+
+
+@get("/")
+async def catalogue(request: Call) -> Response[str]:
+    """Products at the buyer's own terms."""
+    shop, text = shop_of(request), request.query_params.get("q", "").strip()[:200]
+    after = request.query_params.get("after", "")[:100]
+    if "\x00" in text + after:
+        raise NotFoundException
+    short = bool(text) and text.isascii() and len(text) < SHORTEST
+    found = [] if short else await shop.pages.products(limit=SHOWN + 1, after=after, text=text)
+    more, found = len(found) > SHOWN, found[:SHOWN]
+    offers = await shop.catalogue.offers(shop.business, request.state.buyer.id, found)
+    following = str(found[-1].fields["sku"]) if more else ""
+    return render(request, "catalogue.html", products=found, offers=offers, q=text, next=following, short=short)
+
+
+@get("/quick")
+async def quick(request: Call) -> Response[str]:
+    """The form for a list of part numbers."""
+    sku = request.query_params.get("sku", "")[:100]
+    return render(request, "quick.html", text=f"{sku}, 1" if sku else "", faults=[], problem="", reference="")
+
+
+@post("/quick", status_code=200)
+async def quick_order(request: Call, data: Upload) -> Response[Any]:
+    """A list of part numbers becomes a cart: what the ERP says of it."""
+    text, reference = str(data.get("text", "")), str(data.get("reference", "")).strip()[:100]
+    upload = data.get("file")
+    if isinstance(upload, UploadFile) and upload.filename:
+        try:
+            text = (await upload.read()).decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return render(
+                request, "quick.html", status=422, text=text, faults=[], problem="encoding", reference=reference
+            )  # fmt: skip
+    text = text.replace("\x00", "�")
+    lines, faults = read_lines(text)
+    faults += await _unknown(request, lines)
+    if faults or not lines:
+        problem = "" if faults else "empty"
+        return render(
+            request, "quick.html", status=422, text=text, faults=faults, problem=problem, reference=reference
+        )  # fmt: skip
+    shop, buyer = shop_of(request), request.state.buyer
+    asked = [(line.sku, line.quantity) for line in lines]
+    try:
+        made = await simulate(shop.business, buyer.id, asked, reference=reference.replace("\x00", "") or None)
+    except Retryable:
+        return render(request, "quick.html", status=503, text=text, faults=[], problem="down", reference=reference)
+    except NeedsPerson as error:
+        fault = [LineFault(0, "refused", error.message)]
+        return render(request, "quick.html", status=422, text=text, faults=fault, problem="", reference=reference)
+    return Redirect(f"/shop/cart/{made.id}{_whom(request)}", status_code=303)
+
+
+async def _unknown(request: Call, lines: list[PastedLine]) -> list[LineFault]:
+    """Part numbers that are none."""
+    faults = []
+    for at, line in enumerate(lines, 1):
+        if not await shop_of(request).reads.items_by_field("Product", "sku", line.sku, 1):
+            faults.append(LineFault(at, "unknown", line.sku))
+    return faults
+
+
+async def _simulation(request: Call, id: str) -> Simulation:
+    async with shop_of(request).store.transaction() as tx:
+        found = await tx.simulations.load(id.replace("\x00", ""))
+    if found is None or found.asked.customer != request.state.buyer.id:
+        raise NotFoundException
+    return found
+
+
+@get("/cart/{id:str}")
+async def cart(id: FromPath[str], request: Call) -> Response[Any]:
+    """What the ERP said of it, and for how long it holds."""
+    found = await _simulation(request, id)
+    if found.order is not None:
+        return Redirect(f"/shop/orders/{found.order}{_whom(request)}")
+    return render(request, "cart.html", cart=found, moved=(), reason="")
+
+
+@post("/cart/{id:str}", status_code=200)
+async def order_cart(id: FromPath[str], request: Call, data: Form) -> Response[Any]:
+    """Order it. What has moved is shown, and nothing is ordered."""
+    shop, me = shop_of(request), me_of(request)
+    found = await _simulation(request, id)
+    await shop.access.note(me.login, "order placed", found.id, {"via": "shop", "customer": request.state.buyer.id})
+    done: Placed = await place(shop.business, found.id, by=me.login, patience=PATIENCE)
+    if done.state == "moved":
+        return render(request, "cart.html", status=409, cart=done.simulation, moved=done.differences, reason="")
+    if done.state == "refused":
+        return render(request, "cart.html", status=422, cart=found, moved=(), reason=done.reason)
+    return Redirect(f"/shop/orders/{done.order}{_whom(request)}", status_code=303)
+
+
+@get("/orders")
+async def orders(request: Call) -> Response[str]:
+    """The buyer's orders, the newest first."""
+    found = await shop_of(request).pages.of_customer("SalesOrder", request.state.buyer.id, limit=DOCUMENTS)
+    return render(request, "orders.html", orders=found)
+
+
+async def _order(request: Call, id: str) -> Item:
+    found = (await shop_of(request).reads.items([id.replace("\x00", "")])).get(id)
+    return own(request, found, "SalesOrder")
+
+
+@get("/orders/{id:str}")
+async def order(id: FromPath[str], request: Call) -> Response[str]:
+    """One order from ordered to paid, with deliveries and invoices."""
+    shop, found = shop_of(request), await _order(request, id)
+    view = await show(shop.business, found.id)
+    below = {
+        entity: [one for one in await shop.reads.referencing(found.id, entity) if one.fields.get("order") == found.id]
+        for entity in ("Delivery", "Invoice")
+    }
+    async with shop.store.transaction() as tx:
+        process = await tx.processes.load(found.id)
+    asked = view.simulation is not None and process is not None and bool(process.question)
+    return render(request, "order.html", view=view, order=found, below=below, asked=asked)
+
+
+@post("/orders/{id:str}/answer", status_code=303)
+async def answer_order(id: FromPath[str], request: Call, data: Form) -> Redirect:
+    """Accept what has moved while the order was kept, or withdraw it."""
+    shop, me, found = shop_of(request), me_of(request), await _order(request, id)
+    yes = data.get("word") == "yes"
+    await shop.access.note(me.login, "order answered", found.id, {"accept": yes, "via": "shop"})
+    await answer(shop.business, found.id, yes=yes, by=me.login)
+    return Redirect(f"/shop/orders/{found.id}{_whom(request)}", status_code=303)
+
+
+@get("/invoices")
+async def invoices(request: Call) -> Response[str]:
+    """The buyer's invoices, and what is open."""
+    found = await shop_of(request).pages.of_customer("Invoice", request.state.buyer.id, limit=DOCUMENTS)
+    bills = [one for one in found if one.fields.get("state") not in ("draft", "validated", "cancelled")]
+    return render(request, "invoices.html", invoices=bills)
+
+
+@get("/desk")
+async def desk(request: Call) -> Response[str]:
+    """The call centre: customers and orders by phone, name or number."""
+    shop, text = shop_of(request), request.query_params.get("q", "").strip()[:200].replace("\x00", "")
+    found: list[Item] = []
+    if text:
+        digits = "".join(sign for sign in text if sign.isdigit())
+        phone = len(digits) >= 6 and not any(sign.isalpha() for sign in text)
+        for entity in ("Customer", "SalesOrder", "Contact"):
+            for word in dict.fromkeys([text, digits.lstrip("0")] if phone else [text]):
+                found += [one for one in await shop.reads.search(word, 10, entity) if one not in found]
+    ids = {str(one.fields.get("customer")) for one in found if one.fields.get("customer")}
+    return render(request, "desk.html", q=text, found=found, places=await shop.reads.items(ids) if ids else {})
+
+
+ROUTES = [
+    catalogue,
+    quick,
+    quick_order,
+    cart,
+    order_cart,
+    orders,
+    order,
+    answer_order,
+    invoices,
+    desk,
+]

@@ -1,0 +1,91 @@
+"""Signing in and out, the language, our own files."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from time import monotonic
+from typing import Annotated, Any
+
+from litestar import get, post
+from litestar.enums import RequestEncodingType
+from litestar.exceptions import NotFoundException
+from litestar.params import Body, FromPath
+from litestar.response import Redirect, Response
+
+from isthmus.app.access import LANGUAGES, SESSION_HOURS
+from isthmus.portal.guard import COOKIE
+from isthmus.portal.showing import render
+from isthmus.portal.site import Call, shop_of
+
+__all__ = ["ROUTES", "Form"]
+
+Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
+TRIES, WINDOW_SECONDS, REMEMBERED = 10, 300.0, 10_000
+YEAR = 31_536_000
+
+
+@get("/static/{name:str}")
+async def static(name: FromPath[str]) -> Response[bytes]:
+    """The shop's own style sheet."""
+    if name != "shop.css":
+        raise NotFoundException
+    text = (files("isthmus.portal") / "static" / "shop.css").read_bytes()
+    return Response(text, media_type="text/css; charset=utf-8", headers={"cache-control": "public, max-age=3600"})
+
+
+@get("/sign-in")
+async def sign_in_page(request: Call) -> Response[Any]:
+    """The form."""
+    return render(request, "sign_in.html", failed="")
+
+
+@post("/sign-in", status_code=200)
+async def sign_in(request: Call, data: Form) -> Response[Any]:
+    """Begin a session; so many failed tries in a while, then no more."""
+    shop, login = shop_of(request), str(data.get("login", ""))[:200]
+    address = request.client.host if request.client is not None else ""
+    tries: dict[str, list[float]] = request.app.state.setdefault("shop_tries", {})
+    names = (f"login {login.strip().lower()}", f"address {address}")
+    now = monotonic()
+    recent = {name: [at for at in tries.get(name, ()) if now - at < WINDOW_SECONDS] for name in names}
+    if any(len(found) >= TRIES for found in recent.values()):
+        return render(request, "sign_in.html", status=429, failed="often")
+    agent = request.headers.get("user-agent", "")
+    secret = await shop.access.sign_in(login, str(data.get("password", "")), address=address, agent=agent)
+    if secret is None:
+        if len(tries) > REMEMBERED:
+            tries.clear()
+        tries.update({name: [*found, now] for name, found in recent.items()})
+        return render(request, "sign_in.html", status=422, failed="wrong")
+    answer = Redirect("/shop", status_code=303)
+    answer.set_cookie(
+        COOKIE, secret, httponly=True, samesite="lax", secure=shop.secure, max_age=SESSION_HOURS * 3600 * 30
+    )
+    return answer
+
+
+@post("/sign-out", status_code=303)
+async def sign_out(request: Call) -> Redirect:
+    """End this session, on the server too."""
+    if request.state.me is not None:
+        await shop_of(request).access.sign_out(request.cookies.get(COOKIE, ""), request.state.me.login)
+    answer = Redirect("/shop/sign-in", status_code=303)
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+@post("/language", status_code=303)
+async def language(request: Call, data: Form) -> Redirect:
+    """Remember the reader's language."""
+    chosen = str(data.get("language"))
+    place = str(data.get("place", ""))
+    own = place.startswith("/shop") and "\n" not in place and "\r" not in place
+    answer = Redirect(place if own else "/shop", status_code=303)
+    if chosen in LANGUAGES:
+        if request.state.me is not None:
+            await shop_of(request).access.prefer(request.state.me.login, language=chosen)
+        answer.set_cookie("isthmus_language", chosen, max_age=YEAR, samesite="lax", secure=shop_of(request).secure)
+    return answer
+
+
+ROUTES = [static, sign_in_page, sign_in, sign_out, language]

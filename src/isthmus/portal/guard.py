@@ -1,0 +1,96 @@
+"""The door of every route of the shop: who comes, for which customer, and what they get instead when they may not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException, NotFoundException, PermissionDeniedException
+from litestar.handlers import BaseRouteHandler
+from litestar.response import Response
+
+from isthmus.app.access import Permission, Principal
+from isthmus.errors import IsthmusError, NeedsPerson, Retryable
+from isthmus.model.state import Item
+from isthmus.portal.permissions import BUYER, OPEN, ROUTES, STAFF
+from isthmus.portal.showing import render
+from isthmus.portal.site import Call, Shop
+
+__all__ = ["COOKIE", "NoBuyer", "guard", "handlers", "me_of", "own"]
+
+COOKIE = "isthmus_session"
+_NEEDED = {(method, path.replace(":str}", "}")): needed for (method, path), needed in ROUTES.items()}
+
+
+class NotSignedIn(HTTPException):
+    """Nobody is signed in, or no longer."""
+
+    status_code = 401
+
+
+class NoBuyer(HTTPException):
+    """Staff who have not said for which customer."""
+
+    status_code = 400
+
+
+async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Let the request in, with ``state.me`` and ``state.buyer`` set."""
+    method = connection.scope["method"]  # type: ignore[typeddict-item]
+    needed = _NEEDED["GET" if method == "HEAD" else method, connection.scope["path_template"]]
+    shop: Shop = connection.app.state.shop
+    me = await shop.access.by_session(connection.cookies.get(COOKIE, ""))
+    connection.state.me, connection.state.buyer = me, None
+    if needed == OPEN:
+        return
+    if me is None:
+        raise NotSignedIn
+    staff = me.may(Permission.ORDER)
+    if not (staff or (needed == BUYER and me.may(Permission.SHOP) and me.customer is not None)):
+        raise PermissionDeniedException
+    # Whoever belongs to a customer is that customer, whatever the address says.
+    wanted = me.customer if me.customer is not None else connection.query_params.get("for")
+    if wanted is not None:
+        connection.state.buyer = await _customer(shop, wanted)
+    if connection.state.buyer is None and needed != STAFF:
+        raise NoBuyer
+
+
+async def _customer(shop: Shop, id: str) -> Item | None:
+    found = (await shop.reads.items([id])).get(id)
+    if found is not None and found.alias_of is not None:
+        found = (await shop.reads.items([found.alias_of])).get(found.alias_of)
+    if found is None or found.entity != "Customer" or found.deleted_at is not None:
+        return None
+    return found
+
+
+def me_of(request: Call) -> Principal:
+    """Who is signed in; the guard has seen to it."""
+    me: Principal = request.state.me
+    return me
+
+
+def own(request: Call, item: Item | None, entity: str) -> Item:
+    """The item, when it is a document of the buyer. Raises ``NotFoundException``: others' do not exist for them."""
+    if item is None or item.entity != entity or item.fields.get("customer") != request.state.buyer.id:
+        raise NotFoundException
+    return item
+
+
+def _told(request: Call, status: int, what: str, error: IsthmusError | None = None) -> Response[Any]:
+    return render(request, "told.html", status=status, what=what, error=error)
+
+
+def handlers() -> dict[Any, Any]:
+    """What is shown instead of a page."""
+    return {
+        NotSignedIn: lambda request, _: render(request, "sign_in.html", status=401, failed=""),
+        NoBuyer: lambda request, _: render(request, "desk.html", status=400, q="", found=[], places={}),
+        PermissionDeniedException: lambda request, _: _told(request, 403, "denied"),
+        NotFoundException: lambda request, _: _told(request, 404, "missing"),
+        NeedsPerson: lambda request, error: _told(request, 422, "refused", error),
+        Retryable: lambda request, error: _told(request, 503, "later", error),
+        HTTPException: lambda request, error: _told(request, error.status_code, "bad"),
+        500: lambda request, _: _told(request, 500, "fault"),
+    }

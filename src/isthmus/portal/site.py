@@ -1,0 +1,33 @@
+"""What the shop's pages are made from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request
+
+from isthmus.app.access import Access
+from isthmus.app.shopping import Catalogue
+from isthmus.desk.ports import BusinessHub
+from isthmus.store import Pages, PostgresStore, Reads
+
+__all__ = ["Call", "Shop", "shop_of"]
+
+Call = Request[Any, Any, Any]
+
+
+class Shop:
+    """One shop. ``stylesheet``: the address of the design system that it shares with the console."""
+
+    def __init__(
+        self, store: PostgresStore, business: BusinessHub, *, name: str, stylesheet: str, secure: bool
+    ) -> None:
+        self.store, self.business, self.name, self.stylesheet, self.secure = store, business, name, stylesheet, secure
+        self.reads, self.pages, self.access = Reads(store), Pages(store), Access(store)
+        self.catalogue = Catalogue()
+
+
+def shop_of(request: Call) -> Shop:
+    """The shop that is asked."""
+    shop: Shop = request.app.state.shop
+    return shop

@@ -1,0 +1,104 @@
+"""What the API and the portal ask of the store: pages of things, and calls that are not carried out twice."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from isthmus.model.state import InboxEntry, Item
+from isthmus.process import Process
+from isthmus.store.codec import from_row, payload
+from isthmus.store.reads import Rows, containing
+
+__all__ = ["ApiCalls", "KnownCall", "Pages"]
+
+
+class KnownCall(msgspec.Struct, frozen=True):
+    """A call that came before with the same key. ``status`` None: it is under way."""
+
+    digest: bytes
+    status: int | None
+    headers: Mapping[str, str] | None
+    body: bytes | None
+
+
+class ApiCalls:
+    """Calls with a key of their client."""
+
+    def __init__(self, store: Rows) -> None:
+        self._store = store
+
+    async def begin(self, login: str, key: str, digest: bytes, now: datetime) -> KnownCall | None:
+        """None: carry it out, and :meth:`end` or :meth:`drop` it. Else the call that came before."""
+        given = {"login": login, "key": key, "digest": digest, "now": now}
+        while True:
+            if await self._store.rows("begin_api_call", given):
+                return None
+            found = await self._store.rows("api_call", {"login": login, "key": key})
+            if found:
+                return from_row(KnownCall, found[0])
+
+    async def end(self, login: str, key: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        """Keep what was answered."""
+        kept = {"status": status, "headers": payload(dict(headers)), "body": body}
+        await self._store.rows("end_api_call", {"login": login, "key": key, **kept})
+
+    async def drop(self, login: str, key: str) -> None:
+        """Nothing was done: the key may be used again."""
+        await self._store.rows("drop_api_call", {"login": login, "key": key})
+
+
+class Pages:
+    """Things page by page; each page begins after the last thing of the one before."""
+
+    def __init__(self, store: Rows) -> None:
+        self._store = store
+
+    async def items(
+        self,
+        *,
+        limit: int,
+        after: str = "",
+        entity: str | None = None,
+        text: str = "",
+        wanted: Mapping[str, Any] | None = None,
+    ) -> list[Item]:
+        """Items by id: with ``text`` (three letters at least) anywhere in them, and exactly these values."""
+        text = text.strip()
+        parameters = {
+            "after": after,
+            "entity": entity,
+            "pattern": containing(text) if text else None,
+            "wanted": payload(wanted) if wanted else None,
+            "limit": limit,
+        }
+        return [from_row(Item, row) for row in await self._store.rows("items_page", parameters)]
+
+    async def products(self, *, limit: int, after: str = "", text: str = "") -> list[Item]:
+        """Active products by part number, those after this one."""
+        text = text.strip()
+        parameters = {"after": after, "pattern": containing(text) if text else None, "limit": limit}
+        return [from_row(Item, row) for row in await self._store.rows("products_page", parameters)]
+
+    async def processes(
+        self, states: Collection[str], *, limit: int, before: datetime | None = None, id: str = ""
+    ) -> list[Process]:
+        """Processes, the newest first."""
+        parameters = {"states": list(states), "limit": limit, "before": before, "id": id}
+        return [from_row(Process, row) for row in await self._store.rows("processes_page", parameters)]
+
+    async def inbox(
+        self, *, kind: str | None, flow: str | None, limit: int, after: datetime | None = None, id: str = ""
+    ) -> list[InboxEntry]:
+        """Open questions, the oldest first."""
+        parameters = {"kind": kind, "flow": flow, "limit": limit, "after": after, "id": id}
+        return [from_row(InboxEntry, row) for row in await self._store.rows("inbox_page", parameters)]
+
+    async def of_customer(self, entity: str, customer: str, *, limit: int, offset: int = 0) -> list[Item]:
+        """Documents of a customer, the newest first."""
+        wanted = payload({"customer": customer})
+        parameters = {"entity": entity, "wanted": wanted, "limit": limit, "offset": offset}
+        return [from_row(Item, row) for row in await self._store.rows("documents_of_customer", parameters)]
