@@ -18,6 +18,9 @@ from tests.e2e.weather import Weather, bad_weather
 
 pytestmark = [pytest.mark.lab]
 
+WAIT = ("--wait", "20")
+"""The ERP's number is waited for, also on a busy machine."""
+
 
 def simulated(office: Office, customer: str, **quantities: object) -> dict[str, Any]:
     """A simulation of SKU=quantity (SKUs with _ for -)."""
@@ -29,7 +32,7 @@ def simulated(office: Office, customer: str, **quantities: object) -> dict[str, 
 
 
 def placed(office: Office, simulation: dict[str, Any], *more: str) -> Said:
-    return office.isthmus("order", "place", str(simulation["id"]), "--by", "wanda", "--json", *more)
+    return office.isthmus("order", "place", str(simulation["id"]), "--by", "wanda", "--json", *WAIT, *more)
 
 
 def shown(office: Office, order: str) -> dict[str, Any]:
@@ -112,7 +115,7 @@ def test_what_was_simulated_is_what_is_ordered_shipped_billed_and_paid(office: O
 def test_two_clients_that_order_at_the_same_moment_make_one_order(office: Office, sku: str) -> None:
     name, party = buyer(office, "Twice")
     found = simulated(office, name, **{sku: 1})
-    clients = [beside(office, "order", "place", found["id"], "--json") for _ in range(3)]
+    clients = [beside(office, "order", "place", found["id"], "--json", *WAIT) for _ in range(3)]
     answers = [json.loads(client.communicate(timeout=60)[0]) for client in clients]
     assert {answer["order"] for answer in answers} == {f"order-{found['id']}"}
     see(lambda: any(sale["state"] == "processing" for sale in office.sales(party)))
@@ -120,7 +123,7 @@ def test_two_clients_that_order_at_the_same_moment_make_one_order(office: Office
     # Another browser has simulated for itself, but it is the same cart.
     one, other = simulated(office, name, **{sku: 2}), simulated(office, name, **{sku: 2})
     clients = [
-        beside(office, "order", "place", s["id"], "--key", f"cart {found['id']}", "--json") for s in (one, other)
+        beside(office, "order", "place", s["id"], "--key", f"cart {found['id']}", "--json", *WAIT) for s in (one, other)
     ]
     answers = [json.loads(client.communicate(timeout=60)[0]) for client in clients]
     assert len({answer["order"] for answer in answers}) == 1
