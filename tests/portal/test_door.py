@@ -57,7 +57,9 @@ async def test_staff_without_the_right_and_customers_stay_out_of_what_is_not_the
 
 async def test_a_customer_reaches_nothing_of_the_console(browsers: Any) -> None:
     buyer: Buyer = await browsers("kern@buyer.example")
-    for path in ("/", "/records", "/records/kern", "/inbox", "/trace?q=1", "/people", "/audit", "/processes"):
+    home = await buyer.get("/")
+    assert (home.is_redirect, home.headers["location"]) == (True, "/shop")
+    for path in ("/records", "/records/kern", "/inbox", "/trace?q=1", "/people", "/audit", "/processes"):
         assert (await buyer.get(path)).status_code == 403, path
 
 
@@ -94,3 +96,14 @@ async def test_forms_without_their_token_are_refused(browsers: Any) -> None:
     cart = await buyer.cart()
     buyer.token = "wrong"
     assert (await buyer.post(cart)).status_code == 403
+
+
+async def test_tries_at_one_door_count_at_the_other(browsers: Any) -> None:
+    buyer: Buyer = await browsers()
+    for number in range(10):
+        door = "/shop/sign-in" if number % 2 else "/sign-in"
+        await buyer.get(door)
+        assert (await buyer.post(door, {"login": "kern@buyer.example", "password": "guess"})).status_code == 422
+    for door in ("/shop/sign-in", "/sign-in"):
+        await buyer.get(door)
+        assert (await buyer.post(door, {"login": "kern@buyer.example", "password": "guess"})).status_code == 429

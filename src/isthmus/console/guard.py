@@ -8,7 +8,7 @@ from litestar import Request
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, NotFoundException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
-from litestar.response import Response
+from litestar.response import Redirect, Response
 
 from isthmus.app.access import Permission, Principal
 from isthmus.console.pages import Call, render, site_of
@@ -60,6 +60,10 @@ def _not_signed_in(request: Call, error: Exception) -> Response[Any]:
 
 
 def _denied(request: Call, error: Exception) -> Response[Any]:
+    principal: Principal | None = getattr(request.state, "principal", None)
+    if request.url.path == "/" and principal is not None and principal.customer is not None:
+        # People of customers have a door of their own; whoever came by this one is shown there.
+        return Redirect("/shop")
     return _told(request, 403, "denied")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import Any
 
 from litestar import get, post
@@ -10,36 +9,12 @@ from litestar.response import Redirect, Response
 
 from isthmus.app.access import SESSION_HOURS
 from isthmus.app.bootstrap import clock
+from isthmus.app.throttle import Throttle
 from isthmus.console.front import Form, back
 from isthmus.console.guard import COOKIE, principal_of
 from isthmus.console.pages import Call, render, site_of
 
-__all__ = ["ROUTES", "Throttle"]
-
-TRIES = 10
-WINDOW_SECONDS = 300.0
-REMEMBERED = 10_000
-
-
-class Throttle:
-    """So many failed tries for each name in a while, then no more: guessing passwords takes years."""
-
-    def __init__(self) -> None:
-        self._failed: dict[str, list[float]] = {}
-
-    def closed(self, *names: str) -> bool:
-        """Whether one of them has used up its tries."""
-        now = monotonic()
-        for name in names:
-            self._failed[name] = [at for at in self._failed.get(name, ()) if now - at < WINDOW_SECONDS]
-        return any(len(self._failed[name]) >= TRIES for name in names)
-
-    def failed(self, *names: str) -> None:
-        """One more."""
-        if len(self._failed) > REMEMBERED:
-            self._failed.clear()
-        for name in names:
-            self._failed.setdefault(name, []).append(monotonic())
+__all__ = ["ROUTES"]
 
 
 @get("/sign-in")
@@ -58,7 +33,7 @@ async def sign_in(request: Call, data: Form) -> Response[Any]:
     again = "again" in data
     page = "sign_in_again.html" if again else "sign_in.html"
     places = {} if again else {"place": back(request, data)}
-    throttle: Throttle = request.app.state.setdefault("throttle", Throttle())
+    throttle = Throttle.of(request.app.state)
     names = (f"login {login.strip().lower()}", f"address {address}")
     if throttle.closed(*names):
         return render(request, page, status=429, failed="often", **places)
@@ -98,7 +73,7 @@ async def me(request: Call) -> Response[str]:
 async def change_password(request: Call, data: Form) -> Response[Any]:
     """A new password of one's own; the old one is asked for, and everybody is signed out."""
     site, login = site_of(request), principal_of(request).login
-    throttle: Throttle = request.app.state.setdefault("throttle", Throttle())
+    throttle = Throttle.of(request.app.state)
     name = f"login {login}"
     if throttle.closed(name) or not await site.access.knows(login, str(data.get("old", ""))):
         throttle.failed(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.resources import files
-from time import monotonic
 from typing import Annotated, Any
 
 from litestar import get, post
@@ -13,6 +12,7 @@ from litestar.params import Body, FromPath
 from litestar.response import Redirect, Response
 
 from isthmus.app.access import LANGUAGES, SESSION_HOURS
+from isthmus.app.throttle import Throttle
 from isthmus.portal.guard import COOKIE
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
@@ -20,7 +20,6 @@ from isthmus.portal.site import Call, shop_of
 __all__ = ["ROUTES", "Form"]
 
 Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
-TRIES, WINDOW_SECONDS, REMEMBERED = 10, 300.0, 10_000
 YEAR = 31_536_000
 
 
@@ -44,18 +43,14 @@ async def sign_in(request: Call, data: Form) -> Response[Any]:
     """Begin a session; so many failed tries in a while, then no more."""
     shop, login = shop_of(request), str(data.get("login", ""))[:200]
     address = request.client.host if request.client is not None else ""
-    tries: dict[str, list[float]] = request.app.state.setdefault("shop_tries", {})
+    throttle = Throttle.of(request.app.state)
     names = (f"login {login.strip().lower()}", f"address {address}")
-    now = monotonic()
-    recent = {name: [at for at in tries.get(name, ()) if now - at < WINDOW_SECONDS] for name in names}
-    if any(len(found) >= TRIES for found in recent.values()):
+    if throttle.closed(*names):
         return render(request, "sign_in.html", status=429, failed="often")
     agent = request.headers.get("user-agent", "")
     secret = await shop.access.sign_in(login, str(data.get("password", "")), address=address, agent=agent)
     if secret is None:
-        if len(tries) > REMEMBERED:
-            tries.clear()
-        tries.update({name: [*found, now] for name, found in recent.items()})
+        throttle.failed(*names)
         return render(request, "sign_in.html", status=422, failed="wrong")
     answer = Redirect("/shop", status_code=303)
     answer.set_cookie(

@@ -16,7 +16,7 @@ from isthmus.app.planning import make_plan
 from isthmus.app.summary import status_report, summarise
 from isthmus.app.tracing import trace
 from isthmus.cli.answers import show_status, show_trace
-from isthmus.cli.demo.day import Day, StepResult
+from isthmus.cli.demo.day import CUSTOMER, Day, StepResult
 from isthmus.cli.demo.stage import Stage
 from isthmus.cli.demo.station_day import StationDay, write_station_rules
 from isthmus.cli.show import log_to
@@ -122,5 +122,7 @@ def _addresses(stage: Stage, say: Callable[[str], None]) -> None:
     say(f"  Console  {stage.hub_url()}/")
     for login, password in stage.people().items():
         say(f"    {login} / {password}")
+    login, password = stage.buyer(CUSTOMER["name"])
+    say(f"  Shop  {stage.hub_url()}/shop   {login} / {password}, who buys for {CUSTOMER['name']}")
     say(f"Ask it: isthmus status -C {stage.folder}; isthmus inbox list -C {stage.folder}")
     say("Stop everything: make demo-stop")

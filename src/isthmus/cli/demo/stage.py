@@ -27,7 +27,9 @@ from isthmus.store import EmbeddedServer, Reads
 
 __all__ = ["Stage"]
 
-PEOPLE = {"viewer": "Vera", "operator": "Olaf", "approver": "Anna", "engineer": "Emil", "admin": "Ada"}
+PEOPLE = {
+    "viewer": "Vera", "operator": "Olaf", "approver": "Anna", "sales": "Sara", "engineer": "Emil", "admin": "Ada"
+}  # fmt: skip
 """Role -> who has it in the demo."""
 START_SECONDS = 90.0
 STOP_SECONDS = 20.0
@@ -120,6 +122,21 @@ class Stage:
     def people(self) -> dict[str, str]:
         """Somebody of each role for the console: login -> password, made anew each time."""
         return asyncio.run(self._people())
+
+    def buyer(self, customer: str) -> tuple[str, str]:
+        """Somebody of a customer, for the shop: login and password, made anew each time."""
+        return asyncio.run(self._buyer(customer))
+
+    async def _buyer(self, customer: str) -> tuple[str, str]:
+        login, password = "bo@buyer.example", secrets.token_urlsafe(9)
+        async with open_store(self.folder) as (_, store):
+            access = Access(store)
+            if await access.people.person(login) is None:
+                item = await access.customer(customer)
+                await access.add_person(login, "Bo", ["customer"], password, by="demo", customer=item.id)
+            else:
+                await access.set_password(login, password, by="demo")
+        return login, password
 
     async def _people(self) -> dict[str, str]:
         made: dict[str, str] = {}
