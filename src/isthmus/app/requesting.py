@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from isthmus.desk.documents import keys_in, stop_process
-from isthmus.desk.naming import document, product, unit
+from isthmus.desk.naming import document, in_states, product, unit
 from isthmus.desk.ports import BusinessHub
 from isthmus.desk.processes.material_request import CLOSE, DELIVER, MOVED, material_request, stock_item
 from isthmus.desk.requesting import Supply, supplies
@@ -33,7 +33,6 @@ __all__ = [
 ENTITY = "MaterialRequest"
 STATES = ("new", "checked", "approved", "ordered", "partly_shipped", "shipped", "complete", "refused", "cancelled")
 BEFORE_ORDER = ("new", "checked", "refused")
-EVERY = 10_000
 
 
 class RequestView(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,10 +161,7 @@ async def show_request(hub: BusinessHub, number: str) -> RequestView:
 
 async def list_requests(hub: BusinessHub, states: Sequence[str], limit: int) -> list[Item]:
     """Requests in these states (any, when none is given), the newest first."""
-    for state in states:
-        if state not in STATES:
-            raise NeedsPerson(f"'{state}' is no state of a request.", advice=f"Use one of {', '.join(STATES)}.")
-    found = [one for state in states or STATES for one in await hub.find(ENTITY, "state", state, EVERY)]
+    found = await in_states(hub, ENTITY, states, STATES)
     return sorted(found, key=lambda one: str(one.fields.get("number")), reverse=True)[:limit]
 
 

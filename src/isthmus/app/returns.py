@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from isthmus.desk.documents import stop_process
-from isthmus.desk.naming import document, product, unit
+from isthmus.desk.naming import document, in_states, product, unit
 from isthmus.desk.ports import BusinessHub
 from isthmus.desk.processes.goods_return import AGAIN, COUNTED, SENT, SETTLE, counted_of, goods_return
 from isthmus.desk.returning import Blame, Responsible, unsettled
@@ -32,7 +32,6 @@ __all__ = [
 ENTITY = "Return"
 STATES = ("announced", "sent", "counted", "difference", "settled", "received", "credited", "closed", "cancelled")
 NOT_COUNTED = ("announced", "sent")
-EVERY = 10_000
 
 
 class ReturnView(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,10 +166,7 @@ async def show_return(hub: BusinessHub, number: str) -> ReturnView:
 
 async def list_returns(hub: BusinessHub, states: Sequence[str], limit: int) -> list[Item]:
     """Returns in these states (any, when none is given), the newest first."""
-    for state in states:
-        if state not in STATES:
-            raise NeedsPerson(f"'{state}' is no state of a return.", advice=f"Use one of {', '.join(STATES)}.")
-    found = [one for state in states or STATES for one in await hub.find(ENTITY, "state", state, EVERY)]
+    found = await in_states(hub, ENTITY, states, STATES)
     return sorted(found, key=lambda one: str(one.fields.get("number")), reverse=True)[:limit]
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from isthmus.desk.documents import amount_of, stop_process
-from isthmus.desk.naming import document, product, unit
+from isthmus.desk.naming import document, in_states, product, unit
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.desk.processes.labour_settlement import AGAIN, REPORT, labour_settlement, release, seconds_left
 from isthmus.desk.repairing import RepairRules, fee_of, level_of
@@ -253,10 +253,7 @@ async def show_settlement(hub: BusinessHub, number: str) -> SettlementView:
 
 async def list_settlements(hub: BusinessHub, states: Sequence[str], limit: int) -> list[Item]:
     """Settlements in these states (any, when none is given), the newest month first."""
-    for state in states:
-        if state not in STATES:
-            raise NeedsPerson(f"'{state}' is no state of a settlement.", advice=f"Use one of {', '.join(STATES)}.")
-    found = [one for state in states or STATES for one in await hub.find(SETTLEMENT, "state", state, EVERY)]
+    found = await in_states(hub, SETTLEMENT, states, STATES)
     return sorted(found, key=lambda one: (str(one.fields["period"]), str(one.fields["number"])), reverse=True)[:limit]
 
 

@@ -1,4 +1,4 @@
-"""Finding items by the names that people call them."""
+"""Finding items by the names that people call them, and by their states."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from isthmus.desk.ports import BusinessHub
 from isthmus.errors import Ambiguous, NeedsPerson
 from isthmus.model.state import Item
 
-__all__ = ["amounts", "customer", "document", "named", "product", "unit"]
+__all__ = ["amounts", "customer", "document", "in_states", "named", "product", "unit"]
+
+EVERY = 100_000
+"""Documents of one state that are looked at."""
 
 
 async def named(hub: BusinessHub, entity: str, fields: Sequence[str], text: str) -> Item:
@@ -46,6 +49,14 @@ async def customer(hub: BusinessHub, text: str) -> Item:
 async def document(hub: BusinessHub, entity: str, text: str) -> Item:
     """A document by its number."""
     return await named(hub, entity, ("number",), text)
+
+
+async def in_states(hub: BusinessHub, entity: str, states: Sequence[str], known: Sequence[str]) -> list[Item]:
+    """Documents in these states, or in any when none is given. Raises :class:`NeedsPerson` for an unknown one."""
+    for state in states:
+        if state not in known:
+            raise NeedsPerson(f"'{state}' is no state of a {entity}.", advice=f"Use one of {', '.join(known)}.")
+    return [one for state in states or known for one in await hub.find(entity, "state", state, EVERY)]
 
 
 def amounts(words: Sequence[str], what: str = "SKU") -> list[tuple[str, Decimal]]:
