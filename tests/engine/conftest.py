@@ -25,7 +25,7 @@ def engine_database(pg_server: str) -> Iterator[str]:
 async def emptied(url: str, clock: Clock) -> PostgresStore:
     store = await PostgresStore.open(url, clock=clock, migrated=True)
     async with store._connection() as connection:
-        await connection.execute(f"truncate {TABLES}".encode())
+        await connection.execute(f"truncate {TABLES} cascade".encode())
     return store
 
 

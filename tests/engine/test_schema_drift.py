@@ -66,7 +66,7 @@ async def test_a_vanished_field_blanks_nothing_and_stops_nothing(office: MakeOff
     assert await place.inbox() == []
     (item,) = await place.items()
     assert item.fields["phone"] == "+49301111"
-    project: Any = SimpleNamespace(flows=place.flows(), converters={}, systems=place.worlds)
+    project: Any = SimpleNamespace(flows=place.flows(), converters={}, entities={}, systems=place.worlds)
     answer = await explain(Reads(place.store), project, "erp", "parties", erp, place.clock())
     assert answer.sentence == "Acme AG is not in step: erp has no place for phone any more"
     # A restarted hub knows it too, before it has looked.
