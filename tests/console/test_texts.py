@@ -16,9 +16,9 @@ from isthmus.app.access import ROLES, Permission
 from isthmus.app.record_view import Cell
 from isthmus.console.permissions import PERMISSIONS
 from isthmus.console.terms import FIELDS, TERMS
-from isthmus.console.texts import catalogue
 from isthmus.model.entities import BUILT_IN
 from isthmus.model.state import InboxKind, LinkState
+from isthmus.pages import catalogue
 from isthmus.process import ProcessState
 from isthmus.sync.absorb import CONFLICT_CHOICES, DELETE_CHOICES
 from isthmus.sync.brake import BRAKE_CHOICES
@@ -47,7 +47,7 @@ def texts() -> list[str | tuple[str, ...]]:
 
 
 def test_every_text_has_a_chinese_one_and_none_is_left_over(texts: list[str | tuple[str, ...]]) -> None:
-    known = read_po(BytesIO(catalogue("zh")), locale="zh")
+    known = read_po(BytesIO(catalogue("isthmus.console", "zh")), locale="zh")
     missing = [
         text for text in texts if (found := known.get(text)) is None or not found.string or not all(found.string)
     ]
@@ -59,7 +59,7 @@ def test_every_text_has_a_chinese_one_and_none_is_left_over(texts: list[str | tu
 
 def test_a_translation_has_the_same_places_for_values(texts: list[str | tuple[str, ...]]) -> None:
     places = re.compile(r"%\(\w+\)s")
-    for message in read_po(BytesIO(catalogue("zh")), locale="zh"):
+    for message in read_po(BytesIO(catalogue("isthmus.console", "zh")), locale="zh"):
         if message.id:
             english = message.id if isinstance(message.id, str) else message.id[0]
             chinese = message.string if isinstance(message.string, str) else message.string[0]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from isthmus.portal.showing import catalogue
+from isthmus.pages import catalogue
 from tests.tidy.tree import ROOT
 
 TEMPLATES = sorted((ROOT / "src/isthmus/portal/templates").glob("*.html"))
@@ -29,7 +29,11 @@ def wanted() -> list[str]:
 
 
 def test_every_text_has_a_chinese_one_and_none_is_left_over() -> None:
-    known = {str(one.id): str(one.string) for one in read_po(BytesIO(catalogue("zh")), locale="zh") if one.id}
+    known = {
+        str(one.id): str(one.string)
+        for one in read_po(BytesIO(catalogue("isthmus.portal", "zh")), locale="zh")
+        if one.id
+    }
     assert [text for text in wanted() if not known.get(text)] == []
     assert set(known) == set(wanted())
     for english, chinese in known.items():

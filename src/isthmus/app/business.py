@@ -10,7 +10,7 @@ from typing import Any
 from isthmus.app.bootstrap import Hub, clock, new_id
 from isthmus.connector.services import Services
 from isthmus.desk.approval_rules import ApprovalRules
-from isthmus.desk.ports import Approvals, DeskTransaction, Notices
+from isthmus.desk.ports import DeskTransaction, Notices
 from isthmus.desk.repairing import RepairRules
 from isthmus.errors import Misconfigured, Unavailable
 from isthmus.model.fields import Canonical
@@ -25,20 +25,15 @@ __all__ = ["OpenBusiness"]
 class OpenBusiness:
     """A :class:`~isthmus.desk.ports.BusinessHub` over an open hub. Systems that open later are found as well."""
 
-    def __init__(self, hub: Hub, *, notices: Notices | None = None, approvals: Approvals | None = None) -> None:
+    def __init__(self, hub: Hub, *, notices: Notices | None = None) -> None:
         self._hub = hub
         self._reads = Reads(hub.store)
-        self._notices, self._approvals = notices, approvals
+        self._notices = notices
 
     @property
     def notices(self) -> Notices | None:
         """Where milestones are told."""
         return self._notices
-
-    @property
-    def approvals(self) -> Approvals | None:
-        """Where people decide."""
-        return self._approvals
 
     @property
     def approval_rules(self) -> ApprovalRules | None:

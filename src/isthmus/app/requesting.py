@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from isthmus.desk.documents import keys_in, stop_process
-from isthmus.desk.naming import document, in_states, product, unit
+from isthmus.desk.naming import document, in_states, name_of, product, skus_of, unit
 from isthmus.desk.ports import BusinessHub
 from isthmus.desk.processes.material_request import CLOSE, DELIVER, MOVED, material_request, stock_item
 from isthmus.desk.requesting import Supply, supplies
@@ -146,15 +146,12 @@ async def decide_rest(hub: BusinessHub, number: str, decision: str, *, by: str) 
 async def show_request(hub: BusinessHub, number: str) -> RequestView:
     """One request."""
     found = await document(hub, ENTITY, number)
-    names = {line["product"] for line in found.fields.get("lines") or ()}
-    products = await hub.items(names)
     async with hub.transaction() as tx:
         process = await tx.processes.load(str(found.fields.get("process") or ""))
-    station = (await hub.items([str(found.fields["station"])])).get(str(found.fields["station"]))
     return RequestView(
         request=found,
-        station=str(station.fields.get("name")) if station else "",
-        skus={id: str(one.fields.get("sku") or id) for id, one in products.items()},
+        station=await name_of(hub, str(found.fields["station"])),
+        skus=await skus_of(hub, found),
         process=process,
     )
 

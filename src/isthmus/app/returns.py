@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from isthmus.desk.documents import stop_process
-from isthmus.desk.naming import document, in_states, product, unit
+from isthmus.desk.naming import document, in_states, name_of, product, skus_of, unit
 from isthmus.desk.ports import BusinessHub
 from isthmus.desk.processes.goods_return import AGAIN, COUNTED, SENT, SETTLE, counted_of, goods_return
 from isthmus.desk.returning import Blame, Responsible, unsettled
@@ -152,14 +152,12 @@ async def cancel_return(hub: BusinessHub, number: str, *, by: str) -> Item:
 async def show_return(hub: BusinessHub, number: str) -> ReturnView:
     """One return."""
     found = await document(hub, ENTITY, number)
-    products = await hub.items({line["product"] for line in found.fields.get("lines") or ()})
     async with hub.transaction() as tx:
         process = await tx.processes.load(str(found.fields.get("process") or ""))
-    station = (await hub.items([str(found.fields["station"])])).get(str(found.fields["station"]))
     return ReturnView(
         document=found,
-        station=str(station.fields.get("name")) if station else "",
-        skus={id: str(one.fields.get("sku") or id) for id, one in products.items()},
+        station=await name_of(hub, str(found.fields["station"])),
+        skus=await skus_of(hub, found),
         process=process,
     )
 

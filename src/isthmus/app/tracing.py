@@ -46,6 +46,10 @@ class TraceNode(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Ledger | None = None
     """For an order: what happened to it line by line."""
 
+    def all(self) -> list[TraceNode]:
+        """The document and everything below it."""
+        return [self, *(node for child in self.children for node in child.all())]
+
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """The documents as a tree, and their joint history."""
@@ -66,15 +70,11 @@ async def trace(reads: Reads, text: str) -> Trace:
         tops[top.id] = top
     events: list[TraceEvent] = []
     roots = [await _node(reads, item, events, 0) for item in tops.values()]
-    nodes = [node for root in roots for node in _all(root)]
+    nodes = [node for root in roots for node in root.all()]
     named = {str(node.fields["customer"]) for node in nodes if node.fields.get("customer")}
     named |= {line["product"] for node in nodes for line in node.fields.get("lines") or () if line.get("product")}
     names = {item.id: title_of(item) for item in (await reads.items(named)).values()} if named else {}
     return Trace(roots=roots, events=sorted(events, key=lambda event: event.at), names=names)
-
-
-def _all(node: TraceNode) -> list[TraceNode]:
-    return [node, *(below for child in node.children for below in _all(child))]
 
 
 async def _find(reads: Reads, text: str) -> list[Item]:

@@ -23,9 +23,11 @@ AGAIN = 1.0
 
 async def take_turns(hub: Hub) -> None:
     """Until cancelled."""
-    desk = {one.name: one for one in (approval_process(clock),)}
+    approval = approval_process(clock)
     notices = CustomerNotices(hub.store) if hub.project.mail is not None else None
-    take = partial(take_turn, hub.store, {**hub.project.processes, **desk}, hub=OpenBusiness(hub, notices=notices))
+    take = partial(
+        take_turn, hub.store, {**hub.project.processes, approval.name: approval}, hub=OpenBusiness(hub, notices=notices)
+    )
     turns = Turns(hub.store, new_id(), lambda id: take(id, clock=clock, jitter=random.random))
     async with asyncio.TaskGroup() as group:
         group.create_task(_keep_house(turns))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +18,7 @@ from isthmus.app.approvals import (
     show_approval,
 )
 from isthmus.app.bootstrap import clock, open_store
+from isthmus.cli.opened import who
 from isthmus.cli.show import JsonOption, ProjectOption, age, console, print_json, run, table
 from isthmus.desk.approval_state import ApprovalRequest, Choice, RequestState, deciders, names_of
 
@@ -108,7 +108,7 @@ def decide(
             return await decide_approval(
                 store,
                 request,
-                by=by or getpass.getuser(),
+                by=who(by),
                 choice=choice,
                 via="cli",
                 comment=comment,
@@ -168,7 +168,7 @@ def add(
             deputy=deputy,
             from_at=start.replace(tzinfo=UTC) if start else clock(),
             until_at=until.replace(tzinfo=UTC),
-            by=by or getpass.getuser(),
+            by=who(by),
         )
     )
     if json:

@@ -20,7 +20,7 @@ from isthmus.app.returns import (
     settle_return,
     show_return,
 )
-from isthmus.cli.opened import ByOption, LinesArgument, who, with_hub
+from isthmus.cli.opened import ByOption, LinesArgument, said, who, with_hub
 from isthmus.cli.show import JsonOption, ProjectOption, age, console, print_json, table, value_text
 from isthmus.desk.naming import amounts
 from isthmus.desk.returning import Blame, Responsible
@@ -66,7 +66,7 @@ def send(
 ) -> None:
     """The station has sent the goods."""
     with_hub(project, lambda hub: send_return(hub, number, amounts(lines or []), tracking=tracking, by=who(by)))
-    _said(json, number, "is on its way.")
+    said(json, "return", number, "is on its way.")
 
 
 @app.command("count")
@@ -79,7 +79,7 @@ def count(
 ) -> None:
     """The centre has counted what arrived; what is not named has not arrived."""
     with_hub(project, lambda hub: count_return(hub, number, amounts(lines), by=who(by)))
-    _said(json, number, "is counted.")
+    said(json, "return", number, "is counted.")
 
 
 @app.command("settle")
@@ -94,7 +94,7 @@ def settle(
     """Say who is responsible for each difference; only then the ERP hears of the return."""
     found = _blames(blames, evidence)
     with_hub(project, lambda hub: settle_return(hub, number, found, by=who(by)))
-    _said(json, number, "is settled.")
+    said(json, "return", number, "is settled.")
 
 
 @app.command("again")
@@ -103,7 +103,7 @@ def again(
 ) -> None:
     """Have the ERP asked again that has refused the return."""
     with_hub(project, lambda hub: ask_again(hub, number, by=who(by)))
-    _said(json, number, "is given to the ERP again.")
+    said(json, "return", number, "is given to the ERP again.")
 
 
 @app.command("cancel")
@@ -112,7 +112,7 @@ def cancel(
 ) -> None:
     """Take back a return that nobody has counted yet."""
     with_hub(project, lambda hub: cancel_return(hub, number, by=who(by)))
-    _said(json, number, "is cancelled.")
+    said(json, "return", number, "is cancelled.")
 
 
 @app.command("list")
@@ -171,10 +171,3 @@ def _blames(words: Sequence[str], evidence: str) -> dict[str, Blame]:
             raise typer.BadParameter(f"'{word}' is not SKU=RESPONSIBLE ({', '.join(Responsible)}).")
         found[sku] = Blame(responsible=Responsible(name), evidence=evidence)
     return found
-
-
-def _said(json: bool, number: str, text: str) -> None:
-    if json:
-        print_json({"return": number})
-    else:
-        console.print(f"{number} {text}", markup=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json as json_text
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from isthmus.app.approving import decide_entry, retry_parked
 from isthmus.app.bootstrap import clock, open_store
+from isthmus.cli.opened import who
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, age, as_json, console, print_json, run, table
 from isthmus.errors import NeedsPerson
 from isthmus.model.state import InboxEntry
@@ -77,7 +77,7 @@ def decide(
 ) -> None:
     """Carry out a choice; a running hub goes on from there at once."""
     fields = dict(_pair(text) for text in field or [])
-    done = run(decide_entry(project, entry, choice, by=by or getpass.getuser(), fields=fields, item=item))
+    done = run(decide_entry(project, entry, choice, by=who(by), fields=fields, item=item))
     if json:
         print_json(done)
     else:

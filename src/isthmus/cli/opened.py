@@ -11,9 +11,9 @@ import typer
 
 from isthmus.app.bootstrap import open_hub
 from isthmus.app.business import OpenBusiness
-from isthmus.cli.show import run
+from isthmus.cli.show import console, print_json, run
 
-__all__ = ["ByOption", "LinesArgument", "who", "with_hub"]
+__all__ = ["ByOption", "LinesArgument", "said", "who", "with_hub"]
 
 ByOption = Annotated[str | None, typer.Option("--by", help="Who does it; you, when left out.")]
 LinesArgument = Annotated[list[str], typer.Argument(help="SKU=QUANTITY, as many as you like.")]
@@ -32,3 +32,11 @@ def with_hub[T](project: Path, work: Callable[[OpenBusiness], Awaitable[T]]) -> 
 def who(by: str | None) -> str:
     """Whoever was named, or the user of this machine."""
     return by or getpass.getuser()
+
+
+def said(json: bool, kind: str, number: str, text: str) -> None:
+    """That something was done with a document."""
+    if json:
+        print_json({kind: number})
+    else:
+        console.print(f"{number} {text}", markup=False)

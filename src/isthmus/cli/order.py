@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import getpass
-from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from isthmus.app.bootstrap import open_hub
-from isthmus.app.business import OpenBusiness
 from isthmus.app.ordering import OrderView, Placed, answer, place, show, simulate
-from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, print_json, run, table, value_text
+from isthmus.cli.opened import who, with_hub
+from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, print_json, table, value_text
 from isthmus.desk.ordering import Difference, Simulation
 
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True)
-
-
-def _with_hub[T](project: Path, work: Callable[[OpenBusiness], Awaitable[T]]) -> T:
-    async def whole() -> T:
-        async with open_hub(project) as hub:
-            return await work(OpenBusiness(hub))
-
-    return run(whole())
 
 
 @app.command("simulate")
@@ -40,7 +29,7 @@ def simulate_order(
 ) -> None:
     """Ask the ERP for price, discount, tax, stock, date and credit of an order, without making it."""
     asked = [_line(text) for text in lines]
-    found = _with_hub(project, lambda hub: simulate(hub, customer, asked, wanted_on=wanted, reference=reference))
+    found = with_hub(project, lambda hub: simulate(hub, customer, asked, wanted_on=wanted, reference=reference))
     if json:
         print_json(found)
     else:
@@ -58,8 +47,7 @@ def place_order(
 ) -> None:
     """Order what was simulated, once. Exit code 1 when nothing was ordered because something has moved, 4 when the
     order is kept and will be confirmed later."""
-    who = by or getpass.getuser()
-    done = _with_hub(project, lambda hub: place(hub, simulation, by=who, client_key=key, patience=wait))
+    done = with_hub(project, lambda hub: place(hub, simulation, by=who(by), client_key=key, patience=wait))
     if json:
         print_json(done)
     else:
@@ -75,7 +63,7 @@ def show_order(
     json: JsonOption = False,
 ) -> None:
     """An order line by line, from ordered to paid; and where the ERP's is not what was placed."""
-    view = _with_hub(project, lambda hub: show(hub, order))
+    view = with_hub(project, lambda hub: show(hub, order))
     if json:
         print_json(view)
     else:
@@ -93,8 +81,7 @@ def answer_order(
     """Accept what has moved while an order was kept (yes), or withdraw the order (no)."""
     if word not in ("yes", "no"):
         raise typer.BadParameter("Answer yes or no.")
-    who = by or getpass.getuser()
-    _with_hub(project, lambda hub: answer(hub, order, yes=word == "yes", by=who))
+    with_hub(project, lambda hub: answer(hub, order, yes=word == "yes", by=who(by)))
     if json:
         print_json({"order": order, "answer": word})
     else:

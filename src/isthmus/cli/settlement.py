@@ -20,7 +20,7 @@ from isthmus.app.settlements import (
     show_settlement,
     withdraw_settlement,
 )
-from isthmus.cli.opened import ByOption, who, with_hub
+from isthmus.cli.opened import ByOption, said, who, with_hub
 from isthmus.cli.show import JsonOption, ProjectOption, age, console, print_json, table, value_text
 from isthmus.desk.naming import amounts
 
@@ -106,7 +106,7 @@ def report(
 ) -> None:
     """The centre reports its settlement; then it is approved and booked in the ERP."""
     with_hub(project, lambda hub: report_settlement(hub, number, by=by))
-    _said(json, number, "is reported.")
+    said(json, "settlement", number, "is reported.")
 
 
 @app.command("again")
@@ -115,7 +115,7 @@ def again(
 ) -> None:
     """Have the ERP asked again that has refused the entry."""
     with_hub(project, lambda hub: book_again(hub, number, by=who(by)))
-    _said(json, number, "is given to the ERP again.")
+    said(json, "settlement", number, "is given to the ERP again.")
 
 
 @app.command("withdraw")
@@ -124,7 +124,7 @@ def withdraw(
 ) -> None:
     """Take back a settlement that finance has not approved; its repairs are free for another one."""
     with_hub(project, lambda hub: withdraw_settlement(hub, number, by=who(by)))
-    _said(json, number, "is withdrawn.")
+    said(json, "settlement", number, "is withdrawn.")
 
 
 @app.command("list")
@@ -180,10 +180,3 @@ def _show(view: SettlementView) -> None:
     process = view.process
     if process is not None and process.who:
         console.print(f"waits for {process.who} for {age(process.since, clock())}: {process.question}", markup=False)
-
-
-def _said(json: bool, number: str, text: str) -> None:
-    if json:
-        print_json({"settlement": number})
-    else:
-        console.print(f"{number} {text}", markup=False)

@@ -13,6 +13,7 @@ from litestar.response import Redirect, Response
 from isthmus.app.access import LANGUAGES
 from isthmus.console.guard import principal_of
 from isthmus.console.pages import ASSETS, Call, asset, site_of
+from isthmus.pages import remember_language
 
 __all__ = ["ROUTES", "Form", "back"]
 
@@ -47,7 +48,7 @@ async def language(request: Call, data: Form) -> Redirect:
     if chosen in LANGUAGES:
         if request.state.principal is not None:
             await site_of(request).access.prefer(request.state.principal.login, language=chosen)
-        answer.set_cookie("isthmus_language", chosen, max_age=YEAR, samesite="lax", secure=site_of(request).secure)
+        remember_language(answer, chosen, secure=site_of(request).secure)
     return answer
 
 

@@ -14,10 +14,9 @@ from isthmus.app.access import Permission, Principal
 from isthmus.console.pages import Call, render, site_of
 from isthmus.console.permissions import OPEN, PERMISSIONS, SIGNED_IN
 from isthmus.errors import IsthmusError, NeedsPerson, Retryable
+from isthmus.pages import COOKIE
 
-__all__ = ["COOKIE", "NotSignedIn", "guard", "handlers"]
-
-COOKIE = "isthmus_session"
+__all__ = ["NotSignedIn", "guard", "handlers"]
 
 
 class NotSignedIn(HTTPException):

@@ -11,9 +11,9 @@ from litestar.response import Response, ServerSentEvent
 
 from isthmus.app.bootstrap import clock
 from isthmus.app.pulse import Overview
-from isthmus.console.guard import COOKIE
 from isthmus.console.pages import Call, render, site_of
 from isthmus.errors import IsthmusError
+from isthmus.pages import COOKIE
 
 __all__ = ["ROUTES"]
 

@@ -9,18 +9,18 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from litestar import Request
 from litestar.response import Response
 from litestar.utils.scope.state import ScopeState
 
-from isthmus.app.access import LANGUAGES, Permission, Principal
+from isthmus.app.access import Permission, Principal
 from isthmus.console import showing
 from isthmus.console.permissions import PERMISSIONS
 from isthmus.console.site import Site
-from isthmus.console.texts import translations
+from isthmus.pages import templates, wanted_language
 
-__all__ = ["Call", "address_of", "asset", "language_of", "render", "site_of"]
+__all__ = ["Call", "address_of", "asset", "render", "site_of"]
 
 Call = Request[Any, Any, Any]
 
@@ -49,15 +49,7 @@ def address_of(name: str) -> str:
 
 @cache
 def _environment(language: str) -> Environment:
-    env = Environment(
-        loader=PackageLoader("isthmus.console"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    env.install_gettext_translations(translations(language), newstyle=True)  # type: ignore[attr-defined]
+    env = templates("isthmus.console", language, "jinja2.ext.do")
     env.globals["asset"] = address_of
     env.globals["Permission"] = Permission
     env.filters |= showing.filters(language)
@@ -70,22 +62,10 @@ def site_of(request: Call) -> Site:
     return site
 
 
-def language_of(request: Call) -> str:
-    """The person's language; before anybody is signed in what was chosen here last, or what the browser prefers."""
-    principal: Principal | None = getattr(request.state, "principal", None)
-    if principal is not None:
-        return principal.language
-    chosen = request.cookies.get("isthmus_language")
-    if chosen in LANGUAGES:
-        return chosen
-    first = request.headers.get("accept-language", "").split(",")[0].strip().lower()
-    return "zh" if first.startswith("zh") else "en"
-
-
 def render(request: Call, template: str, *, status: int = 200, **values: Any) -> Response[str]:
     """The page. Never kept by browsers or proxies: it is made for one person at one moment."""
     principal: Principal | None = getattr(request.state, "principal", None)
-    language = language_of(request)
+    language = wanted_language(request, principal)
 
     def may(method: str, path: str) -> bool:
         """Whether the reader may use this route: what they may not is not offered."""

@@ -13,8 +13,8 @@ from markupsafe import Markup, escape
 
 from isthmus.app.record_view import title_of
 from isthmus.console.terms import TERMS
-from isthmus.console.texts import translations
 from isthmus.model.state import InboxEntry
+from isthmus.pages import translations
 
 __all__ = ["LONGEST", "filters", "plain"]
 
@@ -93,7 +93,8 @@ def _words(gettext: Callable[[str], str]) -> dict[str, Callable[..., Any]]:
 
 def filters(language: str) -> dict[str, Callable[..., Any]]:
     """The filters of the templates."""
-    gettext, ngettext = translations(language).gettext, translations(language).ngettext
+    texts = translations("isthmus.console", language)
+    gettext, ngettext = texts.gettext, texts.ngettext
     locale = LOCALES[language]
 
     def span(seconds: float | None) -> str:

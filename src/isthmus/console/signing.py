@@ -7,12 +7,12 @@ from typing import Any
 from litestar import get, post
 from litestar.response import Redirect, Response
 
-from isthmus.app.access import SESSION_HOURS
 from isthmus.app.bootstrap import clock
 from isthmus.app.throttle import Throttle
 from isthmus.console.front import Form, back
-from isthmus.console.guard import COOKIE, principal_of
+from isthmus.console.guard import principal_of
 from isthmus.console.pages import Call, render, site_of
+from isthmus.pages import COOKIE, begin_session
 
 __all__ = ["ROUTES"]
 
@@ -46,9 +46,7 @@ async def sign_in(request: Call, data: Form) -> Response[Any]:
     answer: Response[Any] = (
         Response("", headers={"hx-trigger": "signed-in"}) if again else Redirect(places["place"], status_code=303)
     )
-    answer.set_cookie(
-        COOKIE, secret, httponly=True, samesite="lax", secure=site.secure, max_age=SESSION_HOURS * 3600 * 30
-    )
+    begin_session(answer, secret, secure=site.secure)
     return answer
 
 

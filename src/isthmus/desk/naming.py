@@ -9,7 +9,7 @@ from isthmus.desk.ports import BusinessHub
 from isthmus.errors import Ambiguous, NeedsPerson
 from isthmus.model.state import Item
 
-__all__ = ["amounts", "customer", "document", "in_states", "named", "product", "unit"]
+__all__ = ["amounts", "customer", "document", "in_states", "name_of", "named", "product", "skus_of", "unit"]
 
 EVERY = 100_000
 """Documents of one state that are looked at."""
@@ -57,6 +57,18 @@ async def in_states(hub: BusinessHub, entity: str, states: Sequence[str], known:
         if state not in known:
             raise NeedsPerson(f"'{state}' is no state of a {entity}.", advice=f"Use one of {', '.join(known)}.")
     return [one for state in states or known for one in await hub.find(entity, "state", state, EVERY)]
+
+
+async def name_of(hub: BusinessHub, id: str) -> str:
+    """What a unit is called; empty when it is gone."""
+    found = (await hub.items([id])).get(id)
+    return str(found.fields.get("name")) if found is not None else ""
+
+
+async def skus_of(hub: BusinessHub, document: Item) -> dict[str, str]:
+    """Product -> SKU, for all lines of a document."""
+    products = await hub.items({line["product"] for line in document.fields.get("lines") or ()})
+    return {id: str(one.fields.get("sku") or id) for id, one in products.items()}
 
 
 def amounts(words: Sequence[str], what: str = "SKU") -> list[tuple[str, Decimal]]:

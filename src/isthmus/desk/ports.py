@@ -18,7 +18,7 @@ from isthmus.process.ports import ProcessRows
 from isthmus.sync.editing import HubEdits
 from isthmus.sync.ports import Transaction
 
-__all__ = ["Approvals", "BusinessHub", "DeskTransaction", "Notices", "SimulationRows"]
+__all__ = ["BusinessHub", "DeskTransaction", "Notices", "SimulationRows"]
 
 
 class SimulationRows(Protocol):
@@ -70,23 +70,12 @@ class Notices(Protocol):
         """Tell whoever is to know that this happened to this item (``order.confirmed`` ...)."""
 
 
-class Approvals(Protocol):
-    """Asks people who are entitled to decide."""
-
-    async def ask(self, topic: str, item: str, detail: Mapping[str, Any], *, token: str) -> str:
-        """Ask; the id of the request. The answer comes as a signal."""
-
-
 class BusinessHub(Protocol):
-    """The hub as business code sees it. ``notices`` and ``approvals`` are None where the project has none."""
+    """The hub as business code sees it. ``notices`` is None where the project sends no mail."""
 
     @property
     def notices(self) -> Notices | None:
         """Where milestones are told."""
-
-    @property
-    def approvals(self) -> Approvals | None:
-        """Where people decide."""
 
     @property
     def approval_rules(self) -> ApprovalRules | None:

@@ -11,16 +11,15 @@ from litestar.exceptions import NotFoundException
 from litestar.params import Body, FromPath
 from litestar.response import Redirect, Response
 
-from isthmus.app.access import LANGUAGES, SESSION_HOURS
+from isthmus.app.access import LANGUAGES
 from isthmus.app.throttle import Throttle
-from isthmus.portal.guard import COOKIE
+from isthmus.pages import COOKIE, begin_session, remember_language
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
 __all__ = ["ROUTES", "Form"]
 
 Form = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.URL_ENCODED)]
-YEAR = 31_536_000
 
 
 @get("/static/{name:str}")
@@ -53,9 +52,7 @@ async def sign_in(request: Call, data: Form) -> Response[Any]:
         throttle.failed(*names)
         return render(request, "sign_in.html", status=422, failed="wrong")
     answer = Redirect("/shop", status_code=303)
-    answer.set_cookie(
-        COOKIE, secret, httponly=True, samesite="lax", secure=shop.secure, max_age=SESSION_HOURS * 3600 * 30
-    )
+    begin_session(answer, secret, secure=shop.secure)
     return answer
 
 
@@ -79,7 +76,7 @@ async def language(request: Call, data: Form) -> Redirect:
     if chosen in LANGUAGES:
         if request.state.me is not None:
             await shop_of(request).access.prefer(request.state.me.login, language=chosen)
-        answer.set_cookie("isthmus_language", chosen, max_age=YEAR, samesite="lax", secure=shop_of(request).secure)
+        remember_language(answer, chosen, secure=shop_of(request).secure)
     return answer
 
 

@@ -12,13 +12,13 @@ from litestar.response import Response
 from isthmus.app.access import Permission, Principal
 from isthmus.errors import IsthmusError, NeedsPerson, Retryable
 from isthmus.model.state import Item
+from isthmus.pages import COOKIE
 from isthmus.portal.permissions import BUYER, OPEN, ROUTES, STAFF
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, Shop
 
-__all__ = ["COOKIE", "NoBuyer", "guard", "handlers", "me_of", "own"]
+__all__ = ["NoBuyer", "guard", "handlers", "me_of", "own"]
 
-COOKIE = "isthmus_session"
 _NEEDED = {(method, path.replace(":str}", "}")): needed for (method, path), needed in ROUTES.items()}
 
 

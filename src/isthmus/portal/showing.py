@@ -2,56 +2,29 @@
 
 from __future__ import annotations
 
-import io
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from gettext import GNUTranslations, NullTranslations
-from importlib.resources import files
 from typing import Any
 
 from babel.dates import format_date, format_datetime
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.numbers import format_currency, format_decimal, format_percent
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from litestar.response import Response
 from litestar.utils.scope.state import ScopeState
 
-from isthmus.app.access import LANGUAGES, Permission
+from isthmus.app.access import Permission
+from isthmus.pages import templates, wanted_language
 from isthmus.portal.site import Call, shop_of
 
-__all__ = ["catalogue", "language_of", "render"]
+__all__ = ["render"]
 
 LOCALES = {"en": "en", "zh": "zh_Hans_CN"}
 
 
-def catalogue(language: str) -> bytes:
-    """The ``.po`` file of a language."""
-    return (files("isthmus.portal") / "locales" / language / "messages.po").read_bytes()
-
-
-@cache
-def _translations(language: str) -> NullTranslations:
-    if language == "en":
-        return NullTranslations()
-    packed = io.BytesIO()
-    write_mo(packed, read_po(io.BytesIO(catalogue(language)), locale=language))
-    packed.seek(0)
-    return GNUTranslations(packed)
-
-
 @cache
 def _environment(language: str) -> Environment:
-    env = Environment(
-        loader=PackageLoader("isthmus.portal"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        extensions=["jinja2.ext.i18n"],
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    env.install_gettext_translations(_translations(language), newstyle=True)  # type: ignore[attr-defined]
+    env = templates("isthmus.portal", language)
     locale = LOCALES[language]
 
     def money(amount: Any, currency: str | None) -> str:
@@ -82,22 +55,10 @@ def _environment(language: str) -> Environment:
     return env
 
 
-def language_of(request: Call) -> str:
-    """The person's language; before anybody is signed in what was chosen here last, or what the browser prefers."""
-    me = getattr(request.state, "me", None)
-    if me is not None:
-        return str(me.language)
-    chosen = request.cookies.get("isthmus_language")
-    if chosen in LANGUAGES:
-        return chosen
-    first = request.headers.get("accept-language", "").split(",")[0].strip().lower()
-    return "zh" if first.startswith("zh") else "en"
-
-
 def render(request: Call, template: str, *, status: int = 200, **values: Any) -> Response[str]:
     """The page. Never kept by browsers or proxies: it is made for one person at one moment."""
     me, buyer = getattr(request.state, "me", None), getattr(request.state, "buyer", None)
-    language = language_of(request)
+    language = wanted_language(request, me)
     staff = me is not None and me.may(Permission.ORDER)
     made = (
         _environment(language)

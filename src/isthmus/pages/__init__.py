@@ -1,0 +1,14 @@
+"""What pages of every face have in common: the reader's language, templates, sessions. Knows no face."""
+
+from isthmus.pages.session import COOKIE, begin_session, remember_language
+from isthmus.pages.texts import catalogue, templates, translations, wanted_language
+
+__all__ = [
+    "COOKIE",
+    "begin_session",
+    "catalogue",
+    "remember_language",
+    "templates",
+    "translations",
+    "wanted_language",
+]
