@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from isthmus.model.state import FeedState, Intent, Item, Link, LinkState, Problem
+from isthmus.model.state import FeedState, FieldConflict, Intent, Item, Link, LinkState, Problem
 from isthmus.sync.explain import explain_link
 from isthmus.sync.world import World
 from tests.engine.flows import make_flows
@@ -15,6 +15,7 @@ NOW = datetime(2031, 5, 6, tzinfo=UTC)
 WORLD = World(make_flows())
 ITEM = Item(id="i1", entity="Customer", fields={"name": "Acme"})
 PLACE = ("erp", "parties")
+QUARREL = {"name": FieldConflict("Old", "Acme", "ACME")}
 
 
 def answer(feeds=None, **values):
@@ -42,6 +43,10 @@ def test_a_create_tells_that_it_waits_for_the_first_complete_reading():
         ("waiting", {"waits_for": "erp/parties/9"}),
         ("set aside", {"problem": Problem("rejected", "No.")}),
         ("delayed", {"problem": Problem("unavailable", "Away."), "due_at": NOW}),
+        ("conflict", {"conflicts": QUARREL}),
+        ("conflict", {"conflicts": QUARREL, "waits_for": "read"}),
+        ("conflict", {"conflicts": QUARREL, "problem": Problem("unavailable", "Away."), "due_at": NOW}),
+        ("set aside", {"conflicts": QUARREL, "problem": Problem("rejected", "No.")}),
         ("gone", {"state": LinkState.GONE}),
         ("kept out", {"state": LinkState.UNLINKED}),
         ("waiting to be written", {"doom": "delete"}),

@@ -86,19 +86,21 @@ def _reason(world: World, link: Link, item: Item | None, feed: FeedState | None)
             )
         case LinkState.NEW if link.waits_for is None:
             return "new", f"{there} {link.key} was just read and is about to be matched", "Nothing to do."
-    if link.waits_for is not None:
-        return _waiting(link, there)
-    if link.problem is not None:
-        again = f"; tried again at {link.due_at:%H:%M:%S}" if link.due_at is not None else ""
-        state = "delayed" if link.due_at is not None else "set aside"
-        return state, f"{there}: {link.problem.message}{again}", link.problem.advice or "Correct it, then retry."
-    if link.conflicts:
+    set_aside = link.problem is not None and link.due_at is None
+    if link.conflicts and not set_aside:
+        # Before everything that passes by itself: a write that is tried again must not hide a person's question.
         names = ", ".join(link.conflicts)
         return (
             "conflict",
             f"{names}: changed in {link.system} and elsewhere since both last agreed",
             "Decide in the inbox.",
         )
+    if link.waits_for is not None:
+        return _waiting(link, there)
+    if link.problem is not None:
+        again = f"; tried again at {link.due_at:%H:%M:%S}" if link.due_at is not None else ""
+        state = "delayed" if link.due_at is not None else "set aside"
+        return state, f"{there}: {link.problem.message}{again}", link.problem.advice or "Correct it, then retry."
     if link.state is LinkState.CREATING:
         return _creating(link, there, feed)
     if link.doom is not None:
