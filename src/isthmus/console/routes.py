@@ -15,7 +15,9 @@ from isthmus.console import (
     flows,
     front,
     inbox,
+    jobs,
     overview,
+    planning,
     processes,
     records,
     signing,
@@ -31,7 +33,7 @@ def console_router() -> Router:
     """The routes; each has its line in ``permissions``."""
     parts = (
         *(signing, front, overview, records, editing, inbox, approvals, tracing),
-        *(systems, flows, comparing, processes, administration),
+        *(systems, flows, planning, comparing, jobs, processes, administration),
     )
     pages = [route for part in parts for route in part.ROUTES]
     return Router("/", route_handlers=pages, guards=[guard], exception_handlers=handlers(), include_in_schema=False)

@@ -197,6 +197,17 @@ TERMS: Mapping[str, str] = {
     "drift:doubtful": "It is not clear which record it belongs to.",
     "drift:not created": "Its record in this system is still to be made.",
     "drift:deleted": "A linked record that is not there any more.",
+    # jobs
+    "job:compare": "Comparison",
+    "job:repair": "Repair",
+    "job:plan": "Dry run",
+    "doing:records read": "records read",
+    "doing:suspects": "to be looked at closely",
+    "doing:differences, looked at once more after a while": "differences, looked at once more after a while",
+    "compare asked": "comparison asked for",
+    "repair asked": "repair asked for",
+    "plan asked": "dry run asked for",
+    "job stopped": "job stopped",
     # flows
     "text": "text",
     "integer": "whole number",
