@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from isthmus.app.access import Principal
 from isthmus.app.planning import PlanDigest, PlanLine
-from isthmus.app.record_view import field_roles, without
+from isthmus.app.record_view import HIDDEN, field_roles
 from isthmus.model.state import InboxEntry, InboxKind
 from isthmus.store import Job, Reads
 from isthmus.sync.world import World
@@ -49,5 +49,4 @@ async def plan_view(reads: Reads, world: World, me: Principal, flow: str, done: 
 
 
 def _hidden(line: PlanLine, secret: set[str]) -> dict[str, tuple[object, object]]:
-    found = without(line.changes, secret)
-    return {name: pair if isinstance(pair, tuple | list) else (pair, pair) for name, pair in found.items()}
+    return {name: (HIDDEN, HIDDEN) if name in secret else (old, new) for name, (old, new) in line.changes.items()}

@@ -16,6 +16,7 @@ from isthmus.console import (
     front,
     inbox,
     jobs,
+    linking,
     overview,
     planning,
     processes,
@@ -32,7 +33,7 @@ __all__ = ["console_router", "unknown_page"]
 def console_router() -> Router:
     """The routes; each has its line in ``permissions``."""
     parts = (
-        *(signing, front, overview, records, editing, inbox, approvals, tracing),
+        *(signing, front, overview, records, editing, linking, inbox, approvals, tracing),
         *(systems, flows, planning, comparing, jobs, processes, administration),
     )
     pages = [route for part in parts for route in part.ROUTES]

@@ -282,6 +282,13 @@ class Reads:
         """Links with a problem for which nothing will happen by itself."""
         return await self._all(Link, "parked", flow=flow, system=system, limit=limit)
 
+    async def linkable(self, flows: Collection[str], text: str, items: Collection[str], limit: int = 20) -> list[Link]:
+        """Records of these flows that an item can be linked with: with this key, or (not linked yet) with this in their
+        name or number; and those of these items."""
+        like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        given = {"flows": list(flows), "items": list(items), "text": text, "pattern": f"%{like}%", "limit": limit}
+        return await self._all(Link, "linkable", **given)
+
     async def compare_links(self, flow: str, limit: int = 1000, after: str = "") -> list[Difference]:
         """Linked records that last showed another value than the item holds, by link id, after this one. A candidate
         only: equivalence and direction of a field are the mapping's business."""
