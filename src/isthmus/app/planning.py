@@ -63,7 +63,15 @@ class PlanReport(msgspec.Struct, frozen=True, kw_only=True):
 async def make_plan(hub: Hub, report: Callable[[str, str, int], None] | None = None) -> PlanReport:
     """Plan everything as it stands now."""
     async with hub.store.scratch() as scratch:
-        engine = Engine(scratch, hub.world, hub.engine.systems, clock=clock, new_id=new_id, jitter=lambda: 0.0)
+        engine = Engine(
+            scratch,
+            hub.world,
+            hub.engine.systems,
+            clock=clock,
+            new_id=new_id,
+            jitter=lambda: 0.0,
+            pauses=hub.engine.pauses,
+        )
         for observer in engine.observers.values():
             observer.kept = {}
         done = await engine.observe_all(report)
@@ -89,7 +97,7 @@ async def make_plan(hub: Hub, report: Callable[[str, str, int], None] | None = N
     missing = {
         name: list(await system.missing(wanted_custom_fields(hub.world, name)))
         for name, system in hub.engine.systems.items()
-        if isinstance(system, Preparable)
+        if isinstance(system, Preparable) and hub.engine.pauses.of(name) is None
     }
     problems |= {name: str(error) for name, error in hub.down.items()}
     return PlanReport(

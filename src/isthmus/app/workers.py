@@ -47,6 +47,7 @@ async def serve_work(hub: Hub, kind: str, stop: asyncio.Event) -> None:
         reopen=partial(reopen_system, hub),
         revive=partial(revive_database, hub.project),
         chores=chores,
+        pauses=Reads(hub.store).pauses,
     )
     async with asyncio.TaskGroup() as group:
         others = [group.create_task(serve_mail(hub)), group.create_task(serve_jobs(hub))]

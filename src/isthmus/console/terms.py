@@ -217,6 +217,11 @@ TERMS: Mapping[str, str] = {
     "record separated": "record separated",
     "record merged": "records merged",
     "record parted": "records parted",
+    # pauses
+    "paused": "paused",
+    "why:paused": "The system is paused; it goes on when somebody resumes it.",
+    "system paused": "system paused",
+    "system resumed": "system resumed",
     # jobs
     "job:compare": "Comparison",
     "job:repair": "Repair",
