@@ -26,8 +26,8 @@ from isthmus.lab.people import CrmUser, ErpUser
 from isthmus.store import EmbeddedServer
 
 PATIENCE = 90.0
-"""Seconds until a probe that sees nothing fails the test. It only bounds waits that end within seconds: most resources are
-looked at every 15 s, accounts every 60 s."""
+"""Seconds until a probe that sees nothing fails the test. It only bounds waits that end within seconds: most resources
+are looked at every 15 s, accounts every 60 s."""
 UNSETTLED = (
     "select 1 from hint union all select 1 from link where due_at is not null and problem is null and waits_for is null"
     " or waits_for = 'read'"
