@@ -110,9 +110,10 @@ async def test_workers_killed_at_random_lose_nothing_and_make_nothing_twice(tmp_
             await asyncio.sleep(3)
             assert crm.writes + erp.writes == writes, "and then it is quiet"
 
-            async with asyncio.timeout(120):  # the last one to be started joins when it is up
-                while await store.workers() <= len(workers.living):
-                    await asyncio.sleep(0.1)
+            for _ in range(1200):  # the last one to be started joins when it is up
+                if await store.workers() > len(workers.living):
+                    break
+                await asyncio.sleep(0.1)
             status = await workers.ask("status")
             assert sorted(one["pid"] for one in status["workers"]) == sorted(p.pid for p in workers.living)
             assert (await workers.ask("stop"))["workers"] == []
