@@ -11,9 +11,6 @@ import pytest
 
 from isthmus.store import PostgresStore, Reads
 from tests.app.twin_office import FIELDS, Twin, Workers, make_project, served
-from tests.store_fixtures import database_url, pg_server
-
-__all__ = ["database_url", "pg_server"]
 
 RECORDS = 40
 KILLS = 8

@@ -27,10 +27,7 @@ from isthmus.app.approvals import ask_approval
 from isthmus.desk.approval_rules import Facts
 from isthmus.desk.approvals import Ask
 from tests.e2e.office import Said, isthmus
-from tests.mail_fixtures import PostOffice, post, post_office
-from tests.store_fixtures import database_url, pg_server
-
-__all__ = ["database_url", "pg_server", "post", "post_office"]
+from tests.mail_fixtures import PostOffice
 
 pytestmark = [pytest.mark.lab, pytest.mark.flow("OA-5"), pytest.mark.timeout(400)]
 
