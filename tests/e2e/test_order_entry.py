@@ -231,12 +231,19 @@ def test_a_hub_that_is_killed_right_after_the_order_makes_it_once(office: Office
     see(lambda: office.isthmus("process", "show", f"order-{found['id']}", "--json").json["process"]["state"] == "done")
 
 
-@pytest.fixture
-def weather(office: Office) -> Iterator[Weather]:
-    """The hub runs behind a proxy that can refuse connections."""
+@pytest.fixture(scope="module")
+def behind_proxies(office: Office) -> Iterator[Weather]:
+    """From here on the hub runs behind proxies that can refuse connections."""
     with bad_weather(office) as weather:
         office.stage.start_hub()
         yield weather
+
+
+@pytest.fixture
+def weather(behind_proxies: Weather) -> Iterator[Weather]:
+    """Good at first."""
+    yield behind_proxies
+    behind_proxies.heal()
 
 
 @pytest.mark.timeout(300)

@@ -130,12 +130,19 @@ def test_credit_that_was_used_up_before_the_order_is_for_the_order_desk(office: 
     see(lambda: stations.request(number).get("reason") is None)
 
 
-@pytest.fixture
-def weather(office: Office, stations: Stations) -> Iterator[Weather]:
-    """The hub reaches the ERP only through a proxy."""
+@pytest.fixture(scope="module")
+def behind_proxies(office: Office, stations: Stations) -> Iterator[Weather]:
+    """From here on the hub reaches the ERP only through a proxy."""
     with bad_weather(office) as weather:
         office.stage.start_hub()
         yield weather
+
+
+@pytest.fixture
+def weather(behind_proxies: Weather) -> Iterator[Weather]:
+    """Good at first."""
+    yield behind_proxies
+    behind_proxies.heal()
 
 
 @pytest.mark.flow("SAP-3")
