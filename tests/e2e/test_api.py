@@ -14,7 +14,7 @@ import requests
 from tests.e2e.office import Office, money, see
 from tests.tidy.tree import ROOT
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
 class Shop:

@@ -14,7 +14,7 @@ from isthmus.desk.approvals import Ask
 from tests.e2e.browser import a_desk, needs_chromium, person
 from tests.e2e.office import Office, see
 
-pytestmark = [needs_chromium, pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [needs_chromium, pytest.mark.lab, pytest.mark.timeout(600)]
 
 PAGES = (
     "/",

@@ -212,7 +212,7 @@ def test_a_client_that_is_killed_while_it_orders_and_orders_again_has_ordered_on
     assert len(office.sales(party)) == 3
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.flow("WEB-2")
 def test_a_hub_that_is_killed_right_after_the_order_makes_it_once(office: Office, sku: str) -> None:
     name, party = buyer(office, "Hubless")
@@ -246,7 +246,7 @@ def weather(behind_proxies: Weather) -> Iterator[Weather]:
     behind_proxies.heal()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.flow("WEB-2")
 def test_the_order_is_kept_and_confirmed_when_the_erp_is_back(office: Office, weather: Weather) -> None:
     code = office.product("DOWN", "100", 50)
@@ -262,7 +262,7 @@ def test_the_order_is_kept_and_confirmed_when_the_erp_is_back(office: Office, we
     assert money(said.json["simulation"]["truth"]["total"]) == sale["total_amount"]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.flow("WEB-2")
 def test_terms_that_moved_meanwhile_are_accepted_by_somebody_first(office: Office, weather: Weather) -> None:
     code = office.product("MEAN", "100", 50)

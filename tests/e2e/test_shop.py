@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.browser import Desk, a_desk, needs_chromium, person
 from tests.e2e.office import Office, money, see
 
-pytestmark = [needs_chromium, pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [needs_chromium, pytest.mark.lab, pytest.mark.timeout(600)]
 
 
 def a_buyer(office: Office, word: str) -> tuple[str, int, str, str]:

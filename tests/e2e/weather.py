@@ -16,7 +16,7 @@ from tests.e2e.office import Office
 
 __all__ = ["PATIENCE", "Weather", "bad_weather", "says"]
 
-PATIENCE = 4.0
+PATIENCE = 8.0
 """Seconds that the hub waits for an answer here; well above what the systems need on a busy machine."""
 SYSTEMS = ("crm", "erp")
 
