@@ -20,7 +20,7 @@ RECORDS = 30
 
 
 @pytest.mark.flow("CH-5")
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_a_comparison_beside_a_hub_at_work_shows_no_false_difference_and_a_paused_one_is_repaired(
     tmp_path: Path, database_url: str
 ) -> None:
@@ -32,12 +32,12 @@ async def test_a_comparison_beside_a_hub_at_work_shows_no_false_difference_and_a
         workers = Workers(make_project(tmp_path / "project", url), database_url)
         try:
             await workers.start("run")
-            await until_settled(store, crm, erp, 60)
-            busy = asyncio.create_task(people.work())
+            await until_settled(store, crm, erp, 180)
+            busy = asyncio.create_task(people.work(0.3))  # as fast as a hub on a busy machine keeps up with
             found = await workers.ask("compare", "customer")
             busy.cancel()
             assert found["drifts"] == []
-            await until_settled(store, crm, erp, 60)
+            await until_settled(store, crm, erp, 180)
             await workers.ask("stop")
 
             key = min(crm.rows)

@@ -50,12 +50,12 @@ class People:
             self.emails[vat] = f"{number}@erp.example"
             twin.save(key, {"email": self.emails[vat]})
 
-    async def work(self) -> None:
+    async def work(self, pause: float = 0.03) -> None:
         while True:
             self.edit()
             if self.made < RECORDS * 2 and self.dice.random() < 0.2:
                 self.enter()
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(pause)
 
 
 async def settled(store: PostgresStore, crm: Twin, erp: Twin) -> bool:
