@@ -15,9 +15,6 @@ from isthmus.store import Job, Jobs, PostgresStore
 from isthmus.sync.world import World
 from tests.app.test_workers import People, shown, until_settled
 from tests.app.twin_office import Twin, Workers, make_project, served
-from tests.store_fixtures import database_url, pg_server
-
-__all__ = ["database_url", "pg_server"]
 
 RECORDS = 30
 

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.lab import Lab
-from tests.mail_fixtures import PostOffice, post, post_office
-
-__all__ = ["post", "post_office"]
+from tests.mail_fixtures import PostOffice
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 

@@ -60,7 +60,7 @@ def explain_link(
         name: {"base": c.base, "hub": c.hub, link.system: c.far} for name, c in link.conflicts.items()
     }
     fields |= {name: {"wanted": n.wanted, link.system: n.got} for name, n in link.not_held.items() if n.sure}
-    if item is not None and not fields and state == "waiting to be written":
+    if item is not None and not fields and state in ("waiting to be written", "delayed"):
         lens = world.lenses[(link.flow, link.system)]
         fields = {
             name: {"hub": value, link.system: link.far.get(name)} for name, value in pending(link, item, lens).items()
