@@ -59,7 +59,7 @@ async def test_a_comparison_beside_a_hub_at_work_shows_no_false_difference_and_a
 
 
 @pytest.mark.flow("CH-5")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_the_hub_does_what_pages_ask_for_also_when_the_worker_that_began_dies(
     tmp_path: Path, database_url: str
 ) -> None:

@@ -15,7 +15,7 @@ from tests.store_fixtures import database_url, pg_server
 __all__ = ["database_url", "pg_server"]
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_no_process_calls_a_paused_system_until_it_is_resumed(tmp_path: Path, database_url: str) -> None:
     crm, erp = Twin("crm", 0.01), Twin("erp", 0.01)
     keys = [crm.save(None, {"vat": f"V{n}", "name": f"N{n}"}) for n in range(5)]
