@@ -159,7 +159,7 @@ create table inbox (
     flow text not null,
     summary text not null,
     detail jsonb not null,
-    choices text[] not null,
+    choices jsonb not null,
     opened_at timestamptz not null,
     decided_at timestamptz,
     decision text,
