@@ -119,7 +119,7 @@ async def test_what_waits_is_known_with_its_age(office):
     for _ in range(3):
         await o.sync()
         o.clock.advance(400)
-    assert edited < (await o.store.due_at())["Customer", "erp"] < o.clock.now
+    assert edited < (await o.store.due_at())["Customer", "erp"].at < o.clock.now
 
 
 @pytest.mark.spec(10)

@@ -9,7 +9,7 @@ import psycopg
 
 from isthmus.model.state import LinkState
 from isthmus.store import PostgresStore, Reads
-from isthmus.sync.ports import Approval, Evidence
+from isthmus.sync.ports import Approval, DueAt, Evidence
 from tests.store.examples import (
     HOUR,
     NOW,
@@ -97,7 +97,9 @@ async def test_a_scratch_copy_changes_nothing_real(store: PostgresStore) -> None
         await change_everything(scratch)
         async with scratch.transaction() as transaction:
             assert [link.id for link in await transaction.links(["full", "l2", "l3"])] == ["l2", "l3"]
-            assert await transaction.approval("customer/crm/update", NOW) == Approval(8)
+            assert await transaction.brake_approvals(["customer/crm/update"], NOW) == {
+                "customer/crm/update": Approval(8)
+            }
             assert await transaction.find_evidence("Customer", [("tax_id", "2")]) == {("tax_id", "2"): ["i2"]}
         assert (await Reads(scratch).history("i2")) == [a_change("i2", 2)]
         assert fingerprint(store.url) == before
@@ -113,7 +115,7 @@ async def test_the_copy_sees_what_was_there_when_it_was_made(store: PostgresStor
             assert await transaction.items(["i1"]) == {"i1": a_full_item()}
             assert await transaction.feed("crm", "account") == a_feed(cursor="c")
             assert [entry.id for entry in await transaction.open_entries("conflict", ["l1"])] == ["q1"]
-        assert await scratch.due_at() == {("customer", "crm"): NOW}
+        assert await scratch.due_at() == {("customer", "crm"): DueAt(NOW)}
 
 
 async def test_the_copy_wakes_nobody_and_locks_nobody_out(store: PostgresStore) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from isthmus.model.state import InboxKind, Intent, Link, LinkState, Problem
+from isthmus.model.state import InboxEntry, InboxKind, Intent, Link, LinkState, Problem
 from isthmus.store import PostgresStore, Reads
-from isthmus.sync.ports import LANES, Approval, Batch, DueCount, Evidence, Store
+from isthmus.sync.ports import LANES, Approval, Batch, DueAt, DueCount, Evidence, Store
 from tests.store.conftest import Sessions
 from tests.store.examples import (
     HOUR,
@@ -107,9 +107,9 @@ async def test_due_links_are_the_oldest_that_neither_wait_nor_are_new(either: St
         assert [link.id for link in await transaction.due_links("customer", "crm", NOW, 2)] == ["d3", "d2"]
         assert [link.id for link in await transaction.due_links("customer", "crm", NOW + HOUR, 10)][-1] == "later"
     assert await either.due_at() == {
-        ("customer", "crm"): NOW - 3 * HOUR,
-        ("customer", "erp"): NOW - HOUR,
-        ("contact", "crm"): NOW - HOUR,
+        ("customer", "crm"): DueAt(NOW - 3 * HOUR),
+        ("customer", "erp"): DueAt(NOW - HOUR),
+        ("contact", "crm"): DueAt(NOW - HOUR),
     }
 
 
@@ -124,7 +124,11 @@ async def test_due_reads_are_the_woken_links_of_all_flows(either: Store) -> None
     async with either.transaction() as transaction:
         assert [link.id for link in await transaction.due_reads("crm", NOW, 10)] == ["r2", "r1"]
         assert [link.id for link in await transaction.due_reads("crm", NOW, 1)] == ["r2"]
-    assert ("customer", "crm") in await either.due_at()
+    assert await either.due_at() == {
+        ("customer", "crm"): DueAt(NOW, NOW),
+        ("contact", "crm"): DueAt(NOW - HOUR, NOW - HOUR),
+        ("customer", "erp"): DueAt(NOW, NOW),
+    }
 
 
 async def test_new_links_come_in_pages(either: Store) -> None:
@@ -167,7 +171,36 @@ async def test_count_due_tells_creates_updates_and_deletes_apart(either: Store) 
     await save(either, links=links)
     async with either.transaction() as transaction:
         found = await transaction.count_due("customer", "crm", NOW)
-    assert found == DueCount(creates=1, updates=2, deletes=1, linked=5)
+        linked = [await transaction.count_linked("customer", "crm", enough) for enough in (None, 3, 9)]
+    assert found == DueCount(creates=1, updates=2, deletes=1, asked=False)
+    assert linked == [5, 3, 5]
+
+
+async def test_an_open_question_of_a_brake_is_told_with_what_is_due(either: Store) -> None:
+    entry = InboxEntry(
+        id="e1",
+        kind="brake",
+        subject="customer/crm/updates",
+        flow="customer",
+        summary="Many",
+        detail={},
+        choices=("approve", "hold"),
+        opened_at=NOW,
+    )
+    await save(either, open_inbox=[entry])
+    async with either.transaction() as transaction:
+        assert (await transaction.count_due("customer", "crm", NOW)).asked
+        assert not (await transaction.count_due("customer", "erp", NOW)).asked
+        await transaction.save(Batch(close_inbox=[("brake", "customer/crm/updates")]))
+        assert not (await transaction.count_due("customer", "crm", NOW)).asked
+
+
+async def test_families_are_links_with_all_others_of_their_items(either: Store) -> None:
+    links = [a_link("a", item="i1"), a_link("b", item="i1"), a_link("c", item="i2"), a_link("d")]
+    await save(either, items=[an_item("i1"), an_item("i2")], links=links)
+    async with either.transaction() as transaction:
+        assert [link.id for link in await transaction.families(["b", "d"])] == ["a", "b", "d"]
+        assert await transaction.families([]) == []
 
 
 async def test_resolve_gives_live_items_of_linked_records_only(either: Store) -> None:
@@ -297,16 +330,18 @@ BRAKE = "customer/crm/updates"
 async def test_an_approval_is_used_up(either: Store) -> None:
     async with either.transaction() as transaction:
         await transaction.save(Batch(links=[a_link(id, due_at=NOW) for id in "abcdefg"]))
-        assert await transaction.approval(BRAKE, NOW) == Approval(0)
+        assert (await transaction.brake_approvals([BRAKE], NOW)).get(BRAKE, Approval(0)) == Approval(0)
         await transaction.use_approval(BRAKE, ["a"])
         await transaction.approve(BRAKE, 10)
         await transaction.approve(BRAKE, 3)
         await transaction.use_approval(BRAKE, ["a", "b"])
-        assert await transaction.approval(BRAKE, NOW) == Approval(1, frozenset("ab"))
+        assert (await transaction.brake_approvals([BRAKE], NOW)).get(BRAKE, Approval(0)) == Approval(1, frozenset("ab"))
         await transaction.use_approval(BRAKE, ["b", "c", "d"])
-        assert await transaction.approval(BRAKE, NOW) == Approval(0, frozenset("abcd"))
+        assert (await transaction.brake_approvals([BRAKE], NOW)).get(BRAKE, Approval(0)) == Approval(
+            0, frozenset("abcd")
+        )
         await transaction.end_approval(BRAKE, ["a", "b", "c", "d"])
-        assert await transaction.approval(BRAKE, NOW) == Approval(0)
+        assert (await transaction.brake_approvals([BRAKE], NOW)).get(BRAKE, Approval(0)) == Approval(0)
 
 
 @pytest.mark.spec(8)
@@ -317,13 +352,13 @@ async def test_what_was_granted_and_not_finished_costs_nothing_when_it_is_taken_
         await transaction.use_approval(BRAKE, ["a", "b"])
     # The worker died here; another one starts.
     async with either.transaction() as transaction:
-        assert await transaction.approval(BRAKE, NOW) == Approval(0, frozenset("ab"))
+        assert (await transaction.brake_approvals([BRAKE], NOW)).get(BRAKE, Approval(0)) == Approval(0, frozenset("ab"))
         await transaction.use_approval(BRAKE, ["a", "b"])
         # One of them was written all the same; what is not due any more needs nothing.
         await transaction.save(Batch(links=[a_link("b")]))
-        assert await transaction.approval(BRAKE, NOW) == Approval(0, frozenset("a"))
+        assert (await transaction.brake_approvals([BRAKE], NOW)).get(BRAKE, Approval(0)) == Approval(0, frozenset("a"))
         await transaction.end_approval(BRAKE, ["a", "b"])
-        assert await transaction.approval(BRAKE, NOW) == Approval(0)
+        assert (await transaction.brake_approvals([BRAKE], NOW)).get(BRAKE, Approval(0)) == Approval(0)
 
 
 async def test_traffic_counts_different_links_of_the_last_minute_that_are_not_due_again(either: Store) -> None:
@@ -335,12 +370,12 @@ async def test_traffic_counts_different_links_of_the_last_minute_that_are_not_du
         await transaction.note_traffic(BRAKE, ["a", "due"], NOW, minutes(-1))
         await transaction.note_traffic(BRAKE, ["a", "b"], minutes(0.5), minutes(-0.5))
         await transaction.note_traffic("other", ["c"], NOW, minutes(-1))
-        assert await transaction.recent_traffic(BRAKE, minutes(-0.5), minutes(0.5), 0) == 2
-        assert await transaction.recent_traffic(BRAKE, minutes(-0.5), minutes(0.5), 4) == 4, "cheap where it may be"
-        assert await transaction.recent_traffic(BRAKE, minutes(0.2), minutes(1.2), 0) == 2
+        assert await transaction.recent_traffic(BRAKE, minutes(-0.5), minutes(0.5)) == 2
+        assert (await transaction.noted_traffic([BRAKE, "nothing"], minutes(-0.5))).get(BRAKE) == 4, "with repetitions"
+        assert await transaction.recent_traffic(BRAKE, minutes(0.2), minutes(1.2)) == 2
         await transaction.note_traffic(BRAKE, ["c"], minutes(1.2), minutes(0.2))
-        assert await transaction.recent_traffic(BRAKE, minutes(-1), minutes(1.2), 0) == 3, "the first row is forgotten"
-        assert await transaction.recent_traffic("nothing", NOW, NOW, 0) == 0
+        assert await transaction.recent_traffic(BRAKE, minutes(-1), minutes(1.2)) == 3, "the first row is forgotten"
+        assert await transaction.recent_traffic("nothing", NOW, NOW) == 0
 
 
 async def test_due_work_is_split_into_lanes_without_loss(either: Store) -> None:

@@ -72,7 +72,7 @@ async def make_plan(hub: Hub, report: Callable[[str, str, int], None] | None = N
             entries = await tx.all_open_entries()
             items = await tx.items({step.link.item for step in steps if step.link.item is not None})
             linked = {
-                (flow.name, system): (await tx.count_due(flow.name, system, clock())).linked
+                (flow.name, system): await tx.count_linked(flow.name, system)
                 for flow in hub.world.flows.values()
                 for system in flow.sides
             }

@@ -268,7 +268,7 @@ class Service:
     async def _sleep_for(self, system: str) -> float:
         due: list[datetime] = []
         async with self._patience():
-            due = [at for (_, name), at in (await self._store.due_at()).items() if name == system]
+            due = [due.at for (_, name), due in (await self._store.due_at()).items() if name == system]
         if not due:
             return LONGEST_SLEEP
         wait = (min(due) - self._clock()).total_seconds()

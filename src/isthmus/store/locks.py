@@ -64,8 +64,8 @@ class SessionLocks:
     async def unlock(self, name: str) -> None:
         """Give the lock back; nothing happens when it is not held."""
         async with self._guard:
-            if name in self._held and await self._lives():
-                await self._run("unlock", {"name": name})
+            if name in self._held:
+                await self._free("unlock", {"name": name})
             self._held.discard(name)
 
     async def holds(self, name: str) -> bool:
@@ -90,8 +90,8 @@ class SessionLocks:
         """Give lanes back; those that are not held any more are passed over."""
         async with self._guard:
             held = [lane for lane in lanes if f"{place}/{lane}" in self._held]
-            if held and await self._lives():
-                await self._run("give_lanes", {"place": place, "lanes": held})
+            if held:
+                await self._free("give_lanes", {"place": place, "lanes": held})
             self._held -= {f"{place}/{lane}" for lane in held}
 
     async def close(self) -> None:
@@ -105,25 +105,40 @@ class SessionLocks:
         self._held.clear()
 
     async def _lives(self) -> bool:
-        if self._connection is not None:
-            try:
-                await self._connection.execute(b"select")
-            except psycopg.OperationalError:
-                self._connection = None
-        if self._connection is None:
-            self._held.clear()
-        return self._connection is not None
+        return await self._try(b"select", {}) is not None
+
+    async def _free(self, name: str, parameters: Mapping[str, Any]) -> None:
+        """Run a query that gives locks back; a connection that broke has done so already."""
+        try:
+            await self._try(query(name), parameters)
+        except psycopg.Error as error:
+            raise translated(error, self._url) from error
 
     async def _run(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run a query, on a new connection when the old one has broken: then nothing of it holds any more."""
         try:
-            if not await self._lives():
+            found = await self._try(query(name), parameters)
+            if found is None:
                 self._connection = await self._connect(self._url)
                 if self._title is not None and name != "join_workers":
                     await self._connection.execute(query("join_workers"), {"title": self._title})
                 for kept in self._kept:
                     await self._connection.execute(query("try_lock"), {"name": kept})
                     self._held.add(kept)
-            assert self._connection is not None
-            return await (await self._connection.execute(query(name), parameters)).fetchall()
+                found = await (await self._connection.execute(query(name), parameters)).fetchall()
+            return found
         except psycopg.Error as error:
             raise translated(error, self._url) from error
+
+    async def _try(self, text: bytes, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]] | None:
+        """The rows; None when there is no connection, or none any more: all locks are lost then."""
+        if self._connection is not None:
+            try:
+                cursor = await self._connection.execute(text, parameters)
+                return await cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError:
+                if not self._connection.broken and not self._connection.closed:
+                    raise
+                self._connection = None
+        self._held.clear()
+        return None

@@ -24,7 +24,7 @@ from isthmus.store.queries import query
 from isthmus.store.scratch import ScratchStore
 from isthmus.store.transaction import PostgresTransaction
 from isthmus.store.workers import Worker
-from isthmus.sync.ports import LaneDue
+from isthmus.sync.ports import DueAt, LaneDue
 
 __all__ = ["Notice", "PostgresStore"]
 
@@ -185,9 +185,9 @@ class PostgresStore:
         """Ask all workers of this store to end."""
         await self.rows("tell_stop", {})
 
-    async def due_at(self) -> dict[tuple[str, str], datetime]:
-        """Earliest ``due_at`` per (flow, system) of links that can be planned or read again."""
-        return {(flow, system): due for flow, system, due in await self.rows("due_at", {})}
+    async def due_at(self) -> dict[tuple[str, str], DueAt]:
+        """When there is something to do next, per (flow, system)."""
+        return {(flow, system): DueAt(at, read) for flow, system, at, read in await self.rows("due_at", {})}
 
     async def wake_ready(self) -> int:
         """See :meth:`PostgresTransaction.wake_ready`."""

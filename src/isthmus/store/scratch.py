@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from isthmus.store.faults import translated
 from isthmus.store.queries import query, statements
 from isthmus.store.transaction import PostgresTransaction
-from isthmus.sync.ports import LaneDue
+from isthmus.sync.ports import DueAt, LaneDue
 
 __all__ = ["ScratchStore"]
 
@@ -82,9 +82,9 @@ class ScratchStore:
         """One: nobody shares this copy."""
         return 1
 
-    async def due_at(self) -> dict[tuple[str, str], datetime]:
-        """Earliest ``due_at`` per (flow, system)."""
-        return {(flow, system): due for flow, system, due in await self.rows("due_at", {})}
+    async def due_at(self) -> dict[tuple[str, str], DueAt]:
+        """When there is something to do next, per (flow, system)."""
+        return {(flow, system): DueAt(at, read) for flow, system, at, read in await self.rows("due_at", {})}
 
     async def rows(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run one named query on its own; never inside a transaction of this copy."""

@@ -11,7 +11,7 @@ from psycopg import AsyncConnection
 
 from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, Sighting
 from isthmus.store.approvals import PostgresApprovals
-from isthmus.store.codec import as_array, decoded, from_row, payload
+from isthmus.store.codec import Texts, as_array, decoded, from_row, payload
 from isthmus.store.notices import PostgresNotices
 from isthmus.store.processes import PostgresProcesses
 from isthmus.store.queries import query
@@ -65,19 +65,23 @@ class PostgresTransaction:
         """Links of these records, of all flows, by id."""
         if not keys:
             return []
-        return await self._structs(Link, "links_by_key", {"system": system, "resource": resource, "keys": list(keys)})
+        return await self._structs(Link, "links_by_key", {"system": system, "resource": resource, "keys": Texts(keys)})
 
     async def links_by_item(self, items: Collection[str]) -> list[Link]:
         """All links of these items, by id."""
-        return await self._structs(Link, "links_by_item", {"items": list(items)}) if items else []
+        return await self._structs(Link, "links_by_item", {"items": Texts(items)}) if items else []
 
     async def links(self, ids: Collection[str]) -> list[Link]:
         """These links, by id."""
-        return await self._structs(Link, "links", {"ids": list(ids)}) if ids else []
+        return await self._structs(Link, "links", {"ids": Texts(ids)}) if ids else []
+
+    async def families(self, ids: Collection[str]) -> list[Link]:
+        """These links and all others of their items, by id."""
+        return await self._structs(Link, "families", {"ids": Texts(ids)}) if ids else []
 
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
         """These items by id."""
-        found = await self._structs(Item, "items", {"ids": list(ids)}) if ids else []
+        found = await self._structs(Item, "items", {"ids": Texts(ids)}) if ids else []
         return {item.id: item for item in found}
 
     async def due_links(
@@ -116,8 +120,13 @@ class PostgresTransaction:
         return await self._structs(Link, "unsure", {"flow": flow, "system": system})
 
     async def count_due(self, flow: str, system: str, now: datetime) -> DueCount:
-        """What is due by kind, and how many are linked at all."""
-        return (await self._structs(DueCount, "count_due", {"flow": flow, "system": system, "now": now}))[0]
+        """What is due by kind."""
+        parameters = {"flow": flow, "system": system, "now": now, "place": f"{flow}/{system}/"}
+        return (await self._structs(DueCount, "count_due", parameters))[0]
+
+    async def count_linked(self, flow: str, system: str, enough: int | None = None) -> int:
+        """How many are linked, counted up to ``enough``. Not locked."""
+        return int((await self._rows("count_linked", {"flow": flow, "system": system, "enough": enough}))[0][0])
 
     async def resolve(self, keys: Collection[FarKey]) -> dict[FarKey, str]:
         """Item of each linked record. Not locked."""
@@ -149,7 +158,7 @@ class PostgresTransaction:
         if start:
             await self._do("forget_scan", {"system": system, "resource": resource})
         if keys:
-            await self._do("scan_seen", {"system": system, "resource": resource, "keys": list(keys)})
+            await self._do("scan_seen", {"system": system, "resource": resource, "keys": Texts(keys)})
 
     async def scan_missing(self, system: str, resource: str, started: datetime) -> list[str]:
         """Keys of links that the scan did not show and that nobody read or wrote since ``started``."""
@@ -167,13 +176,13 @@ class PostgresTransaction:
 
     async def take_sightings(self, system: str, resource: str, keys: Collection[str]) -> list[Sighting]:
         """What was told of these records, oldest first; forgotten when this transaction commits."""
-        parameters = {"system": system, "resource": resource, "keys": list(keys)}
+        parameters = {"system": system, "resource": resource, "keys": Texts(keys)}
         rows = await self._rows("take_sightings", parameters) if keys else []
         return [from_row(Sighting, row) for row in rows]
 
     async def last_writes(self, links: Collection[str]) -> dict[str, Effect]:
         """Link -> its last write that was done. Not locked."""
-        found = await self._structs(Effect, "last_writes", {"links": list(links)}) if links else []
+        found = await self._structs(Effect, "last_writes", {"links": Texts(links)}) if links else []
         return {effect.link: effect for effect in found}
 
     async def linked_keys(self, flow: str, system: str) -> dict[str, str]:
@@ -189,35 +198,37 @@ class PostgresTransaction:
         """Open entries of this kind for these subjects."""
         if not subjects:
             return []
-        return await self._structs(InboxEntry, "open_entries", {"kind": kind, "subjects": list(subjects)})
+        return await self._structs(InboxEntry, "open_entries", {"kind": kind, "subjects": Texts(subjects)})
 
     async def all_open_entries(self) -> list[InboxEntry]:
         """All open entries, oldest first."""
         return await self._structs(InboxEntry, "all_open_entries", {})
 
-    async def approval(self, subject: str, now: datetime) -> Approval:
+    async def brake_approvals(self, subjects: Collection[str], now: datetime) -> dict[str, Approval]:
         """What is still allowed, and which links that are due now were counted already."""
-        rows = await self._rows("approval", {"subject": subject, "now": now})
-        return Approval(rows[0][0], frozenset(rows[0][1])) if rows else Approval()
+        rows = await self._rows("brake_approvals", {"subjects": Texts(subjects), "now": now})
+        return {subject: Approval(writes, frozenset(granted)) for subject, writes, granted in rows}
 
     async def use_approval(self, subject: str, links: Collection[str]) -> None:
         """Count links, each once until its end."""
-        await self._do("use_approval", {"subject": subject, "links": sorted(links)})
+        await self._do("use_approval", {"subject": subject, "links": Texts(sorted(links))})
 
     async def end_approval(self, subject: str, links: Collection[str]) -> None:
         """Forget granted links, and the approval with the last of them when no write is left."""
-        await self._do("end_approval", {"subject": subject, "links": sorted(links)})
+        await self._do("end_approval", {"subject": subject, "links": Texts(sorted(links))})
         await self._do("forget_approval", {"subject": subject})
 
     async def note_traffic(self, subject: str, links: Collection[str], now: datetime, since: datetime) -> None:
         """Remember links, forget those before ``since``."""
-        await self._do("forget_traffic", {"subject": subject, "since": since})
-        await self._do("note_traffic", {"subject": subject, "now": now, "links": sorted(links)})
+        await self._do("note_traffic", {"subject": subject, "now": now, "since": since, "links": Texts(sorted(links))})
 
-    async def recent_traffic(self, subject: str, since: datetime, now: datetime, room: int) -> int:
-        """Different links noted after ``since`` that are not due; or the sum of all notes, when that is in ``room``."""
-        parameters = {"subject": subject, "since": since, "now": now, "room": room}
-        return int((await self._rows("recent_traffic", parameters))[0][0])
+    async def noted_traffic(self, subjects: Collection[str], since: datetime) -> dict[str, int]:
+        """Links noted after ``since``, with repetitions."""
+        return dict(await self._rows("noted_traffic", {"subjects": Texts(subjects), "since": since}))
+
+    async def recent_traffic(self, subject: str, since: datetime, now: datetime) -> int:
+        """Different links noted after ``since`` that are not due."""
+        return int((await self._rows("recent_traffic", {"subject": subject, "since": since, "now": now}))[0][0])
 
     async def approve(self, subject: str, writes: int) -> None:
         """Allow this many writes, in place of what was allowed before."""
@@ -225,11 +236,11 @@ class PostgresTransaction:
 
     async def journal_since(self, items: Collection[str], since: datetime) -> list[JournalEntry]:
         """What changed in these items since then, in order. Not locked."""
-        return await self._structs(JournalEntry, "journal_since", {"items": list(items), "since": since})
+        return await self._structs(JournalEntry, "journal_since", {"items": Texts(items), "since": since})
 
     async def retry_now(self, system: str, codes: Collection[str], now: datetime) -> int:
         """What waits to be tried again after such a failure is due now; how many."""
-        rows = await self._rows("retry_now", {"system": system, "codes": list(codes), "now": now})
+        rows = await self._rows("retry_now", {"system": system, "codes": Texts(codes), "now": now})
         await self.tell({f"{flow}/{system}" for (flow,) in rows})
         return len(rows)
 
@@ -237,21 +248,26 @@ class PostgresTransaction:
         """Write all of it. Of several rows with one identity the last one counts. An inbox entry with ``decided_at``
         in ``open_inbox`` is stored as decided; entries are closed before others are opened. Sleepers are woken last,
         so those of this very batch too."""
+        # Nobody waits for an answer in between: one way to the server and back instead of one for each statement.
+        async with self._connection.pipeline():
+            await self._save_all(batch)
+
+    async def _save_all(self, batch: Batch) -> None:
         if batch.drop_links:
-            await self._do("drop_links", {"ids": batch.drop_links})
+            await self._do("drop_links", {"ids": Texts(batch.drop_links)})
         await self._save("save_items", {item.id: item for item in batch.items})
         links = {link.id: link for link in batch.links}
         await self._save("save_links", links)
         await self._save("save_journal", dict(enumerate(batch.journal)))
         await self._save("save_effects", dict(enumerate(batch.effects)))
         if batch.evidence_of:
-            await self._do("drop_evidence", {"items": batch.evidence_of})
+            await self._do("drop_evidence", {"items": Texts(batch.evidence_of)})
         await self._save("save_evidence", dict(enumerate(batch.evidence)))
         await self._save_inbox(batch)
         await self._save("save_feeds", {(feed.system, feed.resource): feed for feed in batch.feeds})
         places = {f"{link.flow}/{link.system}" for link in links.values() if link.due_at is not None}
         if batch.wake:
-            woken = await self._rows("wake", {"wake": batch.wake, "now": self._clock()})
+            woken = await self._rows("wake", {"wake": Texts(batch.wake), "now": self._clock()})
             places |= {f"{flow}/{system}" for flow, system in woken}
         await self.tell(places)
 
@@ -295,9 +311,9 @@ class PostgresTransaction:
         return decoded(struct, found[0])
 
 
-def _columns(rows: Iterable[tuple[str, ...]], *names: str) -> dict[str, list[str]]:
+def _columns(rows: Iterable[tuple[str, ...]], *names: str) -> dict[str, Texts]:
     """Rows as one array parameter per column."""
-    columns: dict[str, list[str]] = {name: [] for name in names}
+    columns: dict[str, Texts] = {name: Texts() for name in names}
     for row in rows:
         for name, value in zip(names, row, strict=True):
             columns[name].append(value)

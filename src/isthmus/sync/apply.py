@@ -208,13 +208,12 @@ class Applier:
         if creates:
             async with self._store.transaction() as tx:
                 await tx.lock([self._flow.entity.name])
-                links = await tx.links([step.link.id for step in creates])
-                siblings = await tx.links_by_item({link.item for link in links if link.item is not None})
-                items = await tx.items({link.item for link in links if link.item is not None})
-                everything = {link.id: link for link in [*siblings, *links]}
-                work = Working(self._world, items, everything.values(), now=self._clock(), new_id=self._new_id)
-                for link in links:
-                    if (plain := work.unsend(link)) is not None:
+                families = await tx.families([step.link.id for step in creates])
+                items = await tx.items({link.item for link in families if link.item is not None})
+                work = Working(self._world, items, families, now=self._clock(), new_id=self._new_id)
+                sent = {step.link.id for step in creates}
+                for link in families:
+                    if link.id in sent and (plain := work.unsend(link)) is not None:
                         work.put_link(plain)
                 await tx.save(work.finish())
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -31,6 +31,10 @@ __all__ = ["Engine", "Round"]
 
 ROUNDS = 1000
 """Safety limit of one catch-up: a plan that never comes to rest is a fault, not a reason to go on for ever."""
+
+
+COUNTED = timedelta(seconds=1)
+"""For how long the number of workers is not asked for again."""
 
 
 class Round(msgspec.Struct, kw_only=True):
@@ -59,6 +63,7 @@ class Engine:
         self.store, self.world, self.systems = store, world, dict(systems)
         self._clock, self._new_id, self._jitter = clock, new_id, jitter
         self.health = Health(clock, jitter)
+        self._counted: tuple[datetime, int] | None = None
         self.observers: dict[str, Observer] = {}
         for name, system in systems.items():
             self.add_system(name, system)
@@ -180,7 +185,7 @@ class Engine:
         less is left: nobody sits idle while another still has much before it. Never less than the system takes in one
         call."""
         place = f"apply/{flow}/{system}"
-        workers = await self.store.workers()
+        workers = await self._workers()
         if workers == 1:
             now = self._clock()
             return await self.store.take_lanes(place, [LaneDue(lane, 1, now) for lane in range(LANES)], LANES)
@@ -192,6 +197,13 @@ class Engine:
         return await self.store.take_lanes(
             place, lanes, min(claim_of(resource), max(share, resource.traits.write_batch))
         )
+
+    async def _workers(self) -> int:
+        """How many workers share the work, as known a second ago at most: it only says how large a share to take."""
+        now = self._clock()
+        if self._counted is None or not timedelta(0) <= now - self._counted[0] < COUNTED:
+            self._counted = (now, await self.store.workers())
+        return self._counted[1]
 
     def applier(self, flow: str, system: str) -> Applier:
         """The applier of one flow and system."""
@@ -211,10 +223,13 @@ class Engine:
     async def settle_system(self, system: str) -> int:
         """Everything due in one system, parents first, one round; also records whose parent appeared."""
         now = self._clock()
-        due = {flow for (flow, name), at in (await self.store.due_at()).items() if name == system and at <= now}
+        found = {flow: at for (flow, name), at in (await self.store.due_at()).items() if name == system}
+        due = {flow for flow, at in found.items() if at.at <= now}
         if not due or self.health.is_down(system):
             return 0
-        handled = await self._reread_woken(system)
+        handled = 0
+        if any(at.read is not None and at.read <= now for at in found.values()):
+            handled += await self._reread_woken(system)
         for flow in self.world.order:
             if flow in due and system in self.world.flows[flow].sides:
                 handled += await self.apply(flow, system)

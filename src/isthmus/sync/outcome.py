@@ -57,10 +57,9 @@ async def record_outcomes(
     """One transaction for the whole batch."""
     async with store.transaction() as tx:
         await tx.lock({world.flows[outcome.step.link.flow].entity.name for outcome in outcomes})
-        links = await tx.links([outcome.step.link.id for outcome in outcomes])
-        siblings = await tx.links_by_item({link.item for link in links if link.item is not None})
+        links = await tx.families([outcome.step.link.id for outcome in outcomes])
         strangers = await _strangers(tx, resource, outcomes)
-        everything = {link.id: link for link in [*links, *siblings, *strangers]}
+        everything = {link.id: link for link in [*links, *strangers]}
         items = await tx.items({link.item for link in everything.values() if link.item is not None})
         now = clock()
         work = Working(world, items, everything.values(), now=now, new_id=new_id)

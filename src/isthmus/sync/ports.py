@@ -15,7 +15,7 @@ import msgspec
 
 from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, Sighting
 
-__all__ = ["LANES", "Approval", "Batch", "DueCount", "Evidence", "FarKey", "LaneDue", "Store", "Transaction"]
+__all__ = ["LANES", "Approval", "Batch", "DueAt", "DueCount", "Evidence", "FarKey", "LaneDue", "Store", "Transaction"]
 
 type FarKey = tuple[str, str, str]
 """(system, resource, key)"""
@@ -41,7 +41,17 @@ class DueCount(msgspec.Struct, frozen=True):
     creates: int
     updates: int
     deletes: int
-    linked: int
+    asked: bool
+    """Whether a person has been asked about one of them and has not answered."""
+
+
+class DueAt(msgspec.Struct, frozen=True):
+    """When there is something to do next for one flow in one system."""
+
+    at: datetime
+    """Of anything."""
+    read: datetime | None = None
+    """Of records that must be read again."""
 
 
 class LaneDue(msgspec.Struct, frozen=True):
@@ -105,6 +115,9 @@ class Transaction(Protocol):
     async def links(self, ids: Collection[str]) -> list[Link]:
         """These links."""
 
+    async def families(self, ids: Collection[str]) -> list[Link]:
+        """These links and all others of their items."""
+
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
         """These items by id."""
 
@@ -145,6 +158,9 @@ class Transaction(Protocol):
     async def count_due(self, flow: str, system: str, now: datetime) -> DueCount:
         """For the brake."""
 
+    async def count_linked(self, flow: str, system: str, enough: int | None = None) -> int:
+        """How many records are linked; any number from ``enough`` on says only that there are so many."""
+
     async def resolve(self, keys: Collection[FarKey]) -> dict[FarKey, str]:
         """Item of each linked record; keys not linked are left out."""
 
@@ -181,8 +197,9 @@ class Transaction(Protocol):
     async def all_open_entries(self) -> list[InboxEntry]:
         """All open entries, oldest first."""
 
-    async def approval(self, subject: str, now: datetime) -> Approval:
-        """What is still allowed past this brake (``flow/system/kind``); locked until the end of the transaction."""
+    async def brake_approvals(self, subjects: Collection[str], now: datetime) -> dict[str, Approval]:
+        """What is still allowed past these brakes (``flow/system/kind``), where anything was; locked until the end of
+        the transaction."""
 
     async def use_approval(self, subject: str, links: Collection[str]) -> None:
         """Count these links against the approval: they are *granted* until :meth:`end_approval`."""
@@ -193,9 +210,11 @@ class Transaction(Protocol):
     async def note_traffic(self, subject: str, links: Collection[str], now: datetime, since: datetime) -> None:
         """Remember that these links are being written without approval; what is older than ``since`` is forgotten."""
 
-    async def recent_traffic(self, subject: str, since: datetime, now: datetime, room: int) -> int:
-        """How many different links that are not due now were noted after ``since``, by any worker. When even the sum
-        of all notes is at most ``room``, that sum, which is cheaper, may be given."""
+    async def noted_traffic(self, subjects: Collection[str], since: datetime) -> dict[str, int]:
+        """How many links were noted after ``since``, by any worker; those noted twice count twice."""
+
+    async def recent_traffic(self, subject: str, since: datetime, now: datetime) -> int:
+        """How many different links that are not due now were noted after ``since``, by any worker. Costs more."""
 
     async def approve(self, subject: str, writes: int) -> None:
         """Allow this many writes past the brake."""
@@ -233,8 +252,8 @@ class Store(Protocol):
     async def workers(self) -> int:
         """How many workers share this store now; at least one, whoever asks."""
 
-    async def due_at(self) -> Mapping[tuple[str, str], datetime]:
-        """Earliest ``due_at`` per (flow, system)."""
+    async def due_at(self) -> Mapping[tuple[str, str], DueAt]:
+        """When there is something to do next, per (flow, system)."""
 
     async def wake_ready(self) -> int:
         """Wake links whose parent is there although the wake-up was lost (two writers at the same moment); how many."""

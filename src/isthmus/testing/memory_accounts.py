@@ -25,11 +25,11 @@ class BrakeAccounts:
     def _all_links(self) -> Sequence[Link]:
         raise NotImplementedError
 
-    async def approval(self, subject: str, now: datetime) -> Approval:
+    async def brake_approvals(self, subjects: Collection[str], now: datetime) -> dict[str, Approval]:
         """What is still allowed; granted links that are not due any more need nothing."""
-        known = self._approval(subject)
-        due = {link.id for link in self._all_links() if link.due_at is not None and link.due_at <= now}
-        return replace(known, granted=known.granted & due)
+        known = {subject: self._approval(subject) for subject in subjects if self._known(subject)}
+        due = {link.id for link in self._all_links() if link.due_at is not None and link.due_at <= now} if known else ()
+        return {subject: replace(one, granted=one.granted.intersection(due)) for subject, one in known.items()}
 
     def _approval(self, subject: str) -> Approval:
         return self._approvals.get(subject) or self._database.approvals.get(subject) or Approval()
@@ -59,12 +59,13 @@ class BrakeAccounts:
         kept = [note for note in self._notes(subject) if note[0] > since]
         self._traffic[subject] = [*kept, (now, frozenset(links))]
 
-    async def recent_traffic(self, subject: str, since: datetime, now: datetime, room: int) -> int:
-        """How many different links that are not due now were noted after ``since``; the plain sum where that fits."""
+    async def noted_traffic(self, subjects: Collection[str], since: datetime) -> dict[str, int]:
+        """How many links were noted after ``since``, with repetitions."""
+        return {subject: sum(len(ids) for at, ids in self._notes(subject) if at > since) for subject in subjects}
+
+    async def recent_traffic(self, subject: str, since: datetime, now: datetime) -> int:
+        """How many different links that are not due now were noted after ``since``."""
         notes = [links for at, links in self._notes(subject) if at > since]
-        total = sum(map(len, notes))
-        if total <= room:
-            return total
         due = {link.id for link in self._all_links() if link.due_at is not None and link.due_at <= now}
         return len(frozenset[str]().union(*notes) - due)
 

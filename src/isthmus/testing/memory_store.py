@@ -13,7 +13,7 @@ from datetime import datetime
 
 from isthmus.model.state import LinkState, Sighting
 from isthmus.store import Notice
-from isthmus.sync.ports import LaneDue
+from isthmus.sync.ports import DueAt, LaneDue
 from isthmus.testing.memory_database import MemoryDatabase, stored
 from isthmus.testing.memory_transaction import MemoryTransaction
 
@@ -83,15 +83,18 @@ class MemoryStore:
         """How many workers share this store now; at least one, whoever asks."""
         return max(1, len(self.database.workers))
 
-    async def due_at(self) -> dict[tuple[str, str], datetime]:
-        """Earliest ``due_at`` per (flow, system) of links that can be planned or read again."""
-        found: dict[tuple[str, str], datetime] = {}
+    async def due_at(self) -> dict[tuple[str, str], DueAt]:
+        """When there is something to do next, per (flow, system)."""
+        whole: dict[tuple[str, str], list[datetime]] = {}
+        reads: dict[tuple[str, str], list[datetime]] = {}
         for link in self.database.links.values():
             ready = link.waits_for == "read" or (link.waits_for is None and link.state is not LinkState.NEW)
             if link.due_at is not None and ready:
                 place = (link.flow, link.system)
-                found[place] = min(found.get(place, link.due_at), link.due_at)
-        return found
+                whole.setdefault(place, []).append(link.due_at)
+                if link.waits_for == "read":
+                    reads.setdefault(place, []).append(link.due_at)
+        return {place: DueAt(min(times), min(reads.get(place, ()), default=None)) for place, times in whole.items()}
 
     async def wake_ready(self) -> int:
         """Wake links whose parent is there although no wake-up reached them; how many."""

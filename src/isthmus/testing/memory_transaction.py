@@ -80,6 +80,12 @@ class MemoryTransaction(BrakeAccounts):
         wanted = set(ids)
         return await self._owned(lambda link: link.id in wanted) if wanted else []
 
+    async def families(self, ids: Collection[str]) -> list[Link]:
+        """These links and all others of their items, by id."""
+        wanted = set(ids)
+        items = {link.item for link in self._all_links() if link.id in wanted and link.item is not None}
+        return await self._owned(lambda link: link.id in wanted or link.item in items) if wanted else []
+
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
         """These items by id."""
         await self._database.rows.take(self, "item", ids)
@@ -153,15 +159,22 @@ class MemoryTransaction(BrakeAccounts):
         )
 
     async def count_due(self, flow: str, system: str, now: datetime) -> DueCount:
-        """What is due by kind, and how many are linked at all."""
+        """What is due by kind."""
         mine = [link for link in self._all_links() if (link.flow, link.system) == (flow, system)]
         due = [link for link in mine if link.due_at is not None and link.due_at <= now and link.waits_for is None]
+        brakes = {f"{flow}/{system}/{kind}" for kind in ("creates", "updates", "deletes")}
         return DueCount(
             creates=sum(link.state is LinkState.CREATING and link.doom is None for link in due),
             updates=sum(link.state is LinkState.LINKED and link.doom is None for link in due),
             deletes=sum(link.doom is not None for link in due),
-            linked=sum(link.state is LinkState.LINKED for link in mine),
+            asked=any(e.kind == "brake" and e.decided_at is None and e.subject in brakes for e in self._entries()),
         )
+
+    async def count_linked(self, flow: str, system: str, enough: int | None = None) -> int:
+        """How many are linked, counted up to ``enough``."""
+        mine = (link for link in self._all_links() if (link.flow, link.system) == (flow, system))
+        linked = sum(link.state is LinkState.LINKED for link in mine)
+        return linked if enough is None else min(linked, enough)
 
     async def resolve(self, keys: Collection[FarKey]) -> dict[FarKey, str]:
         """Item of each linked record. Not locked."""

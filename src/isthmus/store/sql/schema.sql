@@ -58,8 +58,8 @@ create table link (
     seen_at timestamptz,
     written_at timestamptz,
     agreed_at timestamptz,
-    -- Deferrable so that one statement may let two links swap keys.
-    constraint link_record unique (flow, system, resource, key) deferrable initially immediate
+    -- Deferrable so that one statement may let two links swap keys. In this order it also finds records by their key.
+    constraint link_record unique (system, resource, key, flow) deferrable initially immediate
 ) with (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 comment on table link is 'Item and far record belong together; what both last agreed on, and what is still to be done.';
 comment on column link.base is 'Last state both sides agreed on, entity terms.';
@@ -68,7 +68,6 @@ comment on column link.due_at is 'When to plan this link; null when there is not
 comment on column link.waits_for is
     '"system/resource/key" of a parent not linked yet, "item/system" of a parent not yet created there, '
     'or "read": the record must be read again.';
-create index link_by_record on link (system, resource, key) where key is not null;
 create index link_key on link (key text_pattern_ops) where key is not null;
 create index link_item on link (item) where item is not null;
 create index link_due on link (flow, system, due_at, id) where due_at is not null;

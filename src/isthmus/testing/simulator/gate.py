@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any
 
 from isthmus.connector import System
 from isthmus.model.state import Sighting
 from isthmus.store import Notice
-from isthmus.sync.ports import LaneDue
+from isthmus.sync.ports import DueAt, LaneDue
 
 __all__ = ["Gate", "GatedStore", "Killed", "gated"]
 
@@ -107,10 +106,10 @@ class GatedStore:
         self._gate.alive()
         return int(await self._store.wake_ready())
 
-    async def due_at(self) -> Mapping[tuple[str, str], datetime]:
+    async def due_at(self) -> Mapping[tuple[str, str], DueAt]:
         """As of the store."""
         self._gate.alive()
-        found: Mapping[tuple[str, str], datetime] = await self._store.due_at()
+        found: Mapping[tuple[str, str], DueAt] = await self._store.due_at()
         return found
 
     async def take_hints(self, system: str) -> list[tuple[str, str]]:

@@ -22,6 +22,15 @@ from link
 where id = any(%(ids)s)
 order by id for no key update;
 
+-- name: families
+select {link_columns}
+from link
+where id in (
+        select id from link where id = any(%(ids)s)
+        union select other.id from link as named join link as other on other.item = named.item
+        where named.id = any(%(ids)s))
+order by id for no key update;
+
 -- name: items
 select {item_columns}
 from item
@@ -86,9 +95,16 @@ select
     count(*) filter (where state = 'creating' and doom is null) as creates,
     count(*) filter (where state = 'linked' and doom is null) as updates,
     count(*) filter (where doom is not null) as deletes,
-    (select count(*) from link where flow = %(flow)s and system = %(system)s and state = 'linked') as linked
+    exists (
+        select from inbox
+        where kind = 'brake' and decided_at is null
+            and subject in (%(place)s || 'creates', %(place)s || 'updates', %(place)s || 'deletes')) as asked
 from link
 where flow = %(flow)s and system = %(system)s and due_at <= %(now)s and waits_for is null;
+
+-- name: count_linked
+select count(*)
+from (select from link where flow = %(flow)s and system = %(system)s and state = 'linked' limit %(enough)s) as found;
 
 -- name: resolve
 select distinct on (link.system, link.resource, link.key) link.system, link.resource, link.key, link.item
@@ -200,12 +216,12 @@ from inbox
 where decided_at is null
 order by opened_at, id;
 
--- name: approval
+-- name: brake_approvals
 -- Links that were granted and are not due any more need nothing.
-select writes, array(select id from link where id = any(granted) and due_at <= %(now)s)
+select subject, writes, array(select id from link where id = any(granted) and due_at <= %(now)s)
 from approval
-where subject = %(subject)s
-for no key update;
+where subject = any(%(subjects)s)
+order by subject for no key update;
 
 -- name: use_approval
 update approval set
@@ -221,21 +237,20 @@ where subject = %(subject)s;
 delete from approval where subject = %(subject)s and writes = 0 and granted = '{}';
 
 -- name: note_traffic
+with forgotten as (delete from traffic where subject = %(subject)s and at <= %(since)s)
 insert into traffic (subject, at, links) values (%(subject)s, %(now)s, %(links)s::text[]);
 
--- name: forget_traffic
-delete from traffic where subject = %(subject)s and at <= %(since)s;
+-- name: noted_traffic
+select subject, sum(cardinality(links))
+from traffic
+where subject = any(%(subjects)s) and at > %(since)s
+group by subject;
 
 -- name: recent_traffic
-select case when total <= %(room)s then total else (
-    select count(distinct noted.id)
-    from traffic cross join unnest(links) as noted (id)
-    where subject = %(subject)s and at > %(since)s
-        and not exists (select from link where link.id = noted.id and link.due_at <= %(now)s)) end
-from (
-    select coalesce(sum(cardinality(links)), 0) as total
-    from traffic
-    where subject = %(subject)s and at > %(since)s) as notes;
+select count(distinct noted.id)
+from traffic cross join unnest(links) as noted (id)
+where subject = %(subject)s and at > %(since)s
+    and not exists (select from link where link.id = noted.id and link.due_at <= %(now)s);
 
 -- name: approve
 insert into approval (subject, writes) values (%(subject)s, %(writes)s)

@@ -1,7 +1,7 @@
 -- Around the transactions.
 
 -- name: due_at
-select flow, system, min(due_at)
+select flow, system, min(due_at), min(due_at) filter (where waits_for = 'read')
 from link
 where due_at is not null and (waits_for = 'read' or waits_for is null and state <> 'new')
 group by flow, system;
@@ -109,9 +109,8 @@ insert into pg_temp.traffic select * from isthmus.traffic;
 insert into pg_temp.meta select * from isthmus.meta;
 alter table pg_temp.item add primary key (id);
 alter table pg_temp.link add primary key (id);
-alter table pg_temp.link add unique (flow, system, resource, key) deferrable initially immediate;
+alter table pg_temp.link add unique (system, resource, key, flow) deferrable initially immediate;
 create index on pg_temp.item (alias_of) where alias_of is not null;
-create index on pg_temp.link (system, resource, key) where key is not null;
 create index on pg_temp.link (item) where item is not null;
 create index on pg_temp.link (flow, system, due_at, id) where due_at is not null;
 create index on pg_temp.link (flow, system, state);
