@@ -160,7 +160,7 @@ async def _order_of_deal(hub: BusinessHub, tx: DeskTransaction, quote: Item) -> 
     for order in [] if deal is None else await hub.find("SalesOrder", "deal", deal):
         if order.fields.get("state") in ("cancelled", "withdrawn"):
             continue
-        for other in await hub.children(order.id, ENTITY):
+        for other in await hub.find(ENTITY, "order", order.id):
             raise NeedsPerson(f"The deal is ordered already, by {other.fields.get('number')}.", field="opportunity")
         return order.id
     return None

@@ -46,6 +46,8 @@ __all__ = [
 
 ENTITY = "Quote"
 NONE = Decimal(0)
+EVERY = 100_000
+"""Quotes of one customer that are looked at."""
 
 
 class QuoteView(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,7 +222,7 @@ async def list_quotes(
     if customer is None:
         found = await in_states(hub, ENTITY, states, STATES)
     else:
-        every = await hub.children(customer, ENTITY)
+        every = await hub.find(ENTITY, "customer", customer, EVERY)
         found = [each for each in every if not states or each.fields.get("state") in states]
     return sorted(found, key=lambda each: (str(each.fields.get("original")), _version(each)), reverse=True)[:limit]
 
