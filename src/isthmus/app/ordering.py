@@ -188,6 +188,8 @@ async def make_order(
     }
     if deal is not None:
         fields["deal"] = deal
+    if (found.asked.wanted_on or "") > hub.now().date().isoformat():
+        fields["wanted_on"] = found.asked.wanted_on
     edits = hub.edits(tx, Cause("person", by, found.id), "SalesOrder")
     await edits.create("SalesOrder", fields, id=item, alike=deal is not None)
     await tx.simulations.placed(found.id, order=item, client_key=client_key)

@@ -99,7 +99,7 @@ async def _climb(reads: Reads, item: Item) -> Item:
     """The document everything else hangs on."""
     for _ in range(DEPTH):
         if item.entity == "SalesOrder":
-            found = [one for entity in ASKED for one in await reads.referencing(item.id, entity)]
+            found = [one for entity in ASKED for one in await reads.items_by_field(entity, "order", item.id)]
         elif item.entity in ASKED:
             found = await _items(reads, item.fields.get("opportunity"))
         else:

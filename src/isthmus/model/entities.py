@@ -137,13 +137,15 @@ class OrderLine(Part, kw_only=True, frozen=True):
 
 class SalesOrder(Entity, kw_only=True, frozen=True):
     """A customer's order (UBL Order, SAP sales order). ``deal`` is the CRM's opportunity it came from; ``ordered`` are
-    the positions as sold, ``lines`` the positions as the ERP keeps them."""
+    the positions as sold, ``lines`` the positions as the ERP keeps them. ``wanted_on``: the goods should not leave
+    before this day."""
 
     number: Text = UNSET
     deal: Text = UNSET
     reference: Text = UNSET
     customer: CustomerRef = UNSET
     ordered_on: Day = UNSET
+    wanted_on: Day = UNSET
     currency: Text = UNSET
     confirmed: Flag = UNSET
     ordered: list[OrderLine] | None | UnsetType = UNSET

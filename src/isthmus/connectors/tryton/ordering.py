@@ -74,8 +74,7 @@ class Ordering:
             sale["payment_term"] = await names.need(
                 "account.invoice.payment_term", "name", fields["payment_term"], ours="payment_term", what="payment term"
             )
-        if fields.get("sale_date"):
-            sale["sale_date"] = date_of(fields["sale_date"])
+        sale |= {name: date_of(fields[name]) for name in ("sale_date", "shipping_date") if fields.get(name)}
         return sale
 
     async def _line(self, sale: Mapping[str, Any], line: Mapping[str, Any]) -> dict[str, Any]:
