@@ -12,12 +12,14 @@ from httpx import AsyncClient, Response
 from isthmus.app.bootstrap import Hub, clock, new_id
 from isthmus.app.business import OpenBusiness
 from isthmus.connector.services import Availability, Available, CreditStanding, OrderPriced, PricedLine
+from isthmus.desk.repairing import RepairRules
 from isthmus.errors import Rejected, Unavailable
 from isthmus.model.state import Cause, Item, Link, LinkState
 from isthmus.project import Project
 from isthmus.store import PostgresStore
 from isthmus.sync.editing import HubEdits
 from isthmus.sync.world import World
+from tests.desk.hub import REPAIRS
 
 D = Decimal
 
@@ -30,6 +32,12 @@ class PretendBusiness(OpenBusiness):
         super().__init__(Hub(project=project, store=store, world=world, engine=engine, down={}))
         self.price, self.down, self.limit, self.refusal = D(100), False, D(1_000_000), ""
         self.asked = 0
+        self.repairs: RepairRules | None = REPAIRS
+
+    @property
+    def repair_rules(self) -> RepairRules | None:
+        """Some."""
+        return self.repairs
 
     async def links(self, items: Collection[str]) -> list[Link]:
         """One in the ERP for each."""
@@ -61,10 +69,11 @@ class PretendBusiness(OpenBusiness):
             return Available(lines=tuple(lines))
         rows = tuple(
             PricedLine(
-                product=one.product, quantity=one.quantity, unit="Unit", list_price=self.price, unit_price=self.price,
-                discount_rate=D(0), amount=self.price * one.quantity,
+                product=one.product, quantity=one.quantity, unit="Unit", list_price=self.price, unit_price=price,
+                discount_rate=D(0), amount=price * one.quantity, own_price=self.price,
             )
             for one in given.lines
+            for price in [self.price if one.unit_price is None else one.unit_price]
         )  # fmt: skip
         total = sum((row.amount for row in rows), D(0))
         return OrderPriced(
@@ -77,6 +86,31 @@ async def made(store: PostgresStore, entity: str, fields: Mapping[str, Any], id:
     async with store.transaction() as tx:
         edits = HubEdits(tx, World({}), Cause("person", "test"), now=clock(), new_id=new_id)
         return await edits.create(entity, fields, id=id, alike=True)
+
+
+async def documents_made(store: PostgresStore) -> None:
+    """One document of each kind that stations and sales have, whose process is over."""
+    over = {"process": "some/process"}
+    await made(store, "OrganisationUnit", {"number": "C", "name": "North", "kind": "centre"}, "north")
+    station = {"number": "S", "name": "Kiel", "kind": "station", "parent": "north", "customer": "kern", "place": "K"}
+    await made(store, "OrganisationUnit", station, "kiel")
+    lines = [{"id": "1", "product": "bearing", "quantity": "2"}]
+    back = [{"id": "1", "product": "bearing", "announced": "2"}]
+    await made(
+        store,
+        "Quote",
+        {"number": "Q1", "original": "Q1", "version": 1, "customer": "kern", "state": "sent", "lines": lines, **over},
+    )
+    await made(
+        store, "MaterialRequest", {"number": "MR1", "station": "kiel", "state": "refused", "lines": lines, **over}
+    )
+    await made(store, "Return", {"number": "RT1", "station": "kiel", "state": "announced", "lines": back, **over})
+    await made(store, "RepairRecord", {"number": "RR1", "station": "kiel", "method": "overhaul"})
+    await made(
+        store,
+        "LabourSettlement",
+        {"number": "LS1", "centre": "north", "period": "2026-10", "currency": "EUR", "state": "draft", **over},
+    )
 
 
 class Program:

@@ -6,12 +6,14 @@ import os
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import requests
 
 from tests.e2e.office import Office, money, see
+from tests.e2e.stations import Stations
 from tests.tidy.tree import ROOT
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
@@ -20,9 +22,9 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 class Shop:
     """A program with a token of its own."""
 
-    def __init__(self, office: Office, *scopes: str) -> None:
+    def __init__(self, office: Office, *scopes: str, role: str = "sales") -> None:
         _, login = office.new("shop")
-        said = office.isthmus("user", "add", login, "--role", "sales", "--generate", "--json")
+        said = office.isthmus("user", "add", login, "--role", role, "--generate", "--json")
         assert said.code == 0, said
         words = [word for scope in scopes or ("see", "order") for word in ("--scope", scope)]
         said = office.isthmus("token", "add", login, "shop", *words, "--json")
@@ -107,6 +109,88 @@ def test_an_item_that_is_edited_by_the_api_reaches_both_systems(office: Office) 
     assert shop.call("PATCH", f"/items/{row['item']}", body, if_match=seen.headers["etag"]).status_code == 412
     see(lambda: office.mechanism(party, "phone").endswith("777777"))
     see(lambda: str(office.account(account)["phone"]).replace(" ", "").endswith("777777"))
+
+
+def fields(shop: Shop, place: str) -> dict[str, Any]:
+    """Of a document, with its process under ``waits``."""
+    answer = shop.call("GET", place)
+    assert answer.status_code == 200, answer.text
+    return {**answer.json()["document"]["fields"], "waits": answer.json()["waits"]}
+
+
+@pytest.mark.flow("WEB-2")
+@pytest.mark.flow("ERP-3")
+def test_a_quote_is_made_and_accepted_once_by_two_clients_over_http(office: Office) -> None:
+    sku = office.product("APIQ", "100", 50)
+    name, party = buyer(office, "Offered")
+    one, two = Shop(office), Shop(office)
+    body = {"customer": name, "lines": [{"sku": sku, "quantity": "4"}], "discount": "0.05"}
+    made = one.call("POST", "/quotes", body, idempotency_key="q")
+    assert made.status_code == 201, made.text
+    assert one.call("POST", "/quotes", body, idempotency_key="q").json() == made.json()
+    place = made.headers["location"].removeprefix("/api/v1")
+    assert money(made.json()["document"]["fields"]["net_total"]["amount"]) == 380
+    early = one.call("POST", f"{place}/accept", {})
+    assert (early.status_code, early.json()["code"]) == (422, "needs-person")
+    assert one.call("POST", f"{place}/send", if_match=made.headers["etag"]).status_code == 200
+    see(lambda: fields(one, place)["state"] == "sent")
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(shop.call, "POST", f"{place}/accept?wait=20", {}) for shop in (one, two) * 2]
+        answers = [call.result() for call in calls]
+    assert {answer.status_code for answer in answers} <= {201, 202}, [answer.text for answer in answers]
+    (sale,) = office.sales(party)
+    assert len({answer.json()["order"] for answer in answers}) == 1
+    see(lambda: two.call("POST", f"{place}/accept", {}).json().get("number") == sale["number"])
+    assert sale["untaxed_amount"] == 380
+    roots = one.call("GET", f"/trace?q={sale['number']}").json()["roots"]
+    assert [roots[0]["entity"], roots[0]["children"][0]["entity"]] == ["Quote", "SalesOrder"]
+
+
+@pytest.mark.flow("SAP-3")
+@pytest.mark.flow("SAP-9")
+@pytest.mark.flow("SAP-10")
+def test_documents_of_a_station_run_over_http(office: Office) -> None:
+    stations = Stations(office)
+    sku = office.product("APIS", "10", 50)
+    centre = f"C{office.new('Centre')[0].split()[1]}"
+    stations.call("organisation", "add", centre, f"Centre {centre}", "centre", "--below", "HO")
+    station, _, _ = stations.station("transfer", below=centre)
+    clerk = Shop(office, "see", "decide", role="operator")
+
+    asked = {"station": station, "lines": [{"sku": sku, "quantity": "3"}], "supply": "transfer"}
+    made = clerk.call("POST", "/material-requests", asked, idempotency_key="mr")
+    assert made.status_code == 201, made.text
+    assert clerk.call("POST", "/material-requests", asked, idempotency_key="mr").json() == made.json()
+    place = made.headers["location"].removeprefix("/api/v1")
+    number = see(lambda: (found := fields(clerk, place))["state"] == "ordered" and found["number"])
+    stations.waiting(number)
+    assert len(stations.warehouse.transfers(number)) == 1
+    late = clerk.call("POST", f"{place}/cancel")
+    assert (late.status_code, late.json()["code"]) == (422, "needs-person")
+
+    back = {"station": station, "lines": [{"sku": sku, "quantity": "2"}], "reason": "worn"}
+    place = clerk.call("POST", "/returns", back).headers["location"].removeprefix("/api/v1")
+    assert clerk.call("POST", f"{place}/send", {"tracking": "DHL 1"}).status_code == 200
+    see(lambda: fields(clerk, place)["state"] == "sent")
+    assert clerk.call("POST", f"{place}/count", {"lines": [{"sku": sku, "quantity": "1"}]}).status_code == 200
+    seen = see(lambda: (found := fields(clerk, place))["state"] == "difference" and found)
+    see(lambda: fields(clerk, place)["waits"]["who"] == "centre manager")
+    blame = {"differences": [{"sku": sku, "responsible": "carrier", "evidence": "photo 1"}]}
+    assert clerk.call("POST", f"{place}/settle", blame).status_code == 200
+    see(lambda: fields(clerk, place)["state"] == "received")
+    assert len(stations.warehouse.returns(str(seen["number"]))) == 1
+
+    day = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
+    repair = {"station": station, "method": "overhaul", "repaired_on": day.isoformat()}
+    assert clerk.call("POST", "/repairs", repair, idempotency_key="rr").status_code == 201
+    assert clerk.call("POST", "/repairs", repair, idempotency_key="rr").status_code == 201
+    closed = clerk.call("POST", "/settlements", {"centre": centre, "period": f"{day:%Y-%m}"}).json()["items"]
+    assert [money(one["fields"]["total"]["amount"]) for one in closed] == [80], "one repair, noted twice"
+    number = closed[0]["fields"]["number"]
+    assert clerk.call("POST", f"/settlements/{number}/report").status_code == 200
+    stations.decide(number, "approve")
+    done = see(lambda: (found := fields(clerk, f"/settlements/{number}"))["state"] == "booked" and found, 90)
+    assert done["entry"]
 
 
 def test_the_examples_of_the_documentation_run_as_they_stand(office: Office) -> None:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -109,6 +110,19 @@ def test_what_was_simulated_is_what_is_ordered_shipped_billed_and_paid(office: O
     # The CRM has no such order, and shows its invoice all the same.
     mirror = see(lambda: [one for one in office.carl.invoices() if one["invoice_title"] == invoice["number"]])[0]
     see(lambda: money(office.custom(office.carl.invoice(mirror["id"]), "erp_open")) == invoice["total_amount"] - 152)
+
+
+@pytest.mark.flow("WEB-2")
+def test_the_wished_day_is_in_the_erps_order(office: Office, sku: str) -> None:
+    name, party = buyer(office, "Later")
+    day = (datetime.now(UTC) + timedelta(days=20)).date()
+    said = office.isthmus(
+        "order", "simulate", name, f"{sku.replace('_', '-')}=2", "--wanted", day.isoformat(), "--json"
+    )
+    assert said.json["truth"]["lines"][0]["date"] == day.isoformat()
+    assert placed(office, said.json).json["state"] == "ordered"
+    (sale,) = office.erin.read("sale.sale", [["party", "=", party]], ["shipping_date"])
+    assert sale["shipping_date"] == day
 
 
 @pytest.mark.flow("WEB-2")

@@ -9,10 +9,12 @@ from typing import Any
 import msgspec
 
 from isthmus.app.bootstrap import clock, new_id, open_store
+from isthmus.app.stopping import stop
 from isthmus.errors import Misconfigured, NeedsPerson
-from isthmus.process import Entry, Process, ProcessState, Signal, cancel, retry, signal, start
+from isthmus.process import Entry, Process, ProcessState, Signal, retry, signal, start
 from isthmus.project import Project
 from isthmus.store import PostgresStore, Reads
+from isthmus.sync.world import World
 
 __all__ = [
     "ProcessView",
@@ -82,6 +84,7 @@ async def forget_processes(project: Project, store: PostgresStore) -> int:
 
 
 async def cancel_process(folder: Path, id: str, *, by: str) -> None:
-    """Stop it for good."""
-    async with open_store(folder) as (_, store), store.transaction() as tx:
-        await cancel(tx, id, by=by, now=clock())
+    """Stop it for good; see :func:`isthmus.app.stopping.stop`."""
+    async with open_store(folder) as (project, store), store.transaction() as tx:
+        world = World(project.flows, project.converters, project.entities)
+        await stop(tx, world, id, by=by, now=clock())

@@ -10,9 +10,10 @@ from litestar.params import FromPath
 from litestar.response import Redirect, Response
 
 from isthmus.app.bootstrap import clock
+from isthmus.app.stopping import stop
 from isthmus.console.guard import principal_of
 from isthmus.console.pages import Call, render, site_of
-from isthmus.process import ProcessState, cancel, retry
+from isthmus.process import ProcessState, retry
 
 __all__ = ["ROUTES"]
 
@@ -53,7 +54,7 @@ async def cancel_process(id: FromPath[str], request: Call) -> Response[Any]:
     site, me = site_of(request), principal_of(request).login
     await site.access.note(me, "process cancelled", id)
     async with site.store.transaction() as tx:
-        await cancel(tx, id, by=me, now=clock())
+        await stop(tx, site.world, id, by=me, now=clock())
     return Redirect(f"/processes/{id}", status_code=303)
 
 

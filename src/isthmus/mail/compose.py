@@ -21,7 +21,9 @@ from isthmus.desk.notices import LANGUAGES, Notice
 __all__ = ["Button", "Text", "compose", "message_id", "render"]
 
 
-_OPTIONAL: Mapping[str, Any] = {"outstanding": "", "comments": (), "expired": False, "escalated": False}
+_OPTIONAL: Mapping[str, Any] = {
+    "outstanding": "", "comments": (), "expired": False, "escalated": False, "replaces": "", "outcome": "", "due": "",
+}  # fmt: skip
 """What texts ask for that a context need not have."""
 
 

@@ -31,7 +31,7 @@ from isthmus.app.ordering import answer as answer_order
 from isthmus.desk.ordering import Simulation
 from isthmus.errors import Ambiguous, NeedsPerson
 
-__all__ = ["ROUTES"]
+__all__ = ["KEY", "ROUTES", "STATES", "not_placed"]
 
 DOCUMENTS = ("Delivery", "Invoice")
 KEY = Annotated[
@@ -99,20 +99,21 @@ async def place_order(
     key = f"api {me.login} {idempotency_key}" if idempotency_key else None
     done = await place(site.business, data.simulation, by=me.login, client_key=key, patience=wait)
     if done.state not in STATES:
-        raise _not_placed(done)
+        raise not_placed(done, advice="Place the new simulation to order all the same.")
     answer = shown(PlacedShown, done, simulation=done.simulation.id)
     return Response(answer, status_code=STATES[done.state], headers={"location": f"/api/v1/orders/{done.order}"})
 
 
-def _not_placed(done: Placed) -> Failed:
+def not_placed(done: Placed, *, advice: str, **more: Any) -> Failed:
+    """The problem that says why nothing was ordered."""
     if done.state == "refused":
         return Failed(422, "order-refused", done.reason)
-    moved: dict[str, Any] = {"differences": plain(done.differences), "simulation": done.simulation.id}
+    moved: dict[str, Any] = {"differences": plain(done.differences), "simulation": done.simulation.id, **plain(more)}
     return Failed(
         409,
         "terms-moved",
         "Nothing was ordered: the ERP's terms are not what they were.",
-        advice="Place the new simulation to order all the same.",
+        advice=advice,
         order=moved,
     )
 

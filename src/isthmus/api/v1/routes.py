@@ -12,7 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.response import Response
 
-from isthmus.api.v1 import items, orders, views, work
+from isthmus.api.v1 import document_views, items, orders, quotes, stations, views, work
 from isthmus.api.v1.door import LARGEST_BODY, Door, guard
 from isthmus.api.v1.problems import MEDIA_TYPE, Problem, handlers
 from isthmus.api.v1.scopes import SCOPES
@@ -41,7 +41,7 @@ def api_router(limit: int = CALLS_PER_MINUTE) -> Router:
     rate = RateLimitConfig(rate_limit=("minute", limit), identifier_for_request=_who, store="api_rate_limit")
     return Router(
         "/api/v1",
-        route_handlers=[document, *items.ROUTES, *orders.ROUTES, *work.ROUTES],
+        route_handlers=[document, *items.ROUTES, *orders.ROUTES, *quotes.ROUTES, *stations.ROUTES, *work.ROUTES],
         guards=[guard],
         middleware=[rate.middleware, Door()],
         exception_handlers=handlers(),
@@ -84,7 +84,9 @@ def openapi_document() -> bytes:
     )
     found = app.openapi_schema.to_schema()
     # Litestar's schemas leave out limits and whether more may be in an object.
-    kinds = [getattr(views, name, None) for name in found["components"]["schemas"]]
+    kinds = [
+        getattr(views, name, None) or getattr(document_views, name, None) for name in found["components"]["schemas"]
+    ]
     structs = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, msgspec.Struct)]
     _, schemas = msgspec.json.schema_components([Problem, *structs], ref_template="#/components/schemas/{name}")
     found["components"]["schemas"] |= schemas
@@ -93,9 +95,10 @@ def openapi_document() -> bytes:
             scope = SCOPES[method.upper(), path.replace("}", ":str}")]
             operation["description"] = f"{operation.get('description', '')} Scope: `{scope}`.".strip()
             operation["responses"] |= {str(status): _problem(text) for status, text in PROBLEMS.items()}
-    placed = found["paths"]["/api/v1/orders"]["post"]["responses"]
-    for status, text in (("200", "It was ordered, and is cancelled since."), ("202", "Kept; it will be confirmed.")):
-        placed[status] = {**placed["201"], "description": text}
+    for path in ("/api/v1/orders", "/api/v1/quotes/{id}/accept"):
+        placed = found["paths"][path]["post"]["responses"]
+        for status, text in (("200", "Ordered, and cancelled since."), ("202", "Kept; it will be confirmed.")):
+            placed[status] = {**placed["201"], "description": text}
     return msgspec.json.format(msgspec.json.encode(found, order="deterministic"), indent=1) + b"\n"
 
 

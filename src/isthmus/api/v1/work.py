@@ -28,9 +28,10 @@ from isthmus.app.access import ROLES, Permission
 from isthmus.app.approvals import decide_approval
 from isthmus.app.bootstrap import clock
 from isthmus.app.inbox_desk import InboxDesk
+from isthmus.app.stopping import stop
 from isthmus.desk.approval_state import ApprovalRequest, RequestState, deciders
 from isthmus.model.state import InboxKind
-from isthmus.process import Process, ProcessState, cancel, retry
+from isthmus.process import Process, ProcessState, retry
 
 __all__ = ["ROUTES"]
 
@@ -158,7 +159,7 @@ async def cancel_process(id: FromPath[str], request: Call, idempotency_key: KEY 
     await _one_process(site, id)
     await site.access.note(who.login, "process cancelled", id, {"via": "api"})
     async with site.store.transaction() as tx:
-        await cancel(tx, id, by=who.login, now=clock())
+        await stop(tx, site.world, id, by=who.login, now=clock())
     return _process(await _one_process(site, id))
 
 

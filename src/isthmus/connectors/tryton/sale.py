@@ -19,7 +19,7 @@ from isthmus.errors import IsthmusError, Rejected
 __all__ = ["Sales"]
 
 _READ = (
-    *("number", "reference", "description", "comment", "state", "party", "sale_date", "_timestamp"),
+    *("number", "reference", "description", "comment", "state", "party", "sale_date", "shipping_date", "_timestamp"),
     *("invoice_address", "shipment_address", "untaxed_amount", "tax_amount", "total_amount"),
     *("shipment_state", "invoice_state", "shipments", "invoices"),
     *("currency.code", "currency.digits", "payment_term.name"),
@@ -47,6 +47,7 @@ class Sales(WritableCollection):
         "state": FieldInfo(type="text", readonly=True, label="State"),
         "confirmed": FieldInfo(type="boolean", label="Confirmed, processing or done"),
         "sale_date": FieldInfo(type="date", label="Sale Date"),
+        "shipping_date": FieldInfo(type="date", label="Shipping Date"),
         "currency": FieldInfo(type="text", label="Currency"),
         "payment_term": FieldInfo(type="text", label="Payment Term"),
         "description": FieldInfo(type="text", label="Description"),
@@ -86,6 +87,7 @@ class Sales(WritableCollection):
             "state": row["state"],
             "confirmed": row["state"] in _CONFIRMED,
             "sale_date": iso(row["sale_date"]),
+            "shipping_date": iso(row["shipping_date"]),
             "currency": row["currency."]["code"],
             "payment_term": (row["payment_term."] or {}).get("name"),
             "description": row["description"],
@@ -139,8 +141,8 @@ class Sales(WritableCollection):
             match field:
                 case "reference" | "description" | "comment":
                     values[field] = value or None
-                case "sale_date":
-                    values["sale_date"] = date_of(value)
+                case "sale_date" | "shipping_date":
+                    values[field] = date_of(value)
                 case "payment_term":
                     values["payment_term"] = await self.tryton.names.optional(
                         "account.invoice.payment_term", "name", value, ours=field, what="payment term"

@@ -67,8 +67,8 @@ MODELS: Mapping[str, Mapping[str, Field]] = {
     "product.price_list.line": _plain("sequence", "product", "category", "formula")
     | _floats("quantity")
     | _one(price_list="product.price_list"),
-    "sale.sale": _plain("number", "reference", "description", "comment", "sale_date", "company", "warehouse")
-    | _plain("invoice_method", "shipment_method", "price_list", "invoice_address", "shipment_address")
+    "sale.sale": _plain("number", "reference", "description", "comment", "sale_date", "shipping_date", "company")
+    | _plain("warehouse", "invoice_method", "shipment_method", "price_list", "invoice_address", "shipment_address")
     | _plain(state="draft", shipment_state="none", invoice_state="none")
     | _one(party="party.party", currency="currency.currency", payment_term="account.invoice.payment_term")
     | _many("lines", "sale.line", "sale"),
