@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from isthmus.lab import erp_supply
 from tests.e2e.office import Office, Said, money, see
 from tests.e2e.weather import Weather, bad_weather
 
@@ -110,6 +112,32 @@ def test_what_was_simulated_is_what_is_ordered_shipped_billed_and_paid(office: O
     # The CRM has no such order, and shows its invoice all the same.
     mirror = see(lambda: [one for one in office.carl.invoices() if one["invoice_title"] == invoice["number"]])[0]
     see(lambda: money(office.custom(office.carl.invoice(mirror["id"]), "erp_open")) == invoice["total_amount"] - 152)
+
+
+@pytest.mark.flow("WEB-4")
+def test_a_day_is_promised_from_stock_purchases_and_production(office: Office) -> None:
+    code = office.product("ATP", "10", 5)
+    sku = code.replace("-", "_")
+    name, party = buyer(office, "Promise")
+    today = dt.datetime.now(dt.UTC).date()
+    bought, made = today + dt.timedelta(days=10), today + dt.timedelta(days=20)
+    erp_supply.buy(office.erin, code, 10, bought)
+    erp_supply.produce(office.erin, code, 20, made)
+
+    def promised(quantity: int) -> str | None:
+        (line,) = simulated(office, name, **{sku: quantity})["truth"]["lines"]
+        day: str | None = line["date"]
+        return day
+
+    assert promised(5) == today.isoformat(), "in stock"
+    assert promised(6) == promised(15) == bought.isoformat(), "with what was bought"
+    assert promised(16) == promised(35) == made.isoformat(), "with what is to be made"
+    assert promised(36) is None, "nothing is to come after that"
+    # What others have ordered is not promised again, although it has not left yet.
+    placed(office, simulated(office, name, **{sku: 4}))
+    see(lambda: any(sale["state"] == "processing" for sale in office.sales(party)))
+    assert promised(1) == today.isoformat()
+    assert promised(2) == bought.isoformat()
 
 
 @pytest.mark.flow("WEB-2")

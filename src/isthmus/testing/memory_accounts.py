@@ -1,4 +1,4 @@
-"""The brake's accounts of one transaction in memory: what was approved, granted, and written without approval."""
+"""The brake's accounts of one transaction in memory: what is due, approved, granted, and written without approval."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from isthmus.model.state import Link
-from isthmus.sync.ports import Approval
+from isthmus.model.state import InboxEntry, Link, LinkState
+from isthmus.sync.ports import Approval, DueCount
 from isthmus.testing.memory_database import MemoryDatabase
 
 __all__ = ["BrakeAccounts"]
@@ -24,6 +24,27 @@ class BrakeAccounts:
 
     def _all_links(self) -> Sequence[Link]:
         raise NotImplementedError
+
+    def _entries(self) -> Sequence[InboxEntry]:
+        raise NotImplementedError
+
+    async def count_due(self, flow: str, system: str, now: datetime) -> DueCount:
+        """What is due by kind."""
+        mine = [link for link in self._all_links() if (link.flow, link.system) == (flow, system)]
+        due = [link for link in mine if link.due_at is not None and link.due_at <= now and link.waits_for is None]
+        brakes = {f"{flow}/{system}/{kind}" for kind in ("creates", "updates", "deletes")}
+        return DueCount(
+            creates=sum(link.state is LinkState.CREATING and link.doom is None for link in due),
+            updates=sum(link.state is LinkState.LINKED and link.doom is None for link in due),
+            deletes=sum(link.doom is not None for link in due),
+            asked=any(e.kind == "brake" and e.decided_at is None and e.subject in brakes for e in self._entries()),
+        )
+
+    async def count_linked(self, flow: str, system: str, enough: int | None = None) -> int:
+        """How many are linked, counted up to ``enough``."""
+        mine = (link for link in self._all_links() if (link.flow, link.system) == (flow, system))
+        linked = sum(link.state is LinkState.LINKED for link in mine)
+        return linked if enough is None else min(linked, enough)
 
     async def brake_approvals(self, subjects: Collection[str], now: datetime) -> dict[str, Approval]:
         """What is still allowed; granted links that are not due any more need nothing."""

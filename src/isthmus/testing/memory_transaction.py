@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from isthmus.errors import StoreUnavailable
 from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, LinkState, Sighting
-from isthmus.sync.ports import LANES, Batch, DueCount, FarKey, LaneDue
+from isthmus.sync.ports import LANES, Batch, FarKey, LaneDue
 from isthmus.testing.memory_accounts import BrakeAccounts
 from isthmus.testing.memory_database import MemoryDatabase, stored
 
@@ -157,24 +157,6 @@ class MemoryTransaction(BrakeAccounts):
         return await self._owned(
             lambda link: link.state is LinkState.CREATING and (link.flow, link.system) == (flow, system)
         )
-
-    async def count_due(self, flow: str, system: str, now: datetime) -> DueCount:
-        """What is due by kind."""
-        mine = [link for link in self._all_links() if (link.flow, link.system) == (flow, system)]
-        due = [link for link in mine if link.due_at is not None and link.due_at <= now and link.waits_for is None]
-        brakes = {f"{flow}/{system}/{kind}" for kind in ("creates", "updates", "deletes")}
-        return DueCount(
-            creates=sum(link.state is LinkState.CREATING and link.doom is None for link in due),
-            updates=sum(link.state is LinkState.LINKED and link.doom is None for link in due),
-            deletes=sum(link.doom is not None for link in due),
-            asked=any(e.kind == "brake" and e.decided_at is None and e.subject in brakes for e in self._entries()),
-        )
-
-    async def count_linked(self, flow: str, system: str, enough: int | None = None) -> int:
-        """How many are linked, counted up to ``enough``."""
-        mine = (link for link in self._all_links() if (link.flow, link.system) == (flow, system))
-        linked = sum(link.state is LinkState.LINKED for link in mine)
-        return linked if enough is None else min(linked, enough)
 
     async def resolve(self, keys: Collection[FarKey]) -> dict[FarKey, str]:
         """Item of each linked record. Not locked."""

@@ -18,6 +18,8 @@ MODULES = (
     "account_credit_limit",
     "account_invoice_stock",
     "isthmus_outbox",
+    "production",
+    "purchase",
     "sale",
     "sale_credit_limit",
     "sale_discount",
