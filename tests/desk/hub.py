@@ -58,7 +58,7 @@ REPAIRS = RepairRules(
 def rules_of(*documents: str) -> ApprovalRules:
     """The chief approves these kinds of documents, nobody is asked about others."""
     stage = Stage(name="chief", seats=(Seat(CHIEF, (CHIEF,)),), within=86400.0)
-    kinds = ("MaterialRequest", "Return", "LabourSettlement")
+    kinds = ("MaterialRequest", "Return", "LabourSettlement", *(["Quote"] if "Quote" in documents else []))
     return ApprovalRules(
         currency="EUR",
         rules=tuple(
@@ -107,9 +107,10 @@ class Erp:
         lines = tuple(
             PricedLine(
                 product=line.product, quantity=line.quantity, unit="Unit", list_price=Decimal(10),
-                unit_price=Decimal(10), discount_rate=Decimal(0), amount=10 * line.quantity,
+                unit_price=price, discount_rate=1 - price / 10, amount=price * line.quantity, own_price=Decimal(10),
             )
             for line in given.lines
+            for price in [Decimal(10) if line.unit_price is None else line.unit_price]
         )  # fmt: skip
         total = sum((line.amount for line in lines), Decimal(0))
         return OrderPriced(

@@ -62,7 +62,7 @@ def without(*flows: str) -> str:
 
 
 def test_the_packs_are_sound() -> None:
-    assert known_packs() == ("crm-erp", "order-desk", "service-stations")
+    assert known_packs() == ("crm-erp", "order-desk", "quotes", "service-stations")
     found = Faults()
     pack = read_pack("crm-erp", found)
     assert not found.found
@@ -76,7 +76,7 @@ def test_the_order_desk_switches_its_process_on() -> None:
     found = Faults()
     pack = read_pack("order-desk", found)
     assert not found.found
-    assert (list(pack.flows), pack.roles, pack.processes) == (["web_order"], ("erp",), ("order",))
+    assert (list(pack.flows), pack.roles, pack.processes) == (["web_order"], ("erp",), ("order", "quote"))
     assert set(pack.processes) <= set(BUNDLED)
 
 

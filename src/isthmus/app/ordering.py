@@ -19,7 +19,7 @@ from isthmus.desk.naming import customer as named_customer
 from isthmus.desk.naming import named
 from isthmus.desk.naming import product as named_product
 from isthmus.desk.ordering import VALID_FOR, Asked, AskedLine, Difference, Simulation, Truth, differences
-from isthmus.desk.ports import BusinessHub
+from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.desk.processes.order import order as order_process
 from isthmus.desk.simulating import ask_truth
 from isthmus.errors import NeedsPerson, Retryable
@@ -27,7 +27,18 @@ from isthmus.model.state import Cause, Item, LinkState
 from isthmus.process import ProcessState, signal, start
 from isthmus.store import PostgresStore
 
-__all__ = ["OrderView", "Placed", "answer", "forget_simulations", "place", "show", "simulate"]
+__all__ = [
+    "OrderView",
+    "Placed",
+    "answer",
+    "answer_of",
+    "forget_simulations",
+    "keep",
+    "make_order",
+    "place",
+    "show",
+    "simulate",
+]
 
 KEEP_FOR = timedelta(days=30)
 """How long a simulation is kept of which no order came."""
@@ -90,7 +101,7 @@ async def simulate(
         product = await named_product(hub, sku)
         asked_lines.append(AskedLine(product=product.id, sku=str(product.fields.get("sku")), quantity=quantity))
     asked = Asked(customer=buyer.id, lines=tuple(asked_lines), wanted_on=wanted_on, reference=reference)
-    return await _kept(hub, asked, await ask_truth(hub, asked))
+    return await keep(hub, asked, await ask_truth(hub, asked))
 
 
 async def place(
@@ -104,7 +115,9 @@ async def place(
     """
     found, before = await _look_up(hub, simulation, client_key)
     if before is not None:
-        return await _answer(hub, before, patience)
+        return await answer_of(hub, before, patience)
+    if found.asked.agreed:
+        raise NeedsPerson("This is what a quote was priced by.", advice="Accept the quote: isthmus quote accept")
     now: Truth | None = None
     try:
         now = await ask_truth(hub, found.asked)
@@ -117,11 +130,11 @@ async def place(
         if found.expired(hub.now()):
             moved = (Difference(what="expired", before=str(found.expires_at), now=str(hub.now())), *moved)
         if moved:
-            return Placed(state="moved", simulation=await _kept(hub, found.asked, now), differences=moved)
+            return Placed(state="moved", simulation=await keep(hub, found.asked, now), differences=moved)
         if now.credit is not None and now.credit.exceeded:
             reason = f"The credit limit of {now.credit.limit} {now.currency} would be exceeded: {now.credit.after}."
             return Placed(state="refused", simulation=found, reason=reason)
-    return await _answer(hub, await _order(hub, found, by, client_key, verified=now is not None), patience)
+    return await answer_of(hub, await _order(hub, found, by, client_key, verified=now is not None), patience)
 
 
 async def answer(hub: BusinessHub, order: str, *, yes: bool, by: str) -> None:
@@ -157,22 +170,39 @@ async def _order(hub: BusinessHub, found: Simulation, by: str, client_key: str |
         assert now is not None
         if now.order is not None:
             return now
-        item = f"order-{found.id}"
-        fields: dict[str, Any] = {
-            "customer": found.asked.customer,
-            "ordered": [{"product": line.product, "quantity": line.quantity} for line in found.asked.lines],
-            "reference": found.asked.reference or f"web {found.id[:8]}",
-            "confirmed": verified,
-        }
-        await hub.edits(tx, Cause("person", by, found.id), "SalesOrder").create("SalesOrder", fields, id=item)
-        await tx.simulations.placed(found.id, order=item, client_key=client_key)
-        given = {"order": item, "simulation": found.id, "verified": verified}
-        await start(tx, order_process, given, id=item, now=hub.now())
+        return await make_order(hub, tx, found, by=by, client_key=client_key, verified=verified)
+
+
+async def make_order(
+    hub: BusinessHub, tx: DeskTransaction, found: Simulation, *, by: str, client_key: str | None = None, verified: bool,
+    deal: str | None = None, reference: str = "",
+) -> Simulation:  # fmt: skip
+    """Make the order of a simulation that has none, and start its process; in the caller's transaction, which has seen
+    to it that nobody else does. ``deal``: the CRM's opportunity that it belongs to."""
+    item = f"order-{found.id}"
+    fields: dict[str, Any] = {
+        "customer": found.asked.customer,
+        "ordered": [_ordered(line) for line in found.asked.lines],
+        "reference": found.asked.reference or reference or f"web {found.id[:8]}",
+        "confirmed": verified,
+    }
+    if deal is not None:
+        fields["deal"] = deal
+    edits = hub.edits(tx, Cause("person", by, found.id), "SalesOrder")
+    await edits.create("SalesOrder", fields, id=item, alike=deal is not None)
+    await tx.simulations.placed(found.id, order=item, client_key=client_key)
+    given = {"order": item, "simulation": found.id, "verified": verified}
+    await start(tx, order_process, given, id=item, now=hub.now())
     return replace(found, order=item, client_key=client_key)
 
 
-async def _answer(hub: BusinessHub, placed: Simulation, patience: float) -> Placed:
-    """What the ERP says, as soon as it does."""
+def _ordered(line: AskedLine) -> dict[str, Any]:
+    agreed = {} if line.unit_price is None else {"agreed_price": line.unit_price}
+    return {"product": line.product, "quantity": line.quantity, **agreed}
+
+
+async def answer_of(hub: BusinessHub, placed: Simulation, patience: float) -> Placed:
+    """What the ERP says of the order of a simulation, as soon as it does, for at most ``patience`` seconds."""
     assert placed.order is not None
     until = time.monotonic() + patience
     while True:
@@ -261,7 +291,8 @@ async def forget_simulations(store: PostgresStore) -> None:
         await tx.simulations.forget(clock() - KEEP_FOR)
 
 
-async def _kept(hub: BusinessHub, asked: Asked, truth: Truth) -> Simulation:
+async def keep(hub: BusinessHub, asked: Asked, truth: Truth) -> Simulation:
+    """Keep what the ERP said, for as long as it may be placed."""
     now = hub.now()
     made = Simulation(id=hub.new_id(), asked=asked, truth=truth, made_at=now, expires_at=now + VALID_FOR)
     async with hub.transaction() as tx:

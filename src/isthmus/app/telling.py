@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from isthmus.app.bootstrap import clock
-from isthmus.desk.notices import queue_notice
+from isthmus.desk.notices import language_of, queue_notice
 from isthmus.model.state import Item
 from isthmus.store import PostgresStore, Reads
 
@@ -57,7 +57,7 @@ class CustomerNotices:
                 document=found.entity,
                 key=item,
                 recipient=address,
-                language=_language(customer.fields.get("language")),
+                language=language_of(customer.fields.get("language")),
                 context=_context(found, detail),
                 detail=token,
                 now=now,
@@ -108,11 +108,3 @@ def _money(value: Any) -> str:
         return f"{Decimal(str(value['amount'])):,.2f} {value.get('currency') or ''}".strip()
     except InvalidOperation:
         return ""
-
-
-def _language(value: Any) -> str:
-    """The language of notices for what a system calls a customer's language; empty for one we do not speak."""
-    spoken = str(value or "").lower()
-    if spoken.startswith(("zh", "chin", "中")):
-        return "zh"
-    return "en" if spoken.startswith("en") else ""

@@ -1,5 +1,5 @@
-"""``trace``: one document followed across all systems, with its times: opportunity → order → deliveries → invoices →
-payments."""
+"""``trace``: one document followed across all systems, with its times: opportunity → quotes → order → deliveries →
+invoices → payments; and from a station's request to its order. Returns stand by themselves."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from isthmus.store import Reads
 
 __all__ = ["Trace", "TraceEvent", "TraceNode", "trace"]
 
-ORDER = ("SalesOrder", "Delivery", "Invoice", "Payment")
-DEPTH = 4
-TOLD = ("state", "shipment_state", "invoice_state", "total", "open_amount", "amount", "shipped_on", "paid_on")
+ORDER = ("Opportunity", "Quote", "MaterialRequest", "Return", "SalesOrder", "Delivery", "Invoice", "Payment")
+ASKED = ("Quote", "MaterialRequest")
+"""What an order may have come from: these name the order."""
+DEPTH = 6
+TOLD = ("state", "shipment_state", "invoice_state", "total", "open_amount", "amount", "shipped_on", "paid_on", "reason")
 """Fields worth a line in a document's history."""
 
 
@@ -67,7 +69,10 @@ async def trace(reads: Reads, text: str) -> Trace:
     tops: dict[str, Item] = {}
     for item in start:
         top = await _climb(reads, item)
-        tops[top.id] = top
+        versions = [top]
+        if top.entity == "Quote":
+            versions = await reads.items_by_field("Quote", "original", top.fields.get("original")) or versions
+        tops |= {one.id: one for one in sorted(versions, key=_place)}
     events: list[TraceEvent] = []
     roots = [await _node(reads, item, events, 0) for item in tops.values()]
     nodes = [node for root in roots for node in root.all()]
@@ -82,7 +87,7 @@ async def _find(reads: Reads, text: str) -> list[Item]:
         links = await reads.links_of_record(*text.split("/", 2))
         items = await reads.items({link.item for link in links if link.item is not None})
         return [item for item in items.values() if item.entity in ORDER]
-    for field in ("number", "reference", "deal"):
+    for field in ("number", "reference", "deal", "name"):
         # An order and an invoice may bear the same number: both are meant until somebody says which.
         found = [item for entity in ORDER for item in await reads.items_by_field(entity, field, text)]
         if found:
@@ -93,28 +98,41 @@ async def _find(reads: Reads, text: str) -> list[Item]:
 async def _climb(reads: Reads, item: Item) -> Item:
     """The document everything else hangs on."""
     for _ in range(DEPTH):
-        above = item.fields.get("invoice") or item.fields.get("order")
-        found = await reads.items([above]) if above else {}
+        if item.entity == "SalesOrder":
+            found = [one for entity in ASKED for one in await reads.referencing(item.id, entity)]
+        elif item.entity in ASKED:
+            found = await _items(reads, item.fields.get("opportunity"))
+        else:
+            found = await _items(reads, item.fields.get("invoice") or item.fields.get("order"))
         if not found:
             return item
-        item = next(iter(found.values()))
+        item = found[0]
     return item
+
+
+async def _items(reads: Reads, id: Any) -> list[Item]:
+    return list((await reads.items([id])).values()) if id else []
+
+
+async def _below(reads: Reads, item: Item) -> list[Item]:
+    """The documents that hang on this one."""
+    if item.entity in ASKED:
+        return await _items(reads, item.fields.get("order"))
+    place = ORDER.index(item.entity) if item.entity in ORDER else len(ORDER)
+    return [
+        child
+        for child in await reads.referencing(item.id)
+        if child.entity in ORDER[place + 1 :]
+        and item.id in (child.fields.get("opportunity"), child.fields.get("order"), child.fields.get("invoice"))
+    ]
 
 
 async def _node(reads: Reads, item: Item, events: list[TraceEvent], depth: int) -> TraceNode:
     found = await reads.item_with_links(item.id)
     links = found.links if found is not None else []
-    name = str(item.fields.get("number") or item.fields.get("reference") or item.fields.get("deal") or item.id[:8])
+    name = str(_number(item) or item.fields.get("reference") or item.fields.get("deal") or item.id[:8])
     await _history(reads, item, name, events)
-    below: list[Item] = []
-    if depth < DEPTH:
-        place = ORDER.index(item.entity) if item.entity in ORDER else len(ORDER)
-        below = [
-            child
-            for child in await reads.referencing(item.id)
-            if child.entity in ORDER[place + 1 :]
-            and item.id in (child.fields.get("order"), child.fields.get("invoice"))
-        ]
+    below = await _below(reads, item) if depth < DEPTH else []
     children = [await _node(reads, child, events, depth + 1) for child in sorted(below, key=_place)]
     return TraceNode(
         item=item.id,
@@ -125,6 +143,11 @@ async def _node(reads: Reads, item: Item, events: list[TraceEvent], depth: int) 
         children=children,
         ledger=await ledger_of_order(StoredDocuments(reads), item) if item.entity == "SalesOrder" else None,
     )
+
+
+def _number(item: Item) -> Any:
+    """What people call it: of a deal its name, its number is a key of the CRM."""
+    return item.fields.get("name") if item.entity == "Opportunity" else item.fields.get("number")
 
 
 def _place(item: Item) -> tuple[int, str]:

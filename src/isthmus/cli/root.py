@@ -21,6 +21,7 @@ from isthmus.cli import (
     people,
     process,
     project,
+    quote,
     request,
     running,
     settlement,
@@ -71,6 +72,7 @@ app.add_typer(flow.app, name="flow", help="Versions of flows: look back, look ah
 app.add_typer(process.app, name="process", help="Steps across systems over time.")
 app.add_typer(order.app, name="order", help="Orders at the ERP's price, stock and credit.")
 app.add_typer(organisation.app, name="organisation", help="Head office, centres and stations.")
+app.add_typer(quote.app, name="quote", help="What customers are offered.")
 app.add_typer(request.app, name="request", help="What stations ask for.")
 app.add_typer(goods_return.app, name="return", help="What stations send back.")
 app.add_typer(settlement.app, name="settlement", help="Repairs of stations, and paying for them.")

@@ -61,11 +61,13 @@ class Services(Protocol):
 
 
 class WantedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of what. ``unit``: the system's name of it; the product's selling unit when left out."""
+    """How much of what. ``unit``: the system's name of it; the product's selling unit when left out. ``unit_price``: a
+    price that was agreed, for one unit; a system that cannot keep one answers its own."""
 
     product: Key
     quantity: Decimal
     unit: str | None = None
+    unit_price: Decimal | None = None
 
 
 class OrderAsked(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,7 +82,8 @@ class OrderAsked(msgspec.Struct, frozen=True, kw_only=True):
 
 class PricedLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line as the system would sell it. ``list_price`` is before, ``unit_price`` after discount, both for one
-    ``unit``; ``discount_rate`` is 0.05 for 5 %; ``amount`` is without tax."""
+    ``unit``; ``discount_rate`` is 0.05 for 5 %; ``amount`` is without tax. ``own_price``: what the system would
+    ask where another price was agreed."""
 
     product: Key
     quantity: Decimal
@@ -89,6 +92,7 @@ class PricedLine(msgspec.Struct, frozen=True, kw_only=True):
     unit_price: Decimal
     discount_rate: Decimal
     amount: Decimal
+    own_price: Decimal | None = None
 
 
 class OrderPriced(msgspec.Struct, frozen=True, kw_only=True):

@@ -123,6 +123,7 @@ TERMS: Mapping[str, str] = {
     "Contact": "Contact",
     "Product": "Product",
     "Opportunity": "Opportunity",
+    "Quote": "Quote",
     "SalesOrder": "Order",
     "Delivery": "Delivery",
     "Invoice": "Invoice",
@@ -247,6 +248,8 @@ FIELDS = (
     "entry_state erp_state evidence fee in_transit late left left_on level on_hand parent parts period place "
     "process reason received received_on repair repaired_on reported_at reported_by reported_on requested_at "
     "requester responsible sent sent_on serial_number settled settled_by settlement station supply tracking "
-    "transfers whole withdrawn"
+    "transfers whole withdrawn "
+    "agreed_price answered_by available_on conceded note opportunity original own_price prospect quote quote_state "
+    "quote_total quote_until replaced_by replaces salesperson sent_at simulation valid_until version wanted_on"
 ).split()
 """Fields of the built-in entities and their lines; other languages have a name for each: ``field:NAME``."""

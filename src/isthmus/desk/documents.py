@@ -1,4 +1,4 @@
-"""What the processes of service stations share: editing their document, asking the ERP in its own keys, being approved,
+"""What the processes of documents share: editing their document, asking the ERP in its own keys, being approved,
 telling people."""
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def amount_of(value: Any) -> Decimal:
 
 async def approved(
     run: Run, *, document: str, id: str, number: str, title: str, amount: Decimal, currency: str, level: str,
-    requester: str, details: Mapping[str, Any],
+    requester: str, details: Mapping[str, Any], discount: Decimal | None = None,
 ) -> RequestState:  # fmt: skip
     """Have a document approved by the project's rules, and wait for it. Raises ``Misconfigured`` without rules."""
     hub: BusinessHub = run.hub
@@ -69,7 +69,7 @@ async def approved(
             "The project has no approvals.yaml.",
             advice=f"Say there who approves a {document}, ask: nobody too; then: isthmus process retry {run.id}",
         )
-    facts = Facts(document=document, amount=amount, currency=currency, level=level)
+    facts = Facts(document=document, amount=amount, currency=currency, discount=discount, level=level)
     ask = Ask(id=id, key=number, title=title, facts=facts, requester=requester, details=details)
     return await get_approval(run, rules, ask, hub.now)
 
@@ -84,12 +84,12 @@ async def why_refused(tx: DeskTransaction, id: str, state: RequestState) -> str:
 
 async def tell(
     hub: BusinessHub, tx: DeskTransaction, milestone: str, *, document: str, number: str, to: str,
-    context: Mapping[str, Any], detail: str = "",
+    context: Mapping[str, Any], detail: str = "", language: str = "",
 ) -> None:  # fmt: skip
     """Tell somebody by mail, once; nobody when there is no address."""
     if "@" in to:
         await queue_notice(
-            tx, milestone, document=document, key=number, recipient=to, detail=detail,
+            tx, milestone, document=document, key=number, recipient=to, detail=detail, language=language,
             context={"document": document, "number": number, **context}, now=hub.now(),
         )  # fmt: skip
 

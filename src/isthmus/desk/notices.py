@@ -19,6 +19,7 @@ __all__ = [
     "NoticeRows",
     "NoticeState",
     "NoticeTransaction",
+    "language_of",
     "queue_notice",
 ]
 
@@ -37,6 +38,8 @@ MILESTONES = (
     "return_received",
     "return_difference",
     "settlement_booked",
+    "quote_sent",
+    "quote_answered",
 )
 """What notices are about. Each has a text in every language."""
 
@@ -139,3 +142,11 @@ async def queue_notice(
             queued_at=now,
         )
     )
+
+
+def language_of(value: Any) -> str:
+    """The language of notices for what a system calls a customer's language; empty for one we do not speak."""
+    spoken = str(value or "").lower()
+    if spoken.startswith(("zh", "chin", "中")):
+        return "zh"
+    return "en" if spoken.startswith("en") else ""

@@ -28,11 +28,12 @@ VALID_FOR = timedelta(minutes=15)
 
 
 class AskedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A position that somebody wants. ``product`` is the hub's item."""
+    """A position that somebody wants. ``product`` is the hub's item; ``unit_price`` was agreed, as in a quote."""
 
     product: str
     sku: str
     quantity: Decimal
+    unit_price: Decimal | None = None
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +43,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[AskedLine, ...]
     wanted_on: str | None = None
     reference: str | None = None
+
+    @property
+    def agreed(self) -> bool:
+        """Whether a price was agreed for any position: it may be ordered only as what it was agreed in."""
+        return any(line.unit_price is not None for line in self.lines)
 
 
 class LineTruth(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +63,8 @@ class LineTruth(msgspec.Struct, frozen=True, kw_only=True):
     amount: Decimal
     on_hand: Decimal | None
     date: str | None
+    own_price: Decimal | None = None
+    """What the ERP would ask by itself, where another price was agreed."""
 
 
 class Credit(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,6 +136,7 @@ def truth_of(asked: Asked, priced: OrderPriced, stock: Available, standing: Cred
             amount=price.amount,
             on_hand=there.on_hand,
             date=there.date,
+            own_price=price.own_price,
         )
         for line, price, there in zip(asked.lines, priced.lines, stock.lines, strict=True)
     )

@@ -34,7 +34,10 @@ async def ask_truth(hub: BusinessHub, asked: Asked) -> Truth:
     links = await hub.links({asked.customer, *products})
     party = _key(links, asked.customer, system, "customer")
     wanted = tuple(
-        WantedLine(product=_key(links, line.product, system, line.sku), quantity=line.quantity) for line in asked.lines
+        WantedLine(
+            product=_key(links, line.product, system, line.sku), quantity=line.quantity, unit_price=line.unit_price
+        )
+        for line in asked.lines
     )
     priced, stock, standing = await asyncio.gather(
         hub.ask(system, SIMULATE_ORDER.name, OrderAsked(party=party, lines=wanted)),

@@ -27,6 +27,7 @@ from isthmus.model.entity import (
     Text,
     entity_type,
 )
+from isthmus.model.quote import Quote
 from isthmus.model.station import (
     LabourSettlement,
     MaterialRequest,
@@ -93,8 +94,15 @@ class Product(Entity, kw_only=True, frozen=True):
     active: Flag = UNSET
 
 
+class OpportunityLine(Part, kw_only=True, frozen=True):
+    """What may be sold."""
+
+    product: ProductRef = UNSET
+    quantity: Number = UNSET
+
+
 class Opportunity(Entity, kw_only=True, frozen=True):
-    """A sale that may come."""
+    """A sale that may come. ``quote`` and what begins with it: the newest version of what was offered for it."""
 
     number: Text = UNSET
     name: Text = UNSET
@@ -103,16 +111,22 @@ class Opportunity(Entity, kw_only=True, frozen=True):
     amount: Amount = UNSET
     probability: Number = UNSET
     closes_on: Day = UNSET
+    lines: list[OpportunityLine] | None | UnsetType = UNSET
+    quote: Text = UNSET
+    quote_state: Text = UNSET
+    quote_total: Amount = UNSET
+    quote_until: Text = UNSET
 
 
 class OrderLine(Part, kw_only=True, frozen=True):
     """One position of a sales order. Quantities are in ``unit``; shipped, invoiced and open are sums of the documents
-    below it, never edited."""
+    below it, never edited. ``agreed_price`` was promised in a quote: the ERP is to keep it."""
 
     product: ProductRef = UNSET
     description: Text = UNSET
     quantity: Number = UNSET
     unit: Text = UNSET
+    agreed_price: Number = UNSET
     unit_price: Number = UNSET
     discount: Number = UNSET
     amount: Number = UNSET
@@ -220,6 +234,7 @@ BUILT_IN: Mapping[str, EntityType] = {
         Contact,
         Product,
         Opportunity,
+        Quote,
         SalesOrder,
         Delivery,
         Invoice,

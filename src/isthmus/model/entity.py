@@ -25,6 +25,7 @@ __all__ = [
     "Moment",
     "Money",
     "Number",
+    "OpportunityRef",
     "OrderRef",
     "Part",
     "ProductRef",
@@ -85,6 +86,7 @@ type Amount = Money | None | UnsetType
 type CustomerRef = Annotated[str | None | UnsetType, _ref("Customer")]
 type ContactRef = Annotated[str | None | UnsetType, _ref("Contact")]
 type ProductRef = Annotated[str | None | UnsetType, _ref("Product")]
+type OpportunityRef = Annotated[str | None | UnsetType, _ref("Opportunity")]
 type OrderRef = Annotated[str | None | UnsetType, _ref("SalesOrder")]
 type InvoiceRef = Annotated[str | None | UnsetType, _ref("Invoice")]
 type UnitRef = Annotated[str | None | UnsetType, _ref("OrganisationUnit")]

@@ -102,9 +102,21 @@ class Ordering:
         """A line of a product at Tryton's own price, with its ``amount``, as it would stand in a sale with these
         values. Raises ``Rejected``."""
         unit = await self._unit(line["unit"]) if line.get("unit") else None
-        values = {"type": "line", "quantity": quantity(line["quantity"]), "unit": unit}
+        values: dict[str, Any] = {"type": "line", "quantity": quantity(line["quantity"]), "unit": unit}
         values["product"] = needed(line["product"], "lines", "product")
-        return values | await self._priced(sale, values)
+        values |= await self._priced(sale, values)
+        if line.get("unit_price") is not None:
+            values["own_price"] = values["unit_price"]
+            values["unit_price"] = Decimal(str(line["unit_price"])).quantize(_PRICE)
+            values["amount"] = await self._amount(sale, values)
+        return values
+
+    async def _amount(self, sale: Mapping[str, Any], line: Mapping[str, Any]) -> Decimal:
+        """What Tryton makes of a line whose price is not its own."""
+        given = {name: line[name] for name in ("type", "product", "quantity", "unit", "unit_price")}
+        head = {"_parent_sale.currency": sale["currency"], "_parent_sale.id": None, "currency": sale["currency"]}
+        changed = await self._tryton.rpc.call("model.sale.line.on_change_with", {**head, **given}, ["amount"])
+        return Decimal(changed["amount"])
 
     async def _unit(self, name: str) -> int:
         names = self._tryton.names

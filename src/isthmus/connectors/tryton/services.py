@@ -126,6 +126,7 @@ class TrytonServices:
             unit_price=unit_price,
             discount_rate=(1 - unit_price / list_price).quantize(Decimal("0.0001")) if list_price else Decimal(0),
             amount=line["amount"],
+            own_price=line.get("own_price"),
         )
 
     async def _read_units(self) -> None:
@@ -236,7 +237,7 @@ def _of_documents(tryton: Installation) -> dict[Operation, Callable[[Any], Corou
 def _wanted(line: WantedLine) -> dict[str, Any]:
     if line.quantity <= 0:
         raise Rejected("A line needs a quantity above zero.", field="lines")
-    return {"product": line.product, "quantity": line.quantity, "unit": line.unit}
+    return {"product": line.product, "quantity": line.quantity, "unit": line.unit, "unit_price": line.unit_price}
 
 
 def _line_values(line: Mapping[str, Any]) -> dict[str, Any]:

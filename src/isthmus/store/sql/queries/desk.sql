@@ -19,7 +19,7 @@ select id, asked, truth, made_at, expires_at, client_key, "order" from simulatio
 update simulation set "order" = %(order)s, client_key = coalesce(%(client_key)s, client_key) where id = %(id)s;
 
 -- name: forget_simulations
-delete from simulation where "order" is null and made_at < %(before)s;
+delete from simulation where "order" is null and made_at < %(before)s and expires_at < %(before)s;
 
 -- name: next_number
 insert into number_range as known (name, last) values (%(name)s, 1)
