@@ -20,10 +20,10 @@ async def bills(store: PostgresStore, customer: str, mark: str = "") -> None:
     order = f"order-{customer}"
     await made(store, "SalesOrder", {"customer": customer, "number": f"{mark}SO-1", "state": "done"}, order)
     for number, state, due, amount in (
-        ("late", "posted", "2020-01-31", "119.00"),
-        ("open", "posted", "2099-01-31", "50.00"),
+        ("late", "partially_paid", "2020-01-31", "119.00"),
+        ("open", "open", "2099-01-31", "50.00"),
         ("paid", "paid", "2020-01-31", "10.00"),
-        ("note", "posted", "2099-01-31", "-9.00"),
+        ("note", "open", "2099-01-31", "-9.00"),
         ("draft", "draft", "2099-01-31", "777.00"),
     ):
         fields: dict[str, Any] = {

@@ -16,8 +16,9 @@ __all__ = ["ROUTES"]
 
 SHOWN = 50
 LAST = 10_000
-UNSEEN = ("draft", "validated", "cancelled")
-"""States in which an invoice is not the customer's yet, or no more."""
+UNPAID = ("open", "partially_paid", "posted")
+SEEN = (*UNPAID, "paid")
+"""States of invoices that the customer has; a draft is not theirs yet, a cancelled one no more."""
 
 
 @get("/invoices")
@@ -27,16 +28,17 @@ async def invoices(request: Call) -> Response[str]:
     only_open = request.query_params.get("show") == "open"
     start = request.query_params.get("from", "0")
     offset = min(int(start), LAST) if start.isascii() and start.isdigit() and len(start) < 9 else 0
-    wanted = {"customer": buyer.id, **({"state": "posted"} if only_open else {})}
-    found = await shop.pages.documents("Invoice", wanted, limit=SHOWN + 1, offset=offset)
+    found = await shop.pages.documents(
+        "Invoice", {"customer": buyer.id}, states=UNPAID if only_open else SEEN, limit=SHOWN + 1, offset=offset
+    )
     today = shop.business.now().date()
     orders = await shop.reads.items({one.fields["order"] for one in found if one.fields.get("order")})
     return render(
         request,
         "invoices.html",
-        invoices=[one for one in found[:SHOWN] if one.fields.get("state") not in UNSEEN],
+        invoices=found[:SHOWN],
         orders={id: one for id, one in orders.items() if one.fields.get("customer") == buyer.id},
-        sums=await shop.pages.open_items(buyer.id, today),
+        sums=await shop.pages.open_items(buyer.id, UNPAID, today),
         today=today.isoformat(),
         only_open=only_open,
         next=offset + SHOWN if len(found) > SHOWN else None,
@@ -47,7 +49,7 @@ async def invoices(request: Call) -> Response[str]:
 async def invoice(id: FromPath[str], request: Call) -> Response[str]:
     """One invoice: its lines, what was paid on it, what is open."""
     shop, found = shop_of(request), own(request, await loaded(request, id), "Invoice")
-    if found.fields.get("state") in UNSEEN:
+    if found.fields.get("state") not in SEEN:
         raise NotFoundException
     payments = [
         one

@@ -112,13 +112,29 @@ class Pages:
         """Documents of a customer, the newest first."""
         return await self.documents(entity, {"customer": customer}, limit=limit, offset=offset)
 
-    async def documents(self, entity: str, wanted: Mapping[str, Any], *, limit: int, offset: int = 0) -> list[Item]:
-        """Documents with exactly these values, the newest first."""
-        parameters = {"entity": entity, "wanted": payload(wanted), "limit": limit, "offset": offset}
+    async def documents(
+        self,
+        entity: str,
+        wanted: Mapping[str, Any],
+        *,
+        limit: int,
+        offset: int = 0,
+        states: Collection[str] | None = None,
+    ) -> list[Item]:
+        """Documents with exactly these values, in one of these states where any are named; the newest first."""
+        parameters = {
+            "entity": entity,
+            "wanted": payload(wanted),
+            "states": None if states is None else list(states),
+            "limit": limit,
+            "offset": offset,
+        }
         return [from_row(Item, row) for row in await self._store.rows("documents_page", parameters)]
 
-    async def open_items(self, customer: str, today: date) -> list[OpenItems]:
-        """What a customer owes by posted invoices, less what credit notes leave open; one for each currency."""
-        wanted = payload({"customer": customer, "state": "posted"})
-        rows = await self._store.rows("open_items", {"wanted": wanted, "today": today.isoformat()})
+    async def open_items(self, customer: str, states: Collection[str], today: date) -> list[OpenItems]:
+        """What a customer owes by invoices in these states, less what credit notes leave open; one for each
+        currency."""
+        wanted = payload({"customer": customer})
+        parameters = {"wanted": wanted, "states": list(states), "today": today.isoformat()}
+        rows = await self._store.rows("open_items", parameters)
         return [OpenItems(*row) for row in rows]

@@ -42,6 +42,7 @@ limit %(limit)s;
 select {item_columns}
 from item
 where entity = %(entity)s and fields @> %(wanted)s and alias_of is null and deleted_at is null
+    and (%(states)s::text[] is null or fields ->> 'state' = any(%(states)s))
 order by coalesce(fields ->> 'ordered_on', fields ->> 'issued_on') desc nulls first, fields ->> 'number' desc, id
 limit %(limit)s offset %(offset)s;
 
@@ -53,7 +54,7 @@ select fields -> 'open_amount' ->> 'currency' as currency,
     count(*) filter (where fields ->> 'due_on' < %(today)s)
 from item
 where entity = 'Invoice' and fields @> %(wanted)s and alias_of is null and deleted_at is null
-    and (fields -> 'open_amount' ->> 'amount')::numeric <> 0
+    and fields ->> 'state' = any(%(states)s) and (fields -> 'open_amount' ->> 'amount')::numeric <> 0
 group by 1
 order by 1;
 
