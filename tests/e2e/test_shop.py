@@ -195,7 +195,6 @@ def test_a_customer_sees_open_items_and_sends_something_back_until_the_credit(of
 
 
 @pytest.mark.flow("WEB-3")
-@pytest.mark.flow("ERP-3")
 def test_a_customer_asks_for_a_quote_and_accepts_it_once(office: Office) -> None:
     sku = office.product("WISH", "100", 50)
     _, party, login, password = a_buyer(office, "Wisher")
@@ -343,9 +342,9 @@ def test_every_page_of_the_shop_can_be_used_by_everybody(office: Office, width: 
         desk.go("/shop/sign-in")
         check("sign-in")
         enter(desk, login, password)
-        for path in ("", "/quick", "/orders", "/invoices"):
+        for path in ("", "/quick", "/orders", "/invoices", "/quotes", "/quotes/new", "/returns", "/questions"):
             desk.go(f"/shop{path}")
-            check(path.strip("/") or "catalogue")
+            check(path.strip("/").replace("/", "-") or "catalogue")
         desk.go("/shop/quick")
         desk.page.fill("textarea[name=text]", f"{sku}, 2")
         desk.page.click("main button.main")
