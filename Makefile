@@ -21,8 +21,9 @@ check: setup  ## style, format, types, layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# All tests run on two workers (tests/parallel_plugin.py); a choice of them by ARGS on one, in their order.
 test: check  ## check, then every test (ARGS="--flow ERP-3" for one flow)
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(if $(strip $(ARGS)),$(ARGS),-n 2 --dist loadscope)
 
 demo: setup  ## a business day on real systems (EXIT=1: stop everything at the end)
 	$(BIN)/isthmus demo $(if $(filter-out 0,$(EXIT)),--exit) $(ARGS)

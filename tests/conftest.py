@@ -1,8 +1,9 @@
-"""What every test may use."""
+"""What every test may use. Fixtures for the whole session stand here and nowhere else: each import of one into a
+``conftest.py`` would be another database server."""
 
 from pathlib import Path
 
-pytest_plugins = ["tests.flow_plugin"]
+pytest_plugins = ["tests.flow_plugin", "tests.parallel_plugin", "tests.store_fixtures", "tests.mail_fixtures"]
 
 if Path(__file__).with_name("lab_fixtures.py").exists():
     pytest_plugins.append("tests.lab_fixtures")

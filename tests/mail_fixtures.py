@@ -37,7 +37,7 @@ class PostOffice:
     def mails(self, address: str) -> list[EmailMessage]:
         """Everything that lies in a mailbox, oldest first."""
         password = self.system.credentials["password"]
-        box = MailBoxUnencrypted("127.0.0.1", self.system.imap_port, timeout=10)
+        box = MailBoxUnencrypted("127.0.0.1", self.system.imap_port, timeout=60)
         try:
             box.login(address, password)
         except MailboxLoginError:
@@ -49,7 +49,7 @@ class PostOffice:
         assert all(isinstance(one, EmailMessage) for one in parsed)
         return parsed  # type: ignore[return-value]
 
-    def wait_for(self, address: str, count: int = 1, seconds: float = 30.0) -> list[EmailMessage]:
+    def wait_for(self, address: str, count: int = 1, seconds: float = 90.0) -> list[EmailMessage]:
         limit = time.monotonic() + seconds
         while len(found := self.mails(address)) < count:
             assert time.monotonic() < limit, f"{address} has {len(found)} mails after {seconds:.0f} s, not {count}"

@@ -1,6 +1,6 @@
 """PostgreSQL for tests: one server per run, one database per test, copied from a template that has the tables.
 
-Import the fixtures into a ``conftest.py``: ``from tests.store_fixtures import database_url, pg_server, store``.
+``tests/conftest.py`` registers the fixtures. An import of them elsewhere would start a second server.
 With ``ISTHMUS_TEST_DATABASE_URL`` (a server on which databases may be made) that one is used instead.
 """
 

@@ -3,7 +3,8 @@
     IsthmusError
     ├── Retryable               the hub waits and tries again by itself
     │   ├── Unavailable         nothing was sent, or nothing was changed
-    │   │   └── StoreUnavailable the hub's own memory cannot be used now
+    │   │   ├── StoreUnavailable the hub's own memory cannot be used now
+    │   │   └── Paused          a person has paused the far system
     │   ├── RateLimited         the far system asked us to slow down
     │   └── UnknownOutcome      a write was sent and its answer never came: look before trying again
     ├── Stale                   the record moved since we planned: observe and plan again, silently
@@ -37,6 +38,7 @@ __all__ = [
     "Misconfigured",
     "NeedsPerson",
     "NotEntitled",
+    "Paused",
     "Place",
     "ProcessChanged",
     "RateLimited",
@@ -98,6 +100,12 @@ class StoreUnavailable(Unavailable):
     """The hub's own database cannot be used now, or let another transaction go first; nothing was changed."""
 
     code = "store-unavailable"
+
+
+class Paused(Unavailable):
+    """A person has paused the far system, or this resource of it; nothing was sent."""
+
+    code = "paused"
 
 
 class RateLimited(Retryable):

@@ -18,6 +18,8 @@ __all__ = [
     "HINT_REFUSED",
     "HISTORY_ARCHIVED",
     "ITEM_LINKED",
+    "JOB_DONE",
+    "JOB_FAILED",
     "MAIL_DOWN",
     "MAIL_UP",
     "NOTICE_BOUNCED",
@@ -76,6 +78,10 @@ HISTORY_ARCHIVED: Final = "history.archived"
 """A month of journal or effects was put into a file and dropped."""
 CHORE_FAILED: Final = "chore.failed"
 """Something the hub does now and then (putting history away, comparing fields) could not be done; it tries again."""
+JOB_DONE: Final = "job.done"
+"""What somebody asked for on a page (a comparison, a repair, a dry run) was done."""
+JOB_FAILED: Final = "job.failed"
+"""What somebody asked for on a page ended in a fault of ours."""
 FIELD_CHANGED: Final = "field.changed"
 """A field of a far system appeared, vanished, came back or changed its type."""
 

@@ -13,9 +13,6 @@ from isthmus.model.state import FlowVersion
 from isthmus.project import ProjectErrors
 from isthmus.store import PostgresStore, Reads, WriteCount
 from tests.app.twin_office import FLOW, Twin, Workers, make_project, served
-from tests.store_fixtures import database_url, pg_server
-
-__all__ = ["database_url", "pg_server"]
 
 WITH_PHONE = FLOW
 WITHOUT_PHONE = FLOW.replace("  phone: {crm: phone, erp: phone}\n", "")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 FIELDS = ("vat", "name", "email", "phone")
 
@@ -24,6 +25,7 @@ class Twin:
         self.rows: dict[str, dict[str, Any]] = {}
         self.rev = 0
         self.writes = 0
+        self.calls = 0
 
     def save(self, key: str | None, fields: dict[str, Any]) -> str:
         """What a person does, or a call."""
@@ -83,7 +85,14 @@ class Twin:
 @asynccontextmanager
 async def served(*twins: Twin) -> AsyncIterator[str]:
     """Address of a server for all of them."""
-    app = web.Application()
+
+    @web.middleware
+    async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+        for twin in twins:
+            twin.calls += request.path.startswith(f"/{twin.name}/")
+        return await handler(request)
+
+    app = web.Application(middlewares=[counted])
     for twin in twins:
         app.add_routes(twin.routes())
     runner = web.AppRunner(app)

@@ -59,6 +59,8 @@ def campaign(office: Office, kills: Kills, seed: int, *, pace: float, say: Calla
     """One storm on a linked office. ``pace``: seconds between kills on average. Afterwards the stage runs the hub."""
     rng, book = random.Random(seed), Book(seed)
     logged = len(office.hub_log()) if office.stage.log.exists() else 0
+    if office.stage.hub_pid() is not None:
+        office.settle()  # what others have left would be counted as the storm's
     office.stage.stop_hub()
     try:
         with _no_brake(office):

@@ -17,9 +17,6 @@ from isthmus.sync.world import World
 from isthmus.web import Parts, make_app
 from tests.app.twin_office import make_project
 from tests.console.people import Browser, a_person
-from tests.store_fixtures import database_url, pg_server, store
-
-__all__ = ["database_url", "pg_server", "store"]
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ class Desk:
             "console", lambda said: self.complaints.append(said.text) if said.type in ("error", "warning") else None
         )
         page.on("pageerror", lambda fault: self.complaints.append(str(fault)))
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)  # ends a wait that hangs, on a busy machine too
 
     def _hear(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -24,8 +25,14 @@ from isthmus.cli.demo import Stage
 from isthmus.lab.people import CrmUser, ErpUser
 from isthmus.store import EmbeddedServer
 
-PATIENCE = 45.0
-"""Seconds until a probe that sees nothing fails the test; three times the longest interval that is waited for."""
+PATIENCE = 90.0
+"""Seconds until a probe that sees nothing fails the test. It only bounds waits that end within seconds: most resources
+are looked at every 15 s, accounts every 60 s."""
+UNSETTLED = (
+    "select 1 from hint union all select 1 from link where due_at is not null and problem is null and waits_for is null"
+    " or waits_for = 'read'"
+)
+"""What a hub is about to do by itself at once."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,22 @@ class Office:
         said = self.isthmus("sync", "--json")
         assert said.code in (0, 4), said
         return said
+
+    def settle(self) -> None:
+        """Wait until everything that was done so far is taken in, written and noted everywhere. What a system shows its
+        hub may not have noted yet; who counts, compares or stops the hub next has to wait for that too. A hub runs."""
+
+        def at_rest() -> bool:
+            since, writes = datetime.now(UTC), self.writes()
+            self.sync()
+            unseen = self.rows("select 1 from feed where polled_at < %s and problem is null", since)
+            return not unseen and not self.rows(UNSETTLED) and self.writes() == writes
+
+        see(at_rest)
+
+    def in_step(self, system: str, resource: str, key: object) -> None:
+        """Wait until the hub says that a record is in step, with nothing of it under way any more."""
+        see(lambda: self.isthmus("explain", system, resource, str(key), "--json").code == 0)
 
     def isthmus(self, *words: str) -> Said:
         """A command on this office's project."""

@@ -106,6 +106,29 @@ class Stations:
         process = view["process"] or {}
         return {**view["request"]["fields"], "waits": process, "skus": view["skus"]}
 
+    def asks(self, number: str, who: str) -> dict[str, Any]:
+        """Wait until the request's process waits for this person."""
+        return see(lambda: (found := self.request(number)["waits"]).get("who") == who and found)
+
+    def kept_stock(self, station: str, sku: str, **wanted: str) -> dict[str, Any]:
+        """Wait until the hub itself keeps this stock of the station (``on_hand``, ``in_transit``)."""
+
+        def probe() -> dict[str, Any] | None:
+            (stock,) = self.call("request", "stock", station, sku)
+            return dict(stock) if stock["kept"] == wanted else None
+
+        return see(probe)
+
+    def told(self, number: str, *milestones: str) -> None:
+        """Wait until the station was told exactly these milestones of a document."""
+
+        def probe() -> bool:
+            notices = self.call("notice", "list", "--to", REQUESTER)
+            found = [one for one in notices if one["context"].get("number") == number]
+            return sorted(one["milestone"] for one in found) == sorted(milestones)
+
+        see(probe)
+
     def reaches(self, number: str, *states: str) -> dict[str, Any]:
         """Wait until it is in one of these states."""
 
@@ -125,7 +148,7 @@ class Stations:
             assert len(found) <= 1, f"the ERP has {reference} twice"
             return found[0] if found and found[0]["state"] == "waiting" else None
 
-        return see(probe, 90)
+        return see(probe)
 
     def deliveries(self, number: str) -> list[tuple[str, bool, list[str]]]:
         """State, child or not, quantities of each delivery."""

@@ -14,7 +14,7 @@ import requests
 from tests.e2e.office import Office, money, see
 from tests.tidy.tree import ROOT
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
 
 
 class Shop:
@@ -66,8 +66,12 @@ def test_an_order_is_simulated_and_placed_once_by_two_clients_over_http(office: 
     see(lambda: office.sales(party)[0]["state"] == "processing")
     office.erin.ship(int(sale["id"]))
     see(lambda: money(one.call("GET", f"/orders/{sale['number']}").json()["ledger"]["lines"][0]["shipped"]) == 3)
-    traced = one.call("GET", f"/trace?q={sale['number']}").json()
-    assert traced["roots"][0]["children"][0]["entity"] == "Delivery"
+
+    def delivered() -> bool:
+        traced = one.call("GET", f"/trace?q={sale['number']}").json()
+        return [child["entity"] for child in traced["roots"][0]["children"]][:1] == ["Delivery"]
+
+    see(delivered)  # the ledger asks the ERP itself; the hub takes the delivery in by its next look
     assert len(office.sales(party)) == 1
 
 
@@ -79,7 +83,7 @@ def test_a_price_that_moved_is_told_over_http(office: Office) -> None:
     asked = {"customer": name, "lines": [{"sku": sku, "quantity": "1"}]}
     simulated = shop.call("POST", "/order-simulations", asked).json()
     office.erin.change_list_price(sku, "120")
-    answer = shop.call("POST", "/orders", {"simulation": simulated["id"]})
+    answer = shop.call("POST", "/orders?wait=20", {"simulation": simulated["id"]})
     assert (answer.status_code, answer.json()["code"]) == (409, "terms-moved")
     assert office.sales(party) == []
     placed = shop.call("POST", "/orders?wait=20", {"simulation": answer.json()["order"]["simulation"]})
@@ -90,6 +94,7 @@ def test_a_price_that_moved_is_told_over_http(office: Office) -> None:
 def test_an_item_that_is_edited_by_the_api_reaches_both_systems(office: Office) -> None:
     account, party = office.customer("Edited", phone="+49 40 555000")
     see(lambda: office.mechanism(party, "phone"))
+    office.in_step("crm", "account", account)
     _, login = office.new("clerk")
     assert office.isthmus("user", "add", login, "--role", "operator", "--generate").code == 0
     said = office.isthmus("token", "add", login, "t", "--scope", "see", "--scope", "decide", "--json")

@@ -27,12 +27,9 @@ from isthmus.app.approvals import ask_approval
 from isthmus.desk.approval_rules import Facts
 from isthmus.desk.approvals import Ask
 from tests.e2e.office import Said, isthmus
-from tests.mail_fixtures import PostOffice, post, post_office
-from tests.store_fixtures import database_url, pg_server
+from tests.mail_fixtures import PostOffice
 
-__all__ = ["database_url", "pg_server", "post", "post_office"]
-
-pytestmark = [pytest.mark.lab, pytest.mark.flow("OA-5"), pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.lab, pytest.mark.flow("OA-5"), pytest.mark.timeout(400)]
 
 SETTINGS = """\
 [hub]
@@ -127,7 +124,7 @@ class DeskHub:
     def shown(self, id: str) -> Any:
         return self.say("approve", "show", id, "--json").json
 
-    def see[T](self, probe: Callable[[], T | None], seconds: float = 40) -> T:
+    def see[T](self, probe: Callable[[], T | None], seconds: float = 90) -> T:
         limit = time.monotonic() + seconds
         while not (found := probe()):
             assert time.monotonic() < limit, f"not seen within {seconds:.0f} s:\n{self.log()[-3000:]}"
@@ -148,7 +145,7 @@ class DeskHub:
         except OSError:
             return 0, ""
 
-    def mail_about(self, name: str, id: str, word: str = "", seconds: float = 40) -> EmailMessage:
+    def mail_about(self, name: str, id: str, word: str = "", seconds: float = 90) -> EmailMessage:
         def found() -> EmailMessage | None:
             mails = self.post.mails(self.people[name])
             return next(
@@ -157,7 +154,7 @@ class DeskHub:
 
         return self.see(found, seconds)
 
-    def links(self, name: str, id: str, word: str = "", seconds: float = 40) -> dict[str, str]:
+    def links(self, name: str, id: str, word: str = "", seconds: float = 90) -> dict[str, str]:
         body = self.mail_about(name, id, word, seconds).get_body(("plain",))
         assert body is not None
         text = "\n".join(body.get_content().splitlines())
@@ -203,8 +200,8 @@ def test_a_link_in_a_mail_approves_once(hub: DeskHub) -> None:
         assert "nothing to decide here any more" in page
     assert len(hub.shown("so-1")["answers"]) == 1
     assert "SO-1" in str(hub.mail_about("li", "so-1", "Approved")["Subject"])
-    notices = hub.say("notice", "list", "--json").json
-    assert {one["state"] for one in notices} == {"sent"}
+    # A mail is in its mailbox a moment before the hub notes that it was taken.
+    hub.see(lambda: {one["state"] for one in hub.say("notice", "list", "--json").json} == {"sent"})
     for name in ("anna", "ben", "li"):
         assert len(hub.post.mails(hub.people[name])) == 1
 
@@ -254,7 +251,7 @@ def test_the_wrong_person_the_requester_and_a_deputy_on_the_command_line(hub: De
 def test_after_the_deadline_the_escalation_decides(hub: DeskHub) -> None:
     hub.ask("q-1", document="Quote")
     late = hub.links("anna", "q-1")["Approve"]
-    links = hub.links("boss", "q-1", "Overdue", seconds=100)  # the deadline is a minute
+    links = hub.links("boss", "q-1", "Overdue", seconds=180)  # the deadline is a minute
     status, _ = hub.get(late, {"comment": ""})
     assert status == 404, "its time is over"
     said = hub.say("approve", "decide", "q-1", "approve", "--by", hub.people["anna"])
@@ -285,16 +282,21 @@ def test_a_mail_server_that_is_down_and_a_hub_that_is_killed_lose_nothing(hub: D
         hub.see(lambda id=id: hub.shown(id)["request"]["state"] == "approved")
         hub.mail_about("li", id, "Approved")
     for name in ("anna", "ben", "li"):
-        hub.see(lambda name=name: len(hub.post.mails(hub.people[name])) >= 2)
-        subjects = [str(mail["Subject"]) for mail in hub.post.mails(hub.people[name])]
-        assert len(subjects) == len(set(subjects)) == 2
+        hub.see(lambda name=name: len(_received(hub, name)) >= 2)
+        # A hub killed between sending and noting it sends again, under the same Message-ID (docs/notices.md).
+        assert len(set(_received(hub, name).values())) == len(_received(hub, name)) == 2
+
+
+def _received(hub: DeskHub, name: str) -> dict[str, str]:
+    """Message-ID → subject of all that this person got."""
+    return {str(mail["Message-ID"]): str(mail["Subject"]) for mail in hub.post.mails(hub.people[name])}
 
 
 def test_a_bounce_is_shown_where_people_look(hub: DeskHub) -> None:
     text = (hub.folder / "approvals.yaml").read_text().replace(hub.people["ben"], hub.post.address("full"))
     (hub.folder / "approvals.yaml").write_text(text)
     hub.ask("so-1")
-    [bounced] = hub.see(lambda: hub.say("notice", "list", "--state", "bounced", "--json").json, 80)
+    [bounced] = hub.see(lambda: hub.say("notice", "list", "--state", "bounced", "--json").json, 180)
     assert bounced["recipient"] == hub.post.address("full")
     assert "Mailbox full" in hub.say("approve", "show", "so-1").out.replace("\n", " ")
     shown = hub.say("notice", "show", bounced["id"], "--json")

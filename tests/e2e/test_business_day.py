@@ -106,6 +106,7 @@ def test_what_happens_while_the_erp_is_down_is_caught_up_once(day: Day, office: 
 
 @pytest.mark.flow("CH-5")
 def test_compare_finds_what_nobody_told_and_repair_mends_it(day: Day, office: Office) -> None:
+    office.settle()
     office.stage.stop_hub()
     try:
         day.crm.patch_account(day.account, website="https://new.yunfan.example")

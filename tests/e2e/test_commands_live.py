@@ -27,7 +27,7 @@ LOGGED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [a-z]+\.[a-z_]
 def alone(office: Office) -> Iterator[tuple[str, int]]:
     """A customer in both systems, and no hub that runs: from here on commands do all the work."""
     customer = office.customer("Command")
-    office.sync()
+    office.settle()
     office.stage.stop_hub()
     yield customer
     if office.stage.hub_pid() is None:

@@ -14,7 +14,7 @@ from tests.e2e.office import Office
 @pytest.mark.spec(2)
 @pytest.mark.spec(5)
 @pytest.mark.spec(8)
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_nothing_is_lost_doubled_or_stuck_after_everything_was_killed_under_the_people(office: Office) -> None:
     done = campaign(office, Kills(hub=3, postgres=1, erp=1, crm=1), seed=7, pace=1.0, say=print)
     assert done.violations == []

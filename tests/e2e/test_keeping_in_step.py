@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -10,27 +12,37 @@ from tests.e2e.office import Office, see
 
 pytestmark = [pytest.mark.lab]
 
-QUIET = 20.0
-"""Seconds in which nothing may be written: longer than the interval at which most resources are looked at."""
-
 
 @pytest.mark.flow("CH-2")
 def test_changes_are_on_the_other_side_within_seconds(office: Office) -> None:
-    """Accounts and parties are looked at every 60 and 15 seconds; webhooks make it quicker than half the shorter."""
+    """Accounts and parties are looked at every 60 and 15 seconds; webhooks and hints make it quicker than half the
+    shorter. Each one has to arrive, and most of them as quickly: one may meet a machine that is busy elsewhere."""
     account, party = office.customer("Quick")
-    for number in range(3):
-        began = time.monotonic()
+    to_erp, to_crm = [], []
+    for number in range(5):
         office.carl.patch_account(account, website=f"https://quick{number}.example")
-        see(lambda: office.mechanism(party, "website") == f"https://quick{number}.example", 7)  # noqa: B023
+        to_erp.append(seconds(lambda: office.mechanism(party, "website") == f"https://quick{number}.example"))  # noqa: B023
+        office.in_step("crm", "account", account)
         office.erin.set_contact(party, "phone", f"+49 40 555880{number}")
-        see(lambda: str(office.account(account)["phone"]).replace(" ", "") == f"+4940555880{number}", 7)  # noqa: B023
-        assert time.monotonic() - began < 14
+        shown = f"+4940555880{number}"
+        to_crm.append(seconds(lambda: str(office.account(account)["phone"]).replace(" ", "") == shown))  # noqa: B023
+        office.in_step("crm", "account", account)
+    assert statistics.median(to_erp) < 7, to_erp
+    assert statistics.median(to_crm) < 7, to_crm
+
+
+def seconds(probe: Callable[[], bool]) -> float:
+    """How long it takes until this is seen."""
+    began = time.monotonic()
+    see(probe)
+    return time.monotonic() - began
 
 
 @pytest.mark.flow("CH-4")
 def test_a_conflict_waits_for_a_person_and_all_else_flows(office: Office) -> None:
     account, party = office.customer("Quarrel", phone="+49 40 5550000")
     see(lambda: office.mechanism(party, "phone") == "+49405550000")
+    office.settle()
     office.stage.stop_hub()
     office.carl.patch_account(account, phone="+49 40 5551111")
     office.erin.set_contact(party, "phone", "+49 40 5552222")
@@ -41,6 +53,7 @@ def test_a_conflict_waits_for_a_person_and_all_else_flows(office: Office) -> Non
     assert set(entry["detail"]["fields"]) == {"phone"}
     assert str(office.account(account)["phone"]).replace(" ", "") == "+49405551111"
     assert office.mechanism(party, "phone") == "+49405552222"
+    office.settle()
     told = office.isthmus("explain", str(entry["system"]), str(entry["resource"]), str(entry["key"]), "--json")
     assert told.code == 1
     (frozen,) = [part for part in told.json["parts"] if part["state"] == "conflict"]
@@ -60,9 +73,10 @@ def test_what_was_written_does_not_come_back_as_a_change(office: Office) -> None
     see(lambda: office.mechanism(party, "website") == "https://echo.example")
     office.erin.patch_address(party, street="Hallweg 1")
     see(lambda: office.account(account)["address_line"] == "Hallweg 1")
-    office.sync()
+    office.settle()
     before = office.writes()
-    time.sleep(QUIET)
+    # Everything is looked at once more, and what there is to be written is.
+    office.settle()
     assert office.rows("select * from effect order by seq offset %s", before) == []
 
 
@@ -105,7 +119,7 @@ def test_parties_merged_in_the_erp_are_asked_about_in_the_crm(office: Office) ->
 def test_compare_finds_what_was_changed_while_the_hub_was_away_and_repairs_it(office: Office) -> None:
     account, party = office.customer("Drift")
     sku = office.product("DRIFT", "10")
-    office.sync()
+    office.settle()
     office.stage.stop_hub()
     try:
         office.carl.patch_account(account, website="https://drift.example")

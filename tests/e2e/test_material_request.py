@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.office import Office, money, see
-from tests.e2e.stations import REQUESTER, Stations
+from tests.e2e.stations import Stations
 
 pytestmark = [pytest.mark.lab]
 
@@ -33,14 +33,12 @@ def test_a_transfer_is_approved_ordered_sent_and_arrives(office: Office, station
     stations.warehouse.send_transfer(transfer["id"])
     stations.reaches(number, "shipped")
     see(lambda: stations.deliveries(number) == [("in_transit", False, ["6"])])
-    (stock,) = stations.call("request", "stock", station, sku)
+    stock = stations.kept_stock(station, sku, on_hand="0", in_transit="6")
     assert (stock["place"], stock["on_hand"], stock["in_transit"]) == (place, "0", "6.0")
-    assert stock["kept"] == {"on_hand": "0", "in_transit": "6"}
     stations.warehouse.receive_transfer(transfer["id"])
     done = stations.reaches(number, "complete")
     assert (done["whole"], done["complete"]) == (True, True)
-    (stock,) = stations.call("request", "stock", station, sku)
-    assert stock["kept"] == {"on_hand": "6", "in_transit": "0"}
+    stations.kept_stock(station, sku, on_hand="6", in_transit="0")
 
 
 @pytest.mark.flow("SAP-3")
@@ -54,7 +52,7 @@ def test_a_fill_up_ships_short_and_the_planner_has_the_rest_delivered(office: Of
     stations.warehouse.send_transfer(first["id"], {sku: 8})
     short = stations.reaches(number, "partly_shipped")
     assert [(line["shipped"], line["left"]) for line in short["lines"]] == [("8", "4")]
-    waits = see(lambda: (found := stations.request(number)["waits"]).get("who") == "planner" and found)
+    waits = stations.asks(number, "planner")
     assert f"4 {sku}" in waits["question"]
     stations.call("request", "rest", number, "deliver", "--by", "paula")
     child = stations.waiting(f"{number}/2")
@@ -63,7 +61,7 @@ def test_a_fill_up_ships_short_and_the_planner_has_the_rest_delivered(office: Of
     # The ERP deletes the child delivery: it is gone here too, and the planner is asked again.
     stations.warehouse.delete_transfer(child["id"])
     see(lambda: stations.deliveries(number) == [("done", False, ["8"])])
-    see(lambda: stations.request(number)["waits"].get("who") == "planner")
+    stations.asks(number, "planner")
     stations.call("request", "rest", number, "close", "--by", "paula")
     done = stations.reaches(number, "complete")
     assert (done["whole"], done["lines"][0]["shipped"], done["lines"][0]["left"]) == (False, "8", "4")
@@ -119,8 +117,7 @@ def test_a_refused_request_goes_back_with_the_reason_of_whoever_refused(office: 
     refused = stations.reaches(number, "refused")
     assert "too much for one month" in refused["reason"]
     assert stations.warehouse.transfers(number) == []
-    told = [one for one in stations.call("notice", "list", "--to", REQUESTER) if one["context"]["number"] == number]
-    assert [one["milestone"] for one in told] == ["request_refused"]
+    stations.told(number, "request_refused")
 
 
 @pytest.mark.flow("SAP-3")

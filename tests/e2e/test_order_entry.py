@@ -18,7 +18,7 @@ from tests.e2e.weather import Weather, bad_weather
 
 pytestmark = [pytest.mark.lab]
 
-WAIT = ("--wait", "20")
+WAIT = ("--wait", "60")
 """The ERP's number is waited for, also on a busy machine."""
 
 
@@ -116,7 +116,7 @@ def test_two_clients_that_order_at_the_same_moment_make_one_order(office: Office
     name, party = buyer(office, "Twice")
     found = simulated(office, name, **{sku: 1})
     clients = [beside(office, "order", "place", found["id"], "--json", *WAIT) for _ in range(3)]
-    answers = [json.loads(client.communicate(timeout=60)[0]) for client in clients]
+    answers = [json.loads(client.communicate(timeout=150)[0]) for client in clients]
     assert {answer["order"] for answer in answers} == {f"order-{found['id']}"}
     see(lambda: any(sale["state"] == "processing" for sale in office.sales(party)))
     assert len(office.sales(party)) == 1
@@ -125,7 +125,7 @@ def test_two_clients_that_order_at_the_same_moment_make_one_order(office: Office
     clients = [
         beside(office, "order", "place", s["id"], "--key", f"cart {found['id']}", "--json", *WAIT) for s in (one, other)
     ]
-    answers = [json.loads(client.communicate(timeout=60)[0]) for client in clients]
+    answers = [json.loads(client.communicate(timeout=150)[0]) for client in clients]
     assert len({answer["order"] for answer in answers}) == 1
     see(lambda: sum(sale["state"] == "processing" for sale in office.sales(party)) == 2)
     assert len(office.sales(party)) == 2
@@ -186,8 +186,12 @@ def test_what_people_of_the_erp_do_to_the_order_is_shown(office: Office, sku: st
     rest = office.erin.shipments(int(sale["id"]))[-1]
     assert rest["id"] != shipment["id"]
     office.erin.insist("model.stock.shipment.out.cancel", [rest["id"]])
-    row = shown(office, answer["number"])["ledger"]["lines"][0]
-    assert (money(row["ordered"]), money(row["shipped"]), money(row["open"])) == (4, 3, 1)
+
+    def books() -> bool:
+        row = shown(office, answer["number"])["ledger"]["lines"][0]
+        return (money(row["ordered"]), money(row["shipped"]), money(row["open"])) == (4, 3, 1)
+
+    see(books)
 
 
 @pytest.mark.flow("WEB-2")
@@ -208,7 +212,7 @@ def test_a_client_that_is_killed_while_it_orders_and_orders_again_has_ordered_on
     assert len(office.sales(party)) == 3
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.flow("WEB-2")
 def test_a_hub_that_is_killed_right_after_the_order_makes_it_once(office: Office, sku: str) -> None:
     name, party = buyer(office, "Hubless")
@@ -221,21 +225,28 @@ def test_a_hub_that_is_killed_right_after_the_order_makes_it_once(office: Office
         office.stage._hub.wait()
     assert said.json["order"] == f"order-{found['id']}"
     office.stage.start_hub()
-    see(lambda: shown(office, found["id"])["order"]["fields"].get("state") == "processing", 120)
+    see(lambda: shown(office, found["id"])["order"]["fields"].get("state") == "processing")
     assert len(office.sales(party)) == 1
     # Its process has lived through it too.
     see(lambda: office.isthmus("process", "show", f"order-{found['id']}", "--json").json["process"]["state"] == "done")
 
 
-@pytest.fixture
-def weather(office: Office) -> Iterator[Weather]:
-    """The hub runs behind a proxy that can refuse connections."""
+@pytest.fixture(scope="module")
+def behind_proxies(office: Office) -> Iterator[Weather]:
+    """From here on the hub runs behind proxies that can refuse connections."""
     with bad_weather(office) as weather:
         office.stage.start_hub()
         yield weather
 
 
-@pytest.mark.timeout(300)
+@pytest.fixture
+def weather(behind_proxies: Weather) -> Iterator[Weather]:
+    """Good at first."""
+    yield behind_proxies
+    behind_proxies.heal()
+
+
+@pytest.mark.timeout(600)
 @pytest.mark.flow("WEB-2")
 def test_the_order_is_kept_and_confirmed_when_the_erp_is_back(office: Office, weather: Weather) -> None:
     code = office.product("DOWN", "100", 50)
@@ -246,12 +257,12 @@ def test_the_order_is_kept_and_confirmed_when_the_erp_is_back(office: Office, we
     assert (said.code, said.json["state"]) == (4, "kept")
     assert placed(office, found, "--wait", "1").json["order"] == said.json["order"]
     weather.heal()
-    see(lambda: placed(office, found, "--wait", "0").json["state"] == "ordered", 120)
+    see(lambda: placed(office, found, "--wait", "0").json["state"] == "ordered")
     (sale,) = office.sales(party)
     assert money(said.json["simulation"]["truth"]["total"]) == sale["total_amount"]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.flow("WEB-2")
 def test_terms_that_moved_meanwhile_are_accepted_by_somebody_first(office: Office, weather: Weather) -> None:
     code = office.product("MEAN", "100", 50)
@@ -263,12 +274,12 @@ def test_terms_that_moved_meanwhile_are_accepted_by_somebody_first(office: Offic
     office.erin.change_list_price(code, "120")
     weather.heal()
     for found, word in ((yes, "yes"), (no, "no")):
-        asked = see(lambda: placed(office, found, "--wait", "0").json["reason"], 120)  # noqa: B023
+        asked = see(lambda: placed(office, found, "--wait", "0").json["reason"])  # noqa: B023
         assert "100" in asked
         assert "120" in asked
         assert office.isthmus("order", "answer", f"order-{found['id']}", word, "--by", "wanda").code == 0
-    see(lambda: placed(office, yes, "--wait", "0").json["state"] == "ordered", 90)
-    see(lambda: placed(office, no, "--wait", "0").json["state"] == "cancelled", 90)
+    see(lambda: placed(office, yes, "--wait", "0").json["state"] == "ordered")
+    see(lambda: placed(office, no, "--wait", "0").json["state"] == "cancelled")
     (sale,) = office.sales(party)
     assert sale["untaxed_amount"] == 240
     assert "price" in {one["what"] for one in shown(office, sale["number"])["deviations"]}

@@ -30,15 +30,18 @@ def test_payments_of_both_sides_reach_the_other_once(office: Office) -> None:
     see(lambda: office.erin.open_amount(key) == 79)
     see(lambda: money(office.custom(office.carl.invoice(mirror), "erp_open")) == 79)
     assert office.custom(office.carl.invoice(mirror), "erp_state") in ("open", "partially_paid")
+    office.in_step("crm", "invoice", mirror)
 
     office.erin.pay(key, "50")
     see(lambda: crm_payments(office, mirror) == [40, 50])
     see(lambda: money(office.custom(office.carl.invoice(mirror), "erp_open")) == 29)
+    # BottleCRM saves whole records: a payment in the very moment of the hub's write would be undone there.
+    office.in_step("crm", "invoice", mirror)
 
     office.carl.record_payment(mirror, "29", "SEPA 0816")
     see(lambda: office.erin.open_amount(key) == 0)
     see(lambda: office.custom(office.carl.invoice(mirror), "erp_state") == "paid")
     see(lambda: office.deal(deal, "erp_invoice_state") == "paid")
-    office.sync()
+    office.settle()
     assert booked(office, key) == 3
     assert crm_payments(office, mirror) == [29, 40, 50]

@@ -8,9 +8,7 @@ import pytest
 
 from isthmus.store import PostgresStore
 from tests.engine.office import Clock, Office
-from tests.store_fixtures import TEMPLATE, _database, pg_server
-
-__all__ = ["pg_server"]
+from tests.store_fixtures import TEMPLATE, _database
 
 TABLES = (
     "item, link, journal, effect, evidence, inbox, feed, scan_seen, approval, traffic, hint, meta, drift, far_field"

@@ -22,9 +22,6 @@ from isthmus.store import PostgresStore
 from isthmus.store.migrate import apply
 from isthmus.testing.memory import MemoryWorld, _Row
 from tests.engine.office import Clock, Office
-from tests.store_fixtures import empty_database_url, pg_server
-
-__all__ = ["empty_database_url", "pg_server"]
 
 FOLDER = Path(__file__).parents[1] / "store" / "release_0001"
 STATE = "select id, flow, system, resource, key, item, state, base from link order by id"

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from isthmus.lab import Lab
-from tests.mail_fixtures import PostOffice, post, post_office
-
-__all__ = ["post", "post_office"]
+from tests.mail_fixtures import PostOffice
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(300)]
 
@@ -20,7 +18,7 @@ def send(post: PostOffice, to: str, sender: str = "") -> None:
     mail = EmailMessage()
     mail["Subject"], mail["To"], mail["Message-ID"] = "测试 – test", to, f"<{to}>"
     mail.set_content("Grüße 你好\n.a line that begins with a dot\n")
-    with smtplib.SMTP("127.0.0.1", post.system.smtp_port, timeout=10) as client:
+    with smtplib.SMTP("127.0.0.1", post.system.smtp_port, timeout=60) as client:
         client.send_message(mail, sender or post.system.credentials["bounces"], [to])
 
 

@@ -20,9 +20,6 @@ from isthmus.web import Parts, make_app
 from tests.api.office import PretendBusiness, made
 from tests.app.twin_office import make_project
 from tests.console.people import PASSWORD, TOKEN, a_person
-from tests.store_fixtures import database_url, pg_server, store
-
-__all__ = ["database_url", "pg_server", "store"]
 
 
 @pytest.fixture

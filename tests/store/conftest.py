@@ -11,9 +11,6 @@ import pytest
 from isthmus.store import PostgresStore
 from isthmus.store.postgres import utc_now
 from isthmus.testing import MemoryDatabase, MemoryStore
-from tests.store_fixtures import database_url, empty_database_url, pg_server, store
-
-__all__ = ["database_url", "empty_database_url", "pg_server", "store"]
 
 type Sessions = Callable[..., Awaitable[Any]]
 

@@ -45,7 +45,7 @@ class Counter:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         async with (
             FaultyProxy(f"http://127.0.0.1:{runner.addresses[0][1]}{path}") as proxy,
-            HttpClient(proxy.url, settings=HttpSettings(read_timeout=1.0)) as client,
+            HttpClient(proxy.url, settings=HttpSettings(read_timeout=2.0)) as client,
         ):
             yield proxy, client
         await runner.cleanup()

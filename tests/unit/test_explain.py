@@ -57,3 +57,11 @@ def test_every_state_has_a_sentence_and_what_to_do(state, values):
     assert found.state == state
     assert found.sentence
     assert found.advice or state == "in step"
+
+
+@pytest.mark.spec(10)
+def test_what_is_still_to_be_written_is_named_also_while_its_system_is_away():
+    away = {"problem": Problem("unavailable", "Away."), "due_at": NOW}
+    for state, values in (("waiting to be written", {}), ("delayed", away)):
+        found = answer(base={"name": "Old"}, far={"name": "Old"}, **values)
+        assert (found.state, found.fields) == (state, {"name": {"hub": "Acme", "erp": "Old"}})

@@ -43,7 +43,7 @@ class Permission(StrEnum):
     SEE = "see"
     """Look at everything but what has a role of its own."""
     DECIDE = "decide"
-    """Decide questions, retry, edit and undo."""
+    """Decide questions, retry, edit and undo, link and unlink; start comparisons and dry runs."""
     ORDER = "order"
     """Order for customers."""
     SHOP = "shop"
@@ -51,7 +51,7 @@ class Permission(StrEnum):
     APPROVE = "approve"
     """Let mass changes and requests pass."""
     ENGINEER = "engineer"
-    """Pause systems, compare and repair, change flows."""
+    """Pause systems, repair what a comparison found, change flows."""
     ADMIN = "admin"
     """People, tokens, sessions, the audit log."""
 

@@ -17,7 +17,7 @@ import msgspec
 from isthmus import connectors
 from isthmus.app.flow_notes import account, note_flows
 from isthmus.connector import FieldInfo, Preparable, System
-from isthmus.errors import IsthmusError, Misconfigured, StoreUnavailable
+from isthmus.errors import IsthmusError, Misconfigured, Paused, StoreUnavailable
 from isthmus.mapping.shape import CUSTOM
 from isthmus.model.fields import FieldType, Kind
 from isthmus.model.flow import Each, Expr, Join, Struct
@@ -25,6 +25,7 @@ from isthmus.model.flow import Path as FarPath
 from isthmus.project import ConnectorInfo, Project, load_default_mapping, load_project
 from isthmus.store import EmbeddedServer, PostgresStore, Reads
 from isthmus.sync.engine import Engine
+from isthmus.sync.pauses import PauseBook
 from isthmus.sync.world import World, missing_fields
 
 __all__ = [
@@ -128,7 +129,7 @@ async def _opened(project: Project) -> PostgresStore:
 async def open_hub(
     folder: Path, *, prepare: bool = False, instead: Mapping[str, str | None] = {}
 ) -> AsyncIterator[Hub]:
-    """Open everything. A system that cannot be opened is left out and named in ``down``: the rest goes on.
+    """Open everything. A system that is paused or cannot be opened is left out and named in ``down``: the rest goes on.
 
     ``prepare`` makes missing custom fields in the far systems and remembers which flows are in force; a dry run leaves
     it off. ``instead`` as for :func:`read_project`, for a dry run of what is not in force.
@@ -139,7 +140,13 @@ async def open_hub(
         for place, gone in missing_fields(await Reads(store).far_fields()).items():
             world.lose(*place, gone)
         used = [name for name in world.systems() if name in project.systems]
-        down: dict[str, IsthmusError] = {}
+        pauses = PauseBook()
+        pauses.fill(await Reads(store).pauses())
+        # Opening is a call, too.
+        down: dict[str, IsthmusError] = {
+            name: Paused(pause.sentence) for name in used if (pause := pauses.of(name)) is not None
+        }
+        used = [name for name in used if name not in down]
         opened: dict[str, System] = {}
         for name, system in zip(used, await asyncio.gather(*(open_system(project, n) for n in used)), strict=True):
             if isinstance(system, IsthmusError):
@@ -150,7 +157,7 @@ async def open_hub(
         if prepare:
             await note_flows(store, project, by=account(), now=clock(), ran=True)
             await _prepare(world, opened, down)
-        engine = Engine(store, world, opened, clock=clock, new_id=new_id, jitter=random.random)
+        engine = Engine(store, world, opened, clock=clock, new_id=new_id, jitter=random.random, pauses=pauses)
         for name, error in down.items():
             for resource in world.resources(name)[:1]:
                 await engine.note_down(name, resource, error)

@@ -97,6 +97,7 @@ class OpenBusiness:
 
     async def ask(self, system: str, operation: str, given: Any, *, token: str = "") -> Any:
         """Have a system perform an operation."""
+        self._hub.engine.pauses.check(system)
         opened = self._hub.engine.systems.get(system)
         if opened is None:
             down = self._hub.down.get(system)

@@ -61,6 +61,13 @@ def parse_choices(texts: Sequence[str]) -> tuple[Choice | None, dict[str, Choice
     return general, single
 
 
+def _check_pauses(hub: Hub, flows: Sequence[str]) -> None:
+    """Raise ``Paused`` when one of their places is to be left alone."""
+    for name in flows:
+        for side in hub.world.flows[name].sides.values():
+            hub.engine.pauses.check(side.system, side.resource)
+
+
 async def compare(
     hub: Hub, flows: Sequence[str] = (), report: Report | None = None, *, limit: int = SHOWN
 ) -> Comparison:
@@ -69,7 +76,15 @@ async def compare(
     if hub.down:
         system, error = next(iter(hub.down.items()))
         raise type(error)(f"{system} cannot be read, so nothing would be proven: {error.message}")
+    _check_pauses(hub, names)
     resources = {name: system.resources() for name, system in hub.engine.systems.items()}
+
+    def watched(system: str, what: str, count: int) -> None:
+        # Told of every page: a pause in the middle ends it.
+        _check_pauses(hub, names)
+        if report is not None:
+            report(system, what, count)
+
     at_work = bool(await Reads(hub.store).workers())
     for name in names:
         flow = hub.world.flows[name]
@@ -79,7 +94,7 @@ async def compare(
             # Twice the longest interval: once to see it, once more in case the first look failed.
             every = max(hub.world.every(side.system, side.resource) for side in flow.sides.values())
             patience = min(LONGEST_PATIENCE, 2 * every + 1) if at_work else 0.0
-            await compare_flow(hub.store, hub.world, flow, resources, clock=clock, patience=patience, report=report)
+            await compare_flow(hub.store, hub.world, flow, resources, clock=clock, patience=patience, report=watched)
         finally:
             await hub.store.unlock(f"compare/{name}")
     reads = Reads(hub.store)
@@ -100,6 +115,7 @@ async def repair(
     and compare again: what is left needs a person."""
     general, single = parse_choices(choices)
     names = chosen(hub, flows)
+    _check_pauses(hub, names)
     if general is not None:
         await compare(hub, names, report, limit=0)
     repairer = Repairer(hub.engine, by=by, clock=clock, new_id=new_id)

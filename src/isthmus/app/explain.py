@@ -11,6 +11,7 @@ from isthmus.model.flow import Flow
 from isthmus.project import Project
 from isthmus.store import Reads
 from isthmus.sync.explain import Part, explain_link, not_created
+from isthmus.sync.pauses import PauseBook
 from isthmus.sync.world import World, missing_fields
 
 __all__ = ["Answer", "Part", "explain"]
@@ -33,18 +34,20 @@ async def explain(reads: Reads, project: Project, system: str, resource: str, ke
     if not links:
         return _unknown(project, system, resource, key)
     world = World(project.flows, project.converters, project.entities)
+    pauses = PauseBook()
+    pauses.fill(await reads.pauses())
     for place, gone in missing_fields(await reads.far_fields()).items():
         world.lose(*place, gone)
     entries = {entry.subject: entry for entry in await reads.entries_about([link.id for link in links])}
     item_ids = [link.item for link in links if link.item is not None]
     if not item_ids:
-        part = explain_link(world, links[0], None, entries.get(links[0].id), {})
+        part = explain_link(world, links[0], None, entries.get(links[0].id), {}, pauses)
         return Answer(in_step=False, sentence=part.sentence, advice=part.advice, parts=[part])
     found = await reads.item_with_links(item_ids[0])
     assert found is not None
     entries = {e.subject: e for e in await reads.entries_about([link.id for link in found.links])}
     feeds = {(f.system, f.resource): f for f in (await reads.status(now)).feeds}
-    parts = [explain_link(world, link, found.item, entries.get(link.id), feeds) for link in found.links]
+    parts = [explain_link(world, link, found.item, entries.get(link.id), feeds, pauses) for link in found.links]
     parts += not_created(world, found.item, found.links)
     name = str(found.item.fields.get("name") or found.item.fields.get("number") or key)
     wrong = [part for part in parts if part.state != "in step"]

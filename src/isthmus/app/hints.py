@@ -19,13 +19,21 @@ class HintStore(Protocol):
     async def add_hints(self, hints: Collection[tuple[str, str, str]], sightings: Collection[Sighting] = ()) -> None:
         """Keep (system, resource, key); key "" means the whole resource."""
 
+    async def count_hook(self, system: str, now: datetime, *, refused: bool) -> None:
+        """Count a webhook."""
+
 
 class HintDesk:
     """Takes webhooks for the systems that can send them."""
 
     def __init__(self, store: HintStore, systems: Mapping[str, System]) -> None:
         self._store = store
-        self._systems = {name: system for name, system in systems.items() if isinstance(system, Webhook)}
+        self._all = systems
+        """Asked anew each time: a system that is down or paused at the start is added later."""
+
+    @property
+    def _systems(self) -> dict[str, Webhook]:
+        return {name: system for name, system in self._all.items() if isinstance(system, Webhook)}
 
     async def subscribe(self, public_url: str) -> dict[str, str]:
         """Ask every system that can to call us; system -> problem, for those where it failed (they are polled)."""
@@ -43,7 +51,12 @@ class HintDesk:
         sender = self._systems.get(system)
         if sender is None:
             raise LookupError(system)
-        hints = sender.verify(headers, body, now)
+        try:
+            hints = sender.verify(headers, body, now)
+        except IsthmusError:
+            await self._store.count_hook(system, now, refused=True)
+            raise
+        await self._store.count_hook(system, now, refused=False)
         places = [(system, hint.resource, key) for hint in hints for key in (hint.keys or ("",))]
         sightings = [
             Sighting(system=system, resource=hint.resource, key=key, at=now, fields=hint.shown)

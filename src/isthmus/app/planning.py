@@ -20,7 +20,14 @@ from isthmus.sync.brake import limit_of
 from isthmus.sync.engine import Engine
 from isthmus.sync.plan import Step, StepKind
 
-__all__ = ["PlanLine", "PlanReport", "make_plan", "plan_of"]
+__all__ = ["PlanDigest", "PlanLine", "PlanReport", "digest_of", "make_plan", "plan_of"]
+
+SAMPLES = 5
+"""Planned writes that a digest shows of each side, flow and kind."""
+QUESTIONS = 50
+"""Questions that a digest shows of each kind."""
+LONGEST = 500
+"""Characters of a value in a digest."""
 
 
 class PlanLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +63,15 @@ class PlanReport(msgspec.Struct, frozen=True, kw_only=True):
 async def make_plan(hub: Hub, report: Callable[[str, str, int], None] | None = None) -> PlanReport:
     """Plan everything as it stands now."""
     async with hub.store.scratch() as scratch:
-        engine = Engine(scratch, hub.world, hub.engine.systems, clock=clock, new_id=new_id, jitter=lambda: 0.0)
+        engine = Engine(
+            scratch,
+            hub.world,
+            hub.engine.systems,
+            clock=clock,
+            new_id=new_id,
+            jitter=lambda: 0.0,
+            pauses=hub.engine.pauses,
+        )
         for observer in engine.observers.values():
             observer.kept = {}
         done = await engine.observe_all(report)
@@ -82,7 +97,7 @@ async def make_plan(hub: Hub, report: Callable[[str, str, int], None] | None = N
     missing = {
         name: list(await system.missing(wanted_custom_fields(hub.world, name)))
         for name, system in hub.engine.systems.items()
-        if isinstance(system, Preparable)
+        if isinstance(system, Preparable) and hub.engine.pauses.of(name) is None
     }
     problems |= {name: str(error) for name, error in hub.down.items()}
     return PlanReport(
@@ -108,6 +123,51 @@ def plan_of(report: PlanReport, flow: str) -> PlanReport:
         doubtful=[one for one in report.doubtful if one["flow"] == flow],
         brakes=[brake for brake in report.brakes if brake.startswith(f"{flow}/")],
     )
+
+
+class PlanDigest(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a dry run to be looked at later: all counts, and samples."""
+
+    counts: Mapping[str, Mapping[str, Mapping[str, int]]]
+    """As in :class:`PlanReport`."""
+    samples: Sequence[PlanLine]
+    conflicts: int
+    doubtful: int
+    questions: Sequence[str]
+    """What the first of them are about."""
+    brakes: Sequence[str]
+    custom_fields: Mapping[str, Sequence[str]]
+    problems: Mapping[str, str]
+    read: int
+
+
+def digest_of(report: PlanReport) -> PlanDigest:
+    """Small enough for a page, however large the plan is."""
+    taken: Counter[tuple[str, str, str]] = Counter()
+    samples = []
+    for line in report.lines:
+        place = (line.system, line.flow, line.kind)
+        taken[place] += 1
+        if taken[place] <= SAMPLES:
+            changes = {name: (_short(old), _short(new)) for name, (old, new) in line.changes.items()}
+            samples.append(msgspec.structs.replace(line, changes=changes, note=line.note[:LONGEST]))
+    return PlanDigest(
+        counts=report.counts,
+        samples=samples,
+        conflicts=len(report.conflicts),
+        doubtful=len(report.doubtful),
+        questions=[str(one["summary"])[:LONGEST] for one in [*report.conflicts, *report.doubtful][:QUESTIONS]],
+        brakes=report.brakes,
+        custom_fields=report.custom_fields,
+        problems=report.problems,
+        read=report.read,
+    )
+
+
+def _short(value: Any) -> Any:
+    """A value as it is, or the beginning of its text when it is a long one."""
+    text = str(value)
+    return value if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def _line(step: Step, name: str) -> PlanLine:

@@ -36,7 +36,7 @@ class SystemPulse(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     kind: str
     state: str
-    """ok, silent, failing or unused."""
+    """ok, silent, failing, paused or unused."""
     problem: str
     looked_seconds: float | None
     """Since the resource that was looked at longest ago."""
@@ -116,11 +116,10 @@ class Pulse:
         lines = [line for line in report.lines if line.system == name]
         looked = [line.looked_seconds for line in lines]
         failing = next((line.failing for line in lines if line.failing), "")
-        silent = any(line.silent for line in lines)
         return SystemPulse(
             name=name,
             kind=self.kinds.get(name, ""),
-            state="unused" if not lines else "failing" if failing else "silent" if silent else "ok",
+            state=_state(lines),
             problem=failing,
             looked_seconds=None if not looked or None in looked else max(one for one in looked if one is not None),
             lag_seconds=max((line.lag_seconds for line in lines), default=0.0),
@@ -129,3 +128,14 @@ class Pulse:
             waiting=sum(line.waiting for line in lines),
             people=sum(line.parked + line.conflicts + line.doubtful for line in lines),
         )
+
+
+def _state(lines: Sequence[FlowLine]) -> str:
+    """Of a system, from its directions; a system is paused when nothing of it goes on."""
+    if not lines:
+        return "unused"
+    if all(line.paused for line in lines):
+        return "paused"
+    if any(line.failing for line in lines):
+        return "failing"
+    return "silent" if any(line.silent for line in lines) else "ok"

@@ -15,6 +15,7 @@ from isthmus.model.fields import Canonical, FieldType, Kind, covers
 from isthmus.model.state import Effect, InboxEntry, Item, JournalEntry, Link, LinkState, Provenance
 from isthmus.store import Reads
 from isthmus.sync.explain import Part, explain_link, not_created
+from isthmus.sync.pauses import PauseBook
 from isthmus.sync.working import pending
 from isthmus.sync.world import World, missing_fields
 
@@ -116,7 +117,9 @@ async def record_view(reads: Reads, world: World, id: str, me: Principal, now: d
     entries = await reads.entries_about([link.id for link in links])
     about = {entry.subject: entry for entry in entries}
     feeds = {(f.system, f.resource): f for f in await reads.feeds()}
-    parts = [explain_link(world, link, item, about.get(link.id), feeds) for link in links]
+    pauses = PauseBook()
+    pauses.fill(await reads.pauses())
+    parts = [explain_link(world, link, item, about.get(link.id), feeds, pauses) for link in links]
     parts += not_created(world, item, links)
     referred = _references(world, item)
     return RecordView(

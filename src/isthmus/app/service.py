@@ -17,6 +17,7 @@ from typing import Protocol
 from isthmus import events
 from isthmus.connector import System
 from isthmus.errors import IsthmusError, StoreUnavailable
+from isthmus.model.state import Pause
 from isthmus.store import Notice
 from isthmus.sync.engine import Engine
 from isthmus.sync.health import LONGEST
@@ -59,7 +60,7 @@ class Service:
 
     ``reopen`` opens a system that could not be opened at the start (raising what it raises); ``revive`` starts the
     hub's own database again when it runs embedded and has died; ``jitter`` gives numbers from 0 to 1 that spread what
-    would happen at one moment; ``chores`` are done at the start and then now and then.
+    would happen at one moment; ``chores`` are done at the start and then now and then; ``pauses`` gives what is paused.
     """
 
     def __init__(
@@ -71,10 +72,11 @@ class Service:
         reopen: Callable[[str], Awaitable[System]],
         revive: Callable[[], Awaitable[None]],
         chores: Sequence[Callable[[], Awaitable[object]]] = (),
+        pauses: Callable[[], Awaitable[Collection[Pause]]] | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._engine, self._store, self._clock, self._jitter = engine, store, clock, jitter
-        self._reopen, self._revive, self._chores = reopen, revive, chores
+        self._reopen, self._revive, self._chores, self._pauses = reopen, revive, chores, pauses
         self._kicks: dict[str, asyncio.Event] = {}
         self._hinted: dict[str, asyncio.Event] = {}
         self._doubts: dict[str, list[asyncio.Event]] = {}
@@ -117,6 +119,8 @@ class Service:
         tries = 0
         while True:
             await asyncio.sleep(min(pause(tries, self._jitter()), LONGEST).total_seconds())
+            if self._engine.pauses.of(system) is not None:
+                continue
             tries += 1
             try:
                 opened = await self._reopen(system)
@@ -144,6 +148,11 @@ class Service:
         # Whoever starts looks at once: hints may have been lost while nobody was there.
         wait = 0.0
         while True:
+            if self._engine.pauses.of(system, resource) is not None:
+                await doubt.wait()
+                doubt.clear()
+                wait = 0.0
+                continue
             if not wait and not self._engine.health.is_down(system, resource):
                 if await self._attempt(self._engine.poll(system, resource)):
                     self._meet.set()
@@ -195,18 +204,33 @@ class Service:
             elif notice.fields:
                 # Another worker has found that a schema has changed: what it may not write, nobody may.
                 self._news.set()
+            elif notice.pauses:
+                await self._renew_pauses()
             elif notice.flow is None and notice.system is not None:
                 if notice.system in self._hinted:
                     self._hinted[notice.system].set()
             elif notice.system is None:
                 async with self._patience():
                     await self._store.rejoin()
+                await self._renew_pauses()
                 for event in self._hinted.values():
                     event.set()
                 self._meet.set()
                 self.kick()
             else:
                 self.kick(notice.system)
+
+    async def _renew_pauses(self) -> None:
+        """Leave alone what was paused, and look at what was resumed at once."""
+        if self._pauses is None:
+            return
+        changed: set[str] = set()
+        async with self._patience():
+            changed = self._engine.pauses.fill(await self._pauses())
+        for system in changed:
+            for event in (*self._doubts.get(system, ()), *filter(None, [self._hinted.get(system)])):
+                event.set()
+            self.kick(system)
 
     async def _follow(self, system: str) -> None:
         """Hints of one system, so that one that does not answer delays no other's. First what came before."""
@@ -279,6 +303,7 @@ class Service:
     async def _housekeeping(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
+            await self._renew_pauses()
             async with self._patience():
                 await self._store.make_partitions()
                 if await self._store.wake_ready():

@@ -13,6 +13,7 @@ from isthmus.model.state import FarField, FeedState, InboxKind
 from isthmus.store import Reads, Worker
 from isthmus.store.reads import FlowStatus, Freshness, InboxCount
 from isthmus.sync.engine import Round
+from isthmus.sync.pauses import PauseBook
 from isthmus.sync.world import World
 
 __all__ = ["FieldChange", "FlowLine", "StatusReport", "SyncSummary", "status_report", "summarise"]
@@ -76,6 +77,8 @@ class FlowLine(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: int
     doubtful: int
     not_held: int
+    paused: str = ""
+    """By whom and since when, if it is."""
 
 
 class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,9 +119,11 @@ async def status_report(reads: Reads, world: World, now: datetime, since: dateti
     """Lag and freshness per flow and direction."""
     status = await reads.status(now)
     feeds = {(feed.system, feed.resource): feed for feed in status.feeds}
+    pauses = PauseBook()
+    pauses.fill(await reads.pauses())
     known = {(flow.flow, flow.system): flow for flow in status.flows}
     lines = [
-        _line(world, name, system, known.get((name, system)), feeds, now)
+        _line(world, name, system, known.get((name, system)), feeds, pauses, now)
         for name in world.order
         for system in world.flows[name].sides
     ]
@@ -157,6 +162,7 @@ def _line(
     system: str,
     status: FlowStatus | None,
     feeds: Mapping[tuple[str, str], FeedState],
+    pauses: PauseBook,
     now: datetime,
 ) -> FlowLine:
     resource = world.flows[flow].sides[system].resource
@@ -165,6 +171,7 @@ def _line(
     every = world.every(system, resource)
     lag = (now - status.oldest_due).total_seconds() if status is not None and status.oldest_due is not None else 0.0
     failing = feed.problem.message if feed is not None and feed.failing_since and feed.problem else ""
+    pause = pauses.of(system, resource)
     return FlowLine(
         flow=flow,
         system=system,
@@ -172,10 +179,11 @@ def _line(
         waiting=(status.due + status.waiting + status.creating) if status else 0,
         lag_seconds=max(0.0, lag),
         looked_seconds=looked,
-        silent=looked is None or looked > SILENT * every,
+        silent=pause is None and (looked is None or looked > SILENT * every),
         failing=failing,
         parked=status.parked if status else 0,
         conflicts=status.conflicts if status else 0,
         doubtful=status.doubtful if status else 0,
         not_held=status.not_held if status else 0,
+        paused=pause.sentence if pause is not None else "",
     )

@@ -36,6 +36,8 @@ async def watch_fields(hub: Hub) -> list[FarField]:
         known.setdefault((field.system, field.resource), {})[field.name] = field
     changed: list[FarField] = []
     for system, opened in list(hub.engine.systems.items()):
+        if hub.engine.pauses.of(system) is not None:
+            continue
         try:
             present = await present_fields(hub.world, system, opened)
         except StoreUnavailable:

@@ -13,6 +13,7 @@ from pathlib import Path
 from isthmus.app.archiving import archive
 from isthmus.app.bootstrap import Hub, clock, configured_database, read_project, reopen_system, revive_database
 from isthmus.app.following import follow_documents
+from isthmus.app.job_work import serve_jobs
 from isthmus.app.mailing import serve_mail
 from isthmus.app.ordering import forget_simulations
 from isthmus.app.processes import forget_processes
@@ -46,9 +47,10 @@ async def serve_work(hub: Hub, kind: str, stop: asyncio.Event) -> None:
         reopen=partial(reopen_system, hub),
         revive=partial(revive_database, hub.project),
         chores=chores,
+        pauses=Reads(hub.store).pauses,
     )
     async with asyncio.TaskGroup() as group:
-        others = [group.create_task(serve_mail(hub))]
+        others = [group.create_task(serve_mail(hub)), group.create_task(serve_jobs(hub))]
         if hub.project.processes or hub.project.approvals is not None:
             # Only here: the library takes a third of a second to import, and no other command needs it.
             from isthmus.app.turning import take_turns

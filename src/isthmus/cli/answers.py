@@ -46,7 +46,7 @@ def show_status(report: StatusReport) -> None:
     for line in report.lines:
         speed = fresh.get((line.flow, line.system))
         looked = "never" if line.looked_seconds is None else f"{line.looked_seconds:.0f} s ago"
-        state = line.failing or ("silent" if line.silent else "ok")
+        state = line.paused or line.failing or ("silent" if line.silent else "ok")
         rows.append(
             (
                 line.flow,

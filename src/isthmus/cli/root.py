@@ -15,6 +15,7 @@ from isthmus.cli import (
     goods_return,
     inbox,
     lab,
+    linking,
     noticing,
     order,
     organisation,
@@ -27,6 +28,7 @@ from isthmus.cli import (
     settlement,
     simulating,
     syncing,
+    system,
 )
 
 __all__ = ["app"]
@@ -67,6 +69,12 @@ app.command("explain")(answers.explain)
 app.command("trace")(answers.trace)
 app.command("compare")(comparing.compare)
 app.command("retry")(inbox.retry)
+app.command("unlink")(linking.unlink)
+app.command("link")(linking.link)
+app.command("separate")(linking.separate)
+app.command("merge")(linking.merge)
+app.command("part")(linking.part)
+app.add_typer(system.app, name="system", help="The far systems: how they do, pausing them.")
 app.add_typer(inbox.app, name="inbox", help="Where people decide.")
 app.add_typer(flow.app, name="flow", help="Versions of flows: look back, look ahead, go back.")
 app.add_typer(process.app, name="process", help="Steps across systems over time.")

@@ -13,7 +13,7 @@ from litestar.response import Redirect, Response
 from isthmus.app.access import Permission
 from isthmus.app.bootstrap import clock
 from isthmus.app.inbox_desk import InboxDesk
-from isthmus.console.front import Form
+from isthmus.console.front import Form, back
 from isthmus.console.guard import principal_of
 from isthmus.console.pages import Call, render, site_of
 from isthmus.errors import NeedsPerson
@@ -152,6 +152,8 @@ async def approve(entry: FromPath[str], request: Call, data: Form) -> Response[A
     if found is None or found.kind is not InboxKind.BRAKE:
         raise NotFoundException
     await _desk(request).decide(entry, str(data.get("choice", "")))
+    if "place" in data:
+        return Redirect(back(request, data), status_code=303)
     return await _done(request, entry)
 
 

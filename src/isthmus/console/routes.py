@@ -15,7 +15,10 @@ from isthmus.console import (
     flows,
     front,
     inbox,
+    jobs,
+    linking,
     overview,
+    planning,
     processes,
     records,
     signing,
@@ -30,8 +33,8 @@ __all__ = ["console_router", "unknown_page"]
 def console_router() -> Router:
     """The routes; each has its line in ``permissions``."""
     parts = (
-        *(signing, front, overview, records, editing, inbox, approvals, tracing),
-        *(systems, flows, comparing, processes, administration),
+        *(signing, front, overview, records, editing, linking, inbox, approvals, tracing),
+        *(systems, flows, planning, comparing, jobs, processes, administration),
     )
     pages = [route for part in parts for route in part.ROUTES]
     return Router("/", route_handlers=pages, guards=[guard], exception_handlers=handlers(), include_in_schema=False)

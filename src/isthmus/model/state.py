@@ -26,6 +26,7 @@ __all__ = [
     "Link",
     "LinkState",
     "NotHeld",
+    "Pause",
     "Problem",
     "Provenance",
     "Sighting",
@@ -205,6 +206,23 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     message: str = ""
     at: datetime
     seconds: float = 0.0
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """No process of the hub calls this system (``resource`` empty), or this resource of it."""
+
+    system: str
+    resource: str
+    paused_by: str
+    since: datetime
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        what = f"{self.system} {self.resource}".strip()
+        why = f": {self.reason}" if self.reason else ""
+        return f"{what} is paused by {self.paused_by} since {self.since:%Y-%m-%d %H:%M} UTC{why}."
 
 
 class Sighting(msgspec.Struct, frozen=True, kw_only=True):

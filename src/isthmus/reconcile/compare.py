@@ -52,13 +52,14 @@ async def compare_flow(
     is about to see or write; 0 when none is at work. Raises what the systems raise: a comparison that did not read
     everything proves nothing, and the last one's result stays.
     """
+    began, records = clock(), 0
     async with store.comparing() as workspace:
         for system, side in flow.sides.items():
             resource = resources[system][side.resource]
             await workspace.begin(flow.name, system, side.resource)
             one = _Side(workspace, world, flow, system, resource, clock, report or _silent)
-            await one.compare(patience, sleep)
-        await workspace.publish(flow.name)
+            records += await one.compare(patience, sleep)
+        await workspace.publish(flow.name, began, records)
 
 
 def _silent(system: str, what: str, count: int) -> None:
@@ -85,9 +86,9 @@ class _Side:
         self._looked: datetime | None = None
         """Start of the look before this one."""
 
-    async def compare(self, patience: float, sleep: Callable[[float], Awaitable[None]]) -> None:
-        """All of it, with as many looks as it takes."""
-        await self._read_all()
+    async def compare(self, patience: float, sleep: Callable[[float], Awaitable[None]]) -> int:
+        """All of it, with as many looks as it takes; how many records were read."""
+        records = await self._read_all()
         side = self._flow.sides[self._system]
         count = await self._workspace.join(creates=side.create is CreatePolicy.ALWAYS)
         self._report(self._system, "suspects", count)
@@ -104,9 +105,10 @@ class _Side:
             await sleep(patience)
             waiting = await self._look_at_all(final=look == LOOKS)
         await self._excuse(began)
+        return records
 
-    async def _read_all(self) -> None:
-        """Every record of the system: key, digest, and whether it would be taken in."""
+    async def _read_all(self) -> int:
+        """Every record of the system: key, digest, and whether it would be taken in; how many."""
         adopt = self._flow.sides[self._system].adopt
         cursor, count = None, 0
         rows: list[FarRow] = []
@@ -123,7 +125,7 @@ class _Side:
             self._report(self._system, "records read", count)
             cursor = page.cursor
             if not page.more:
-                return
+                return count
 
     async def _look_at_all(self, *, final: bool) -> int:
         """Look at every suspect now; how many of them may yet turn out to be none (0 when ``final``)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 
 import msgspec
@@ -87,8 +88,9 @@ class Workspace(Protocol):
     async def excuse(self, keys: Collection[str] | None) -> None:
         """Missed changes of these records (None: all of this side) were only not looked at yet."""
 
-    async def publish(self, flow: str) -> None:
-        """What was found of this flow takes the place of what the last comparison found."""
+    async def publish(self, flow: str, began: datetime, records: int) -> None:
+        """What was found of this flow takes the place of what the last comparison found; when this one began, and how
+        many records it read."""
 
 
 class CompareStore(Store, Protocol):

@@ -6,6 +6,7 @@ from isthmus.store.archive import Archived, archive_history
 from isthmus.store.calls import ApiCalls, KnownCall, OpenItems, Pages
 from isthmus.store.embedded import EmbeddedServer
 from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
+from isthmus.store.jobs import CompareRun, Job, JobKind, Jobs
 from isthmus.store.notices import NoticeOutbox
 from isthmus.store.people import ApiToken, AuditEntry, People, Person, WebSession
 from isthmus.store.postgres import Notice, PostgresStore
@@ -21,9 +22,13 @@ __all__ = [
     "AuditEntry",
     "Care",
     "Comment",
+    "CompareRun",
     "EmbeddedServer",
     "InboxGroup",
     "InboxWork",
+    "Job",
+    "JobKind",
+    "Jobs",
     "KnownCall",
     "Notice",
     "NoticeOutbox",

@@ -131,11 +131,13 @@ class CompareWorkspace:
         """Missed changes of these records (None: all of this side) were only not looked at yet."""
         await self._rows("excuse", {"keys": None if keys is None else list(keys)})
 
-    async def publish(self, flow: str) -> None:
+    async def publish(self, flow: str, began: datetime, records: int) -> None:
         """What was found takes the place of what the last comparison of this flow found."""
+        noted = {"flow": flow, "began_at": began, "now": self._clock(), "records": records}
         async with self._translating(), self._connection.transaction():
             await self._rows("forget_drifts", {"flow": flow})
             await self._rows("publish_findings", {"flow": flow})
+            await self._rows("note_comparison", noted)
 
     async def _structs[S: msgspec.Struct](self, struct: type[S], name: str, parameters: Mapping[str, Any]) -> list[S]:
         return [from_row(struct, row) for row in await self._rows(name, parameters)]

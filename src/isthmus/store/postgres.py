@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from isthmus.errors import Unavailable
-from isthmus.model.state import FarField, FlowVersion, Sighting
+from isthmus.model.state import FarField, FlowVersion, Pause, Sighting
 from isthmus.store.codec import payload, register
 from isthmus.store.comparing import CompareWorkspace
 from isthmus.store.faults import check_version, parsed, place, translated
@@ -49,12 +49,14 @@ SESSION = (
 
 class Notice(msgspec.Struct, frozen=True):
     """Look at this place now. ``flow`` None: hints wait for the system. Both None: look everywhere (the connection
-    was made anew, so notices may have been lost). ``stop``: end. ``fields``: those of a far system have changed."""
+    was made anew, so notices may have been lost). ``stop``: end. ``fields``: those of a far system have changed.
+    ``pauses``: somebody paused or resumed something."""
 
     flow: str | None
     system: str | None
     stop: bool = False
     fields: bool = False
+    pauses: bool = False
 
 
 def utc_now() -> datetime:
@@ -268,6 +270,20 @@ class PostgresStore:
             count += len(found)
         return count
 
+    async def add_pause(self, pause: Pause) -> bool:
+        """No process calls it from now on; False when it is paused already. Tells whoever listens."""
+        return bool(await self.rows("add_pause", msgspec.structs.asdict(pause)))
+
+    async def end_pause(self, system: str, resource: str) -> bool:
+        """It is called again; False when it is not paused. Tells whoever listens."""
+        return bool(await self.rows("end_pause", {"system": system, "resource": resource}))
+
+    async def count_hook(self, system: str, now: datetime, *, refused: bool) -> None:
+        """Count a webhook."""
+        await self.rows(
+            "count_hook", {"system": system, "now": now, "taken": int(not refused), "refused": int(refused)}
+        )
+
     async def read_anew(self, system: str, resource: str) -> None:
         """At the next look every record of this resource is read and taken in, whether it changed or not."""
         await self.rows("read_anew", {"system": system, "resource": resource})
@@ -315,5 +331,5 @@ def _with_defaults(url: str) -> dict[str, Any]:
 def _notice(text: str) -> Notice:
     flow, slash, system = text.rpartition("/")
     if not slash:
-        return Notice(None, None, stop=text == "stop", fields=text == "fields")
+        return Notice(None, None, stop=text == "stop", fields=text == "fields", pauses=text == "pauses")
     return Notice(flow or None, system)

@@ -22,6 +22,7 @@ from isthmus.model.state import (
     Item,
     JournalEntry,
     Link,
+    Pause,
 )
 from isthmus.process.state import Entry, Process, ProcessState, Signal
 from isthmus.reconcile import Drift
@@ -32,6 +33,7 @@ __all__ = [
     "Difference",
     "FlowStatus",
     "Freshness",
+    "HookCount",
     "InboxCount",
     "ItemWithLinks",
     "Reads",
@@ -139,6 +141,17 @@ class WriteCount(msgspec.Struct, frozen=True):
     kind: str
     outcome: str
     writes: int
+
+
+class HookCount(msgspec.Struct, frozen=True):
+    """Webhooks of one system."""
+
+    system: str
+    taken: int
+    refused: int
+    """Because of a bad signature, or a body that could not be read."""
+    taken_at: datetime | None
+    refused_at: datetime | None
 
 
 class Reads:
@@ -282,6 +295,13 @@ class Reads:
         """Links with a problem for which nothing will happen by itself."""
         return await self._all(Link, "parked", flow=flow, system=system, limit=limit)
 
+    async def linkable(self, flows: Collection[str], text: str, items: Collection[str], limit: int = 20) -> list[Link]:
+        """Records of these flows that an item can be linked with: with this key, or (not linked yet) with this in their
+        name or number; and those of these items."""
+        like = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        given = {"flows": list(flows), "items": list(items), "text": text, "pattern": f"%{like}%", "limit": limit}
+        return await self._all(Link, "linkable", **given)
+
     async def compare_links(self, flow: str, limit: int = 1000, after: str = "") -> list[Difference]:
         """Linked records that last showed another value than the item holds, by link id, after this one. A candidate
         only: equivalence and direction of a field are the mapping's business."""
@@ -293,6 +313,14 @@ class Reads:
     async def system_writes(self, since: datetime) -> list[SystemWrites]:
         """Writes to each system since then, and how long its answers took."""
         return await self._all(SystemWrites, "system_writes", since=since)
+
+    async def pauses(self) -> list[Pause]:
+        """Systems and resources that people have paused."""
+        return await self._all(Pause, "pauses")
+
+    async def hook_counts(self) -> list[HookCount]:
+        """Webhooks of each system."""
+        return await self._all(HookCount, "hook_counts")
 
     async def far_fields(self) -> list[FarField]:
         """Every field that was ever seen in a resource which flows use."""

@@ -23,6 +23,7 @@ from isthmus.sync.brake import Allowed, check_brake
 from isthmus.sync.contact import claims
 from isthmus.sync.observe import Observer
 from isthmus.sync.outcome import Outcome, record_outcomes
+from isthmus.sync.pauses import PauseBook
 from isthmus.sync.plan import Step, StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Batch, Store, Transaction
 from isthmus.sync.unsure import resolve_unsure
@@ -55,7 +56,9 @@ class Applier:
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
         jitter: Callable[[], float],
+        pauses: PauseBook | None = None,
     ) -> None:
+        self._pauses = pauses if pauses is not None else PauseBook()
         self._store, self._world, self._flow, self._system = store, world, flow, system
         self._resource, self._observer = resource, observer
         self._clock, self._new_id, self._jitter = clock, new_id, jitter
@@ -145,6 +148,7 @@ class Applier:
             found = {key: known[place] for key in keys if (place := (self._resource.name, key)) in known}
             keys = [key for key in keys if key not in found]
         for start in range(0, len(keys), size):
+            self._pauses.check(self._system, self._resource.name)
             began = self._clock()
             answers = await self._resource.fetch(keys[start : start + size])
             await self._observer.ingest(self._resource.name, answers, began)
@@ -161,6 +165,8 @@ class Applier:
         assert isinstance(self._resource, Writable)
         size = max(1, self._resource.traits.write_batch)
         for start in range(0, len(writes), size):
+            # Here nothing was sent yet, and everything stays due.
+            self._pauses.check(self._system, self._resource.name)
             part = await self._send_intents(writes[start : start + size])
             if not part:
                 continue

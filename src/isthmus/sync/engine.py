@@ -17,12 +17,13 @@ from msgspec.structs import replace
 
 from isthmus import events
 from isthmus.connector import System
-from isthmus.errors import IsthmusError, Misconfigured, StoreUnavailable
+from isthmus.errors import IsthmusError, Misconfigured, Paused, StoreUnavailable
 from isthmus.model.state import FeedState, Problem
 from isthmus.sync.apply import Applier, claim_of
 from isthmus.sync.contact import meet
 from isthmus.sync.health import Health
 from isthmus.sync.observe import Observer
+from isthmus.sync.pauses import PauseBook
 from isthmus.sync.plan import Step
 from isthmus.sync.ports import LANES, Batch, LaneDue, Store
 from isthmus.sync.world import World
@@ -59,7 +60,9 @@ class Engine:
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
         jitter: Callable[[], float],
+        pauses: PauseBook | None = None,
     ) -> None:
+        self.pauses = pauses if pauses is not None else PauseBook()
         self.store, self.world, self.systems = store, world, dict(systems)
         self._clock, self._new_id, self._jitter = clock, new_id, jitter
         self.health = Health(clock, jitter)
@@ -71,7 +74,7 @@ class Engine:
     # -- reading -------------------------------------------------------------------------------------------------
 
     async def poll(self, system: str, resource: str, report: Callable[[int], None] | None = None) -> int:
-        """Look at one resource. Raises what the system raises, after noting it."""
+        """Look at one resource; a paused one is left alone. Raises what the system raises, after noting it."""
         return await self._reading(system, resource, lambda: self.observers[system].poll(resource, report)) or 0
 
     async def seconds_until_look(self, system: str, resource: str) -> float:
@@ -90,6 +93,9 @@ class Engine:
     async def look(self, system: str, resource: str, keys: Collection[str]) -> int | None:
         """Look at some records (a hint); without keys at the whole resource. None when another is reading that now: it
         may have begun before what the hint tells of, so come again. Raises what the system raises, after noting it."""
+        if self.pauses.of(system, resource) is not None:
+            # Whoever resumes it has everything looked at.
+            return 0
         if not keys:
             return await self._reading(system, resource, lambda: self.observers[system].poll(resource))
         try:
@@ -101,6 +107,8 @@ class Engine:
         return count
 
     async def _reading(self, system: str, resource: str, read: Callable[[], Awaitable[int]]) -> int | None:
+        if self.pauses.of(system, resource) is not None:
+            return 0
         if not await self.store.try_lock(f"read/{system}/{resource}"):
             return None
         try:
@@ -115,8 +123,8 @@ class Engine:
 
     async def note_down(self, system: str, resource: str, error: IsthmusError) -> None:
         """The system (or this resource) cannot be used now: wait longer each time, and remember why. Trouble of the
-        hub's own memory is not the system's fault."""
-        if isinstance(error, StoreUnavailable):
+        hub's own memory, and a pause, are not the system's fault."""
+        if isinstance(error, StoreUnavailable | Paused):
             return
         if self.health.failed(system, resource, error):
             level = logging.ERROR if isinstance(error, Misconfigured) else logging.WARNING
@@ -137,7 +145,13 @@ class Engine:
         """Take in a system that could not be opened at first."""
         self.systems[name] = system
         self.observers[name] = Observer(
-            self.store, self.world, name, system.resources(), clock=self._clock, new_id=self._new_id
+            self.store,
+            self.world,
+            name,
+            system.resources(),
+            clock=self._clock,
+            new_id=self._new_id,
+            pauses=self.pauses,
         )
 
     # -- deciding and writing ------------------------------------------------------------------------------------
@@ -165,6 +179,8 @@ class Engine:
         or the brake holds."""
         side = self.world.flows[flow].sides[system]
         if system not in self.systems or self.health.is_down(system, side.resource):
+            return 0
+        if self.pauses.of(system, side.resource) is not None:
             return 0
         lanes = await self._take_lanes(flow, system)
         if not lanes:
@@ -218,6 +234,7 @@ class Engine:
             clock=self._clock,
             new_id=self._new_id,
             jitter=self._jitter,
+            pauses=self.pauses,
         )
 
     async def settle_system(self, system: str) -> int:
@@ -225,7 +242,7 @@ class Engine:
         now = self._clock()
         found = {flow: at for (flow, name), at in (await self.store.due_at()).items() if name == system}
         due = {flow for flow, at in found.items() if at.at <= now}
-        if not due or self.health.is_down(system):
+        if not due or self.health.is_down(system) or self.pauses.of(system) is not None:
             return 0
         handled = 0
         if any(at.read is not None and at.read <= now for at in found.values()):
@@ -308,7 +325,10 @@ class Engine:
         steps: list[Step] = []
         for flow in self.world.order:
             for system in self.world.flows[flow].sides:
-                if system in self.systems and system not in problems:
+                paused = self.pauses.of(system, self.world.flows[flow].sides[system].resource)
+                if paused is not None:
+                    problems[system] = paused.sentence
+                elif system in self.systems and system not in problems:
                     try:
                         steps += await self._plan_all(flow, system)
                     except IsthmusError as error:

@@ -12,10 +12,15 @@ from isthmus.mapping import Lens
 from isthmus.mapping.lens import holds
 from isthmus.model.fields import covers
 from isthmus.model.state import FeedState, InboxEntry, Item, Link, LinkState
+from isthmus.sync.pauses import PauseBook
 from isthmus.sync.working import pending
 from isthmus.sync.world import World
 
 __all__ = ["Part", "explain_link", "not_created"]
+
+
+WAITING = ("waiting to be written", "waiting", "delayed", "new")
+"""States in which something is still to be done to the record by itself."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +44,7 @@ def explain_link(
     item: Item | None,
     entry: InboxEntry | None,
     feeds: Mapping[tuple[str, str], FeedState],
+    pauses: PauseBook | None = None,
 ) -> Part:
     """The answer for one link: ``entry`` is the open question about it, ``feeds`` are by (system, resource)."""
     feed = feeds.get((link.system, link.resource))
@@ -46,15 +52,21 @@ def explain_link(
     if state == "in step" and feed is not None and feed.failing_since is not None:
         problem = feed.problem.message if feed.problem is not None else "no answer"
         sentence = f"in step when {link.system} was last seen; it cannot be reached now ({problem})"
+    pause = pauses.of(link.system, link.resource) if pauses is not None else None
+    if pause is not None:
+        sentence = f"{sentence}; {pause.sentence}"
+        advice = advice if state not in WAITING else "It goes on when it is resumed: isthmus system resume."
     fields: dict[str, Any] = {
         name: {"base": c.base, "hub": c.hub, link.system: c.far} for name, c in link.conflicts.items()
     }
     fields |= {name: {"wanted": n.wanted, link.system: n.got} for name, n in link.not_held.items() if n.sure}
-    if item is not None and not fields and state == "waiting to be written":
+    if item is not None and not fields and state in ("waiting to be written", "delayed"):
         lens = world.lenses[(link.flow, link.system)]
         fields = {
             name: {"hub": value, link.system: link.far.get(name)} for name, value in pending(link, item, lens).items()
         }
+    if pause is not None and state in WAITING:
+        state = "paused"
     if entry is not None:
         advice = f"Decide inbox entry {entry.id}: {', '.join(entry.choices)}."
     return Part(

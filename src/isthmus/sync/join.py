@@ -9,7 +9,7 @@ from isthmus.model.state import Cause, InboxKind, Link, LinkState
 from isthmus.sync.absorb import absorb_gone, merge_into_item
 from isthmus.sync.working import Working, is_unsure
 
-__all__ = ["MERGE_CHOICES", "attach", "join_items"]
+__all__ = ["MERGE_CHOICES", "attach", "follow", "join_items"]
 
 MERGE_CHOICES = ("archive", "keep", "separate")
 
@@ -41,13 +41,15 @@ def join_items(work: Working, loser_link: Link, winner_link: Link) -> None:
     for sibling in work.links_of(loser):
         side = work.flow(sibling).sides.get(sibling.system)
         policy = side.merge if side is not None else MergePolicy.HOLD
-        _follow(work, sibling, winner, policy, loser_link.system)
+        follow(work, sibling, winner, policy, loser_link.system)
     work.items[loser] = replace(work.items[loser], alias_of=winner, deleted_at=work.now)
     work.note(loser, "@merged", None, winner, cause)
     work.note(winner, "@merged", loser, None, cause)
 
 
-def _follow(work: Working, sibling: Link, winner: str, policy: MergePolicy, merged_in: str) -> None:
+def follow(work: Working, sibling: Link, winner: str, policy: MergePolicy, merged_in: str) -> None:
+    """A record of a merged item goes to the ``winner``, and what becomes of it there; ``merged_in``: where it was
+    merged, for people."""
     if sibling.state in (LinkState.GONE, LinkState.UNLINKED):
         work.put_link(replace(sibling, item=winner))
         return
@@ -59,6 +61,10 @@ def _follow(work: Working, sibling: Link, winner: str, policy: MergePolicy, merg
         return
     held = [x for x in work.links_of(winner) if (x.system, x.resource) == (sibling.system, sibling.resource)]
     moved = replace(sibling, item=winner, base=sibling.base)
+    for other in held:
+        if other.state is LinkState.CREATING and not is_unsure(other):
+            # What was to be made there for the winner is there already.
+            work.drop_link(other)
     if not any(x.state is LinkState.LINKED for x in held) or policy is MergePolicy.KEEP:
         work.put_link(moved)
     elif policy is MergePolicy.ARCHIVE:

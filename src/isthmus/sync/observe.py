@@ -19,6 +19,7 @@ from isthmus.mapping import Got, Refs
 from isthmus.model.state import FeedState, Link, LinkState
 from isthmus.sync.absorb import Seen, absorb, absorb_gone, is_stale
 from isthmus.sync.join import join_items
+from isthmus.sync.pauses import PauseBook
 from isthmus.sync.ports import Batch, FarKey, Store, Transaction
 from isthmus.sync.regain import regain
 from isthmus.sync.seeing import load_given, see
@@ -32,6 +33,8 @@ KEPT = 200_000
 """Records that a dry run remembers; beyond them it reads again."""
 RESCAN = timedelta(hours=1)
 """How long deletes may stay unseen in a resource whose feed does not tell them."""
+PAUSED_AGAIN = timedelta(seconds=10)
+"""How long a record of a paused resource waits until it is asked about again."""
 OUTAGE = (Unavailable.code, UnknownOutcome.code)
 """Codes of failures that a system which is down leaves behind."""
 READABLE = frozenset({LinkState.NEW, LinkState.DOUBTFUL, LinkState.LINKED, LinkState.GONE})
@@ -49,7 +52,9 @@ class Observer:
         *,
         clock: Callable[[], datetime],
         new_id: Callable[[], str],
+        pauses: PauseBook | None = None,
     ) -> None:
+        self._pauses = pauses if pauses is not None else PauseBook()
         self._store, self._world, self._system, self._resources = store, world, system, resources
         self._clock, self._new_id = clock, new_id
         self.kept: dict[tuple[str, str], Record] | None = None
@@ -92,6 +97,7 @@ class Observer:
     async def _read_feed(self, name: str, feed: Feed, state: FeedState) -> int:
         count = 0
         while True:
+            self._pauses.check(self._system, name)
             began = self._clock()
             page = await feed.changes(state.cursor)
             await self._answered(state)
@@ -131,6 +137,7 @@ class Observer:
                 await tx.scan_seen(self._system, name, [], start=True)
         count = 0
         while True:
+            self._pauses.check(self._system, name)
             began = self._clock()
             page: Page = await resource.scan(state.scan_cursor)
             await self._answered(state)
@@ -157,6 +164,7 @@ class Observer:
             missing = await tx.scan_missing(self._system, name, started)
         size = max(1, resource.traits.fetch_batch)
         for start in range(0, len(missing), size):
+            self._pauses.check(self._system, name)
             began = self._clock()
             await self.ingest(name, await resource.fetch(missing[start : start + size]), began)
         done = replace(
@@ -177,6 +185,7 @@ class Observer:
         ordered = sorted(set(keys))
         size = max(1, resource.traits.fetch_batch)
         for start in range(0, len(ordered), size):
+            self._pauses.check(self._system, name)
             began = self._clock()
             await self.ingest(name, await resource.fetch(ordered[start : start + size]), began)
         await self.regain(name, ordered)
@@ -195,11 +204,14 @@ class Observer:
             links = await tx.due_reads(self._system, self._clock(), limit)
         by_resource: dict[str, set[str]] = {}
         lost: list[Link] = []
+        later = self._clock() + PAUSED_AGAIN
         for link in links:
             known = link.flow in self._world.flows and link.resource in self._resources
             if not known or link.key is None or link.state not in READABLE:
                 # Its flow or resource was taken out of the project meanwhile, or it was set apart.
                 lost.append(replace(link, waits_for=None, due_at=None))
+            elif self._pauses.of(self._system, link.resource) is not None:
+                lost.append(replace(link, due_at=later))
             else:
                 by_resource.setdefault(link.resource, set()).add(link.key)
         if lost:

@@ -31,6 +31,8 @@ class ResourceCase(msgspec.Struct, frozen=True, kw_only=True):
     """A free text field for emoji, right-to-left and very long texts."""
     parents: Mapping[str, str] = {}
     """Field -> resource: the field gets the key of a record made by that resource's own case first."""
+    own_parents: bool = False
+    """A parent takes one such record only: many records need as many parents."""
     unknown_key: str = "999999999"
     """A key of the right shape that no record has."""
     existing: str | None = None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from collections.abc import Sequence
 
 from isthmus.connector import Create, Deletes, Gone, Key, Record, Resource, Update, Writable
 from isthmus.testing.case import differences, filled
@@ -82,7 +84,7 @@ class FeedTests:
     async def test_feed_skips_nothing_under_concurrent_writers(self, stage: Stage) -> None:
         feed, writable = stage.feed(), stage.writable()
         _, hands = await stage.hands()
-        samples = [[await stage.sample() for _ in range(_WRITES_EACH)] for _ in range(_WRITERS)]
+        samples = itertools.batched(await stage.samples(_WRITERS * _WRITES_EACH), _WRITES_EACH)
         cursor = (await feed.changes(None)).cursor
         writing = asyncio.gather(
             *(_write_all(stage, hands if at % 2 else writable, part) for at, part in enumerate(samples))
@@ -107,7 +109,7 @@ class _Here(Stage):
         self.resource = resource
 
 
-async def _write_all(stage: Stage, writable: Writable, samples: list[dict[str, object]]) -> list[Key]:
+async def _write_all(stage: Stage, writable: Writable, samples: Sequence[dict[str, object]]) -> list[Key]:
     """One writer: creates every record, then edits it if that is allowed."""
     keys = []
     for sample in samples:

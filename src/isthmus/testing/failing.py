@@ -17,7 +17,16 @@ from isthmus.errors import IsthmusError, RateLimited, Unauthorized, Unavailable,
 from isthmus.testing.faults import Fault, FaultyProxy, Request
 from isthmus.testing.stage import Stage
 
-__all__ = ["Breaker", "FailureTests", "failure"]
+__all__ = ["PROXIED", "Breaker", "FailureTests", "failure"]
+
+PROXIED = frozenset(
+    {
+        "test_failing_reads_are_told_as_they_are",
+        "test_write_that_was_refused_before_work_is_told_so",
+        "test_write_to_a_system_that_is_down_had_no_effect",
+    }
+)
+"""Tests in which the breaker answers in place of the system."""
 
 _READ_FAULTS = {
     Fault.DROP: Unavailable,
@@ -66,6 +75,9 @@ class FailureTests:
     connector: ClassVar[Connector]
     url_field: ClassVar[str] = "url"
     """Field of the configuration that holds the system's address; the proxy stands before it."""
+    breaks: ClassVar[str | None] = None
+    """Name of the only case with which the breaker answers in place of the system; None: with each. For a real system
+    whose twin keeps the whole contract: what the breaker answers is the same before both."""
 
     def is_write(self, request: Request) -> bool:
         """Whether this request changes something (override where reads are POSTs too, as in RPC)."""

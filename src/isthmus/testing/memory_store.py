@@ -108,6 +108,9 @@ class MemoryStore:
         self.database.sightings.extend(stored(sighting) for sighting in sightings)
         self.database.tell(f"/{system}" for system, _, _ in hints)
 
+    async def count_hook(self, system: str, now: datetime, *, refused: bool) -> None:
+        """Nobody asks for it here."""
+
     async def take_hints(self, system: str) -> list[tuple[str, str]]:
         """Take the (resource, key) hints of a system; each is taken by one process only."""
         taken = {hint for hint in self.database.hints if hint[0] == system}

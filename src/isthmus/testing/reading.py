@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 
 from isthmus.connector import Change, Delete, FieldInfo, Gone, Record, System, SystemInfo, Writable
@@ -73,8 +74,8 @@ class ReadingTests:
     async def test_scan_keeps_records_while_others_are_deleted(self, stage: Stage) -> None:
         writable = stage.writable()
         stage.need(stage.traits.deletable, "deletable")
-        victims = [await stage.create() for _ in range(3)]
-        staying = {(await stage.create()).key for _ in range(3)}
+        victims, staying_ones = itertools.batched(await stage.create_all(6), 3)
+        staying = {record.key for record in staying_ones}
         before = {record.key for record in await scan_all(stage.resource)}
         page = await stage.resource.scan(None)
         if not page.more:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
 
@@ -113,6 +114,14 @@ class Stage:
         self.need(self.traits.creates, "creates")
         return await self._sample(self.case, more)
 
+    async def samples(self, count: int) -> list[dict[str, Any]]:
+        """Fields of as many new records, children of the same parents unless the case says that each has its own."""
+        first = await self.sample()
+        if self.case.own_parents:
+            return [first, *[await self.sample() for _ in range(count - 1)]]
+        parents = {field: first[field] for field in self.case.parents}
+        return [first, *({**filled(self.case.create or {}, self._tags()), **parents} for _ in range(count - 1))]
+
     async def _sample(self, case: ResourceCase, more: Mapping[str, Any]) -> dict[str, Any]:
         fields = dict(filled(case.create or {}, self._tags()))
         for field, parent in case.parents.items():
@@ -131,6 +140,13 @@ class Stage:
         record = await self.record(self.writable(), Create(token=self.tag(), fields=await self.sample(**more)))
         await self.settle()
         return record
+
+    async def create_all(self, count: int) -> list[Record]:
+        """As many new records."""
+        made = [Create(token=self.tag(), fields=fields) for fields in await self.samples(count)]
+        records = [await self.record(self.writable(), create) for create in made]
+        await self.settle()
+        return records
 
     async def record(self, resource: Writable, write: Create | Update) -> Record:
         """Perform one write that must succeed."""
@@ -197,11 +213,12 @@ class Stage:
 
     async def strike(self) -> None:
         """Remove what the test made, newest first; what cannot be removed stays."""
-        for name, key in reversed(self._made):
+        for name, made in itertools.groupby(reversed(self._made), key=lambda one: one[0]):
             resource = self.system.resources()[name]
             if isinstance(resource, Writable) and resource.traits.deletable:
-                with contextlib.suppress(IsthmusError):
-                    await resource.write([Delete(key=key)])
+                for part in itertools.batched(made, resource.traits.write_batch):
+                    with contextlib.suppress(IsthmusError):
+                        await resource.write([Delete(key=key) for _, key in part])
         if self._other is not None:
             await self._other.close()
 

@@ -136,6 +136,7 @@ PAYMENT = ResourceCase(
     invalid={"amount": Decimal("-1.00")},
     text="notes",
     parents={"invoice": "invoice"},
+    own_parents=True,
     unknown_key=f"{NOBODY}/{NOBODY}",
 )
 

@@ -24,6 +24,8 @@ class TestTwin(BottleCrmContract):
 
 @pytest.mark.lab
 class TestLab(BottleCrmContract):
+    breaks = "contact"
+
     @config_fixture
     @classmethod
     def config(cls, lab_small: Lab) -> Any:

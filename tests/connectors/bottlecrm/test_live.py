@@ -239,7 +239,7 @@ async def test_the_real_system_calls_the_hub(real: BottleCrm, tag: str) -> None:
         wanted = [("account", account.key), *[("opportunity", deal.key)] * 3]
         heard: list[tuple[str, str]] = []
         while len(heard) < len(wanted):
-            headers, body = await asyncio.wait_for(calls.get(), 20)
+            headers, body = await asyncio.wait_for(calls.get(), 60)
             hints = real.verify(headers, body, datetime.now(UTC))
             heard += [(hint.resource, key) for hint in hints for key in hint.keys]
             heard = [place for place in heard if place in wanted]

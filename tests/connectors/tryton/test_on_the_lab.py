@@ -44,6 +44,8 @@ def lab_config(lab: Lab) -> TrytonConfig:
 class TestLab(TrytonCases):
     """The contract on PostgreSQL and with the real outbox module."""
 
+    breaks = "contact"
+
     @config_fixture
     @classmethod
     async def config(cls, lab_small: Lab) -> TrytonConfig:

@@ -197,3 +197,20 @@ from effect
 where at >= %(since)s
 group by system
 order by system;
+
+-- name: linkable
+-- Records of these flows with this key, or whose name or number begins so, and those of some items; what is gone or not
+-- made yet is nothing to link with.
+(select {link_columns} from link
+where flow = any(%(flows)s) and key = %(text)s and state in ('new', 'doubtful', 'linked', 'unlinked')
+limit %(limit)s)
+union
+(select {link_columns} from link
+where flow = any(%(flows)s) and item = any(%(items)s) and key is not null and state in ('linked', 'unlinked')
+limit %(limit)s)
+union
+(select {link_columns} from link
+where flow = any(%(flows)s) and state in ('new', 'doubtful') and key is not null
+    and (far ->> 'name' ilike %(pattern)s or far ->> 'number' ilike %(pattern)s)
+limit %(limit)s)
+limit %(limit)s;

@@ -1,0 +1,131 @@
+"""Doing what people asked for on pages: comparisons, repairs, dry runs; in one worker at a time, one after the other.
+
+What happens at a kill: the job is still open, and the next worker begins it anew. Comparing and planning change
+nothing; a repair that is begun again finds what is repaired already in step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from isthmus import events
+from isthmus.app.bootstrap import Hub, clock
+from isthmus.app.comparing import compare, repair
+from isthmus.app.planning import PlanDigest, digest_of, make_plan, plan_of
+from isthmus.errors import IsthmusError, StoreUnavailable
+from isthmus.store import Job, JobKind, Jobs
+
+__all__ = ["do_job", "serve_jobs"]
+
+LOCK = "jobs"
+LOOK = 1.0
+"""Seconds between looks for something to do."""
+AGAIN = 5.0
+"""Seconds until another worker tries to be the one that does it."""
+TELL = 0.5
+"""Seconds between notes of how far it is."""
+MOST_ATTEMPTS = 3
+"""A job that ended the hub so often is not begun again."""
+
+
+async def serve_jobs(hub: Hub) -> None:
+    """Until cancelled."""
+    jobs = Jobs(hub.store)
+    while True:
+        try:
+            if not (await hub.store.holds(LOCK) or await hub.store.try_lock(LOCK)):
+                await asyncio.sleep(AGAIN)
+            elif (job := await jobs.next()) is None:
+                await asyncio.sleep(LOOK)
+            else:
+                await do_job(hub, job)
+        except StoreUnavailable as error:
+            await asyncio.sleep(error.wait or AGAIN)
+
+
+async def do_job(hub: Hub, job: Job) -> None:
+    """Carry out one job and note what came of it. Raises ``StoreUnavailable``: then it is still to be done."""
+    jobs = Jobs(hub.store)
+    if job.stopped_by is not None:
+        await jobs.end(job.id, clock(), problem=_stopped(job.stopped_by))
+        return
+    if job.attempts >= MOST_ATTEMPTS:
+        await jobs.end(
+            job.id, clock(), problem=f"It was begun {job.attempts} times and never ended; see the hub's log."
+        )
+        return
+    await jobs.begin(job.id, clock())
+    work = _Work(hub, job)
+    task = asyncio.create_task(work.run())
+    try:
+        stopped = await _watch(jobs, job, work, task)
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
+    if stopped is not None:
+        await jobs.end(job.id, clock(), problem=_stopped(stopped))
+        return
+    try:
+        result = task.result()
+    except StoreUnavailable:
+        raise
+    except IsthmusError as error:
+        await jobs.end(job.id, clock(), problem=f"{error.message} {error.advice or ''}".strip())
+    except Exception as error:
+        # A fault of ours in a dry run must not end the hub.
+        events.emit(events.JOB_FAILED, logging.ERROR, kind=job.kind, flow=job.flow, fault=type(error).__name__)
+        logging.getLogger("isthmus").error("%s", events.JOB_FAILED, exc_info=error)
+        await jobs.end(job.id, clock(), problem=f"A fault in the hub ({type(error).__name__}); see its log.")
+    else:
+        await jobs.end(job.id, clock(), result=result)
+        events.emit(events.JOB_DONE, kind=job.kind, flow=job.flow or "all", by=job.asked_by)
+
+
+def _stopped(by: str) -> str:
+    return f"Stopped by {by}."
+
+
+async def _watch(jobs: Jobs, job: Job, work: _Work, task: asyncio.Task[dict[str, object]]) -> str | None:
+    """Note how far it is until it is done; who stopped it, if somebody did."""
+    while True:
+        await asyncio.wait([task], timeout=TELL)
+        if task.done():
+            return None
+        if (by := await jobs.tell(job.id, dict(work.progress))) is not None:
+            return by
+
+
+class _Work:
+    """One job under way."""
+
+    def __init__(self, hub: Hub, job: Job) -> None:
+        self._hub, self._job = hub, job
+        self.progress: dict[str, tuple[str, int]] = {}
+
+    async def run(self) -> dict[str, object]:
+        """What it comes to, for its row."""
+        hub, job = self._hub, self._job
+        flows: Sequence[str] = [job.flow] if job.flow else ()
+        match job.kind:
+            case JobKind.COMPARE:
+                found = await compare(hub, flows, self._report, limit=0)
+                return {"counts": dict(found.counts)}
+            case JobKind.REPAIR:
+                found = await repair(hub, flows, job.choices, self._report, by=job.asked_by, limit=0)
+                return {"counts": dict(found.counts), "refused": dict(list(found.refused.items())[:100])}
+            case JobKind.PLAN:
+                report = await make_plan(hub, self._reading)
+                digest: PlanDigest = digest_of(plan_of(report, job.flow) if job.flow else report)
+                made: dict[str, object] = msgspec.to_builtins(digest, str_keys=True)
+                return made
+
+    def _report(self, system: str, what: str, count: int) -> None:
+        self.progress[system] = (what, count)
+
+    def _reading(self, system: str, resource: str, count: int) -> None:
+        self.progress[f"{system} {resource}"] = ("records read", count)
