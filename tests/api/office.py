@@ -12,6 +12,7 @@ from httpx import AsyncClient, Response
 from isthmus.app.bootstrap import Hub, clock, new_id
 from isthmus.app.business import OpenBusiness
 from isthmus.connector.services import Availability, Available, CreditStanding, OrderPriced, PricedLine
+from isthmus.connector.support import Replies, Reply
 from isthmus.desk.repairing import RepairRules
 from isthmus.errors import Rejected, Unavailable
 from isthmus.model.state import Cause, Item, Link, LinkState
@@ -60,6 +61,8 @@ class PretendBusiness(OpenBusiness):
             raise Unavailable("erp cannot be reached")
         if self.refusal:
             raise Rejected(self.refusal)
+        if operation == "case_replies":
+            return Replies(replies=(Reply(text="On Friday.", at="2026-11-20T10:00:00+00:00"),))
         if operation == "credit":
             return CreditStanding(currency="EUR", limit=self.limit, used=D(0))
         if operation == "available_to_promise":

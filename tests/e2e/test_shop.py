@@ -1,14 +1,17 @@
-"""Customers order in the shop of a running hub, with the real ERP behind it (WEB-1, WEB-2, WEB-3)."""
+"""Customers order in the shop of a running hub, follow it, ask, accept quotes and send goods back, with the real ERP
+and CRM behind it (WEB-1, WEB-2, WEB-3, SHOP-4)."""
 
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.browser import Desk, a_desk, needs_chromium, person
-from tests.e2e.office import Office, money, see
+from tests.e2e.office import Office, Said, money, see
+from tests.e2e.stations import Stations
 
 pytestmark = [needs_chromium, pytest.mark.lab, pytest.mark.timeout(600)]
 
@@ -126,6 +129,204 @@ def test_a_list_with_faults_is_told_and_the_call_centre_orders_for_a_customer(of
     assert sale["untaxed_amount"] == 80
 
 
+def ordered(desk: Desk, office: Office, party: int, lines: str) -> int:
+    """Order in the shop; the sale's key in the ERP."""
+    desk.go("/shop/quick")
+    desk.page.fill("textarea[name=text]", lines)
+    desk.page.click("main button.main")
+    desk.page.wait_for_selector("h1:has-text('Cart')")
+    desk.page.click("main button.main")
+    desk.page.wait_for_selector(".notice.ok")
+    (sale,) = office.sales(party)
+    return int(sale["id"])
+
+
+def command(office: Office, *words: str) -> Said:
+    """A command beside an open browser, whose own loop runs in this thread."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(office.isthmus, *words, "--json").result()
+
+
+def shows(desk: Desk, text: str) -> bool:
+    """Whether the page shows it when it is loaded anew."""
+    desk.page.reload()
+    return text in desk.page.inner_text("main")
+
+
+def pressed(desk: Desk, name: str) -> None:
+    desk.page.click(f"main button:has-text('{name}')")
+
+
+@pytest.mark.flow("WEB-3")
+@pytest.mark.flow("SAP-9")
+def test_a_customer_sees_open_items_and_sends_something_back_until_the_credit(office: Office) -> None:
+    sku = office.product("BACK", "50", 20)
+    name, party, login, password = a_buyer(office, "Backer")
+    with a_desk(office.stage.hub_url()) as desk:
+        enter(desk, login, password)
+        sale = ordered(desk, office, party, f"{sku}; 4")
+        order = desk.page.url
+        see(lambda: office.sales(party)[0]["state"] == "processing")
+        office.erin.ship(sale)
+        (draft,) = office.erin.invoices(sale)
+        invoice = office.erin.post_invoice(int(draft["id"]))
+        desk.go("/shop/invoices")
+        see(lambda: shows(desk, str(invoice["number"])))
+        total = f"€{money(invoice['total_amount']):,.2f}"
+        assert total in desk.page.inner_text(".figures"), "open altogether"
+        desk.page.click(f"a:has-text('{invoice['number']}')")
+        assert sku in desk.page.inner_text("main")
+        desk.page.click("dl.facts a")
+        desk.page.wait_for_selector("h1:has-text('Order')")
+
+        # Three of the four come back; two arrive.
+        see(lambda: shows(desk, "Send something back"))
+        desk.page.click("a:has-text('Send something back')")
+        desk.page.fill("input[name^=n-]", "5")
+        desk.page.fill("textarea[name=reason]", "Wrong size")
+        pressed(desk, "Announce the return")
+        desk.page.wait_for_selector("text=not possible")
+        assert desk.page.input_value("textarea[name=reason]") == "Wrong size"
+        desk.complaints.clear()
+        desk.page.fill("input[name^=n-]", "3")
+        pressed(desk, "Announce the return")
+        desk.page.wait_for_selector("h1:has-text('Return RT-')")
+        number = desk.page.inner_text("h1").split()[-1]
+        desk.page.fill("input[name=tracking]", "DHL 17")
+        pressed(desk, "It is sent")
+        see(lambda: shows(desk, "on its way to us"))
+        # The price has risen since; what was paid counts.
+        office.erin.change_list_price(sku, "80")
+        for words in (("count", number, f"{sku}=2"), ("settle", number, f"{sku}=carrier", "--evidence", "photo")):
+            said = see(lambda: (one := command(office, "return", *words, "--by", "cleo")).code == 0 and one)  # noqa: B023
+            assert said.code == 0, said
+        see(lambda: shows(desk, "being prepared"))
+        (back,) = office.erin.sales(number)
+        (note,) = office.erin.invoices(int(back["id"]))
+        assert money(note["untaxed_amount"]) == -100, "two at 50, not at 80"
+        posted = office.erin.post_invoice(int(note["id"]))
+        see(lambda: shows(desk, f"€{-money(posted['total_amount']):,.2f}"))
+        assert str(posted["number"]) in desk.page.inner_text("main")
+        assert desk.page.inner_text(".head .pill") == "credited"
+        assert office.erin.stock(sku) == 18
+        desk.page.goto(f"{order}/return")
+        assert "at most 2 can come back" in desk.page.inner_text("main")
+        assert desk.complaints == []
+    assert len(office.sales(party)) == 2, f"{name} has an order and its return"
+
+
+@pytest.mark.flow("WEB-3")
+def test_a_customer_asks_for_a_quote_and_accepts_it_once(office: Office) -> None:
+    sku = office.product("WISH", "100", 50)
+    _, party, login, password = a_buyer(office, "Wisher")
+    with a_desk(office.stage.hub_url(), 390) as desk:
+        enter(desk, login, password)
+        desk.go("/shop/quick")
+        desk.page.fill("textarea[name=text]", f"{sku}; 7")
+        desk.page.click("main button.main")
+        desk.page.click("a:has-text('Ask for a quote')")
+        assert desk.page.input_value("textarea[name=text]") == f"{sku}; 7"
+        desk.page.fill("textarea[name=note]", "We buy every month. 谢谢")
+        pressed(desk, "Ask for a quote")
+        desk.page.wait_for_selector("h1:has-text('Quote QU-')")
+        number = desk.page.inner_text("h1").split()[-1]
+        assert "€" not in desk.page.inner_text("main")
+        made = command(office, "quote", "make", "--request", number, "--discount", "10", "--by", "sara@sales.example")
+        assert made.code == 0, made
+        assert not shows(desk, "€"), "a draft is not the customer's yet"
+        assert command(office, "quote", "send", number).code == 0
+        see(lambda: shows(desk, "yours to answer"))
+        assert "€630.00" in desk.page.inner_text("main"), "7 at 90"
+        desk.page.dblclick("button:has-text('Accept and order')")
+        desk.page.wait_for_selector(".notice.ok:has-text('Ordered')")
+        (sale,) = office.sales(party)
+        assert sale["untaxed_amount"] == 630
+        assert sale["number"] in desk.page.inner_text("h1")
+        desk.go("/shop/quotes")
+        assert "accepted" in desk.page.inner_text("main")
+        desk.page.click(f"a:has-text('{number}')")
+        desk.page.click(".notice.ok a")
+        desk.page.wait_for_selector(f"h1:has-text('{sale['number']}')")
+        assert desk.complaints == []
+    assert len(office.sales(party)) == 1
+
+
+@pytest.mark.flow("WEB-3")
+@pytest.mark.flow("SHOP-4")
+def test_a_question_becomes_a_case_in_the_crm_and_the_answer_is_shown(office: Office) -> None:
+    sku = office.product("TALK", "10", 5)
+    name, party, login, password = a_buyer(office, "Talker")
+
+    def cases(number: str) -> list[dict[str, object]]:
+        found = office.carl.call("GET", "/cases/", name=number)["cases"]
+        return [one for one in found if str(one["name"]).startswith(number)]
+
+    with a_desk(office.stage.hub_url()) as desk:
+        enter(desk, login, password)
+        ordered(desk, office, party, f"{sku}; 1")
+        order = desk.page.inner_text("h1").split()[-1]
+        desk.page.click("a:has-text('Ask about this order')")
+        desk.page.fill("input[name=subject]", "When <b>does</b> it come?")
+        desk.page.fill("textarea[name=text]", "We wait for it.\n请尽快。")
+        pressed(desk, "Send the question")
+        desk.page.wait_for_selector("h1:has-text('does')")
+        number = desk.page.inner_text("main p.quiet").split()[0]
+        (case,) = see(lambda: cases(number))
+        detail = office.carl.call("GET", f"/cases/{case['id']}/")["cases_obj"]
+        assert detail["account"]["name"] == name
+        assert f"about order {order}" in detail["description"]
+        assert "请尽快" in detail["description"]
+        see(lambda: shows(desk, "received"))
+        assert "None yet" in desk.page.inner_text("main")
+        office.carl.call("POST", f"/cases/{case['id']}/", {"comment": "He always asks.", "is_internal": True})
+        office.carl.call("POST", f"/cases/{case['id']}/", {"comment": "On Friday.", "is_internal": False})
+        office.carl.call("PATCH", f"/cases/{case['id']}/", {"status": "Assigned"})
+        see(lambda: shows(desk, "On Friday."))
+        assert "always asks" not in desk.page.content()
+        see(lambda: shows(desk, "being worked on"))
+        desk.go("/shop/questions")
+        assert number in desk.page.inner_text("main")
+        assert desk.complaints == []
+    assert len(cases(number)) == 1
+
+
+@pytest.mark.flow("SAP-3")
+@pytest.mark.flow("WEB-3")
+def test_people_of_a_station_ask_for_material_and_follow_it(office: Office) -> None:
+    stations = Stations(office)
+    sku = office.product("STAT", "10", 30)
+    number, place, party = stations.station("transfer")
+    _, login = office.new("stationer")
+    customer = str(office.party(party)["name"])
+    said = office.isthmus("user", "add", login, "--customer", customer, "--generate", "--json")
+    assert said.code == 0, said
+    repair = stations.call("settlement", "repair", number, "overhaul", "--on", "2026-01-05")
+    with a_desk(office.stage.hub_url(), 390) as desk:
+        enter(desk, login, str(said.json["password"]))
+        desk.go("/shop/station")
+        assert number in desk.page.inner_text("main")
+        assert str(repair["fields"]["number"]) in desk.page.inner_text("main")
+        assert "€80.00" in desk.page.inner_text("main")
+        desk.page.click("a:has-text('Ask for material')")
+        desk.page.fill("textarea[name=text]", f"{sku}; 6")
+        desk.page.select_option("select[name=supply]", "transfer")
+        pressed(desk, "Ask for material")
+        desk.page.wait_for_selector("h1:has-text('Material request MR-')")
+        request = desk.page.inner_text("h1").split()[-1]
+        transfer = stations.waiting(request)
+        stations.warehouse.send_transfer(int(transfer["id"]))
+        see(lambda: shows(desk, "on its way"))
+        desk.go("/shop/station")
+        assert request in desk.page.inner_text("main")
+        desk.page.click("a:has-text('Send something back')")
+        desk.page.fill("textarea[name=text]", f"{sku}; 1")
+        desk.page.fill("textarea[name=reason]", "broken")
+        pressed(desk, "Announce the return")
+        desk.page.wait_for_selector("h1:has-text('Return RT-')")
+        assert place
+        assert desk.complaints == []
+
+
 @pytest.mark.flow("WEB-1")
 def test_the_shop_speaks_chinese(office: Office) -> None:
     _, _, login, password = a_buyer(office, "Yunfan")
@@ -133,7 +334,10 @@ def test_the_shop_speaks_chinese(office: Office) -> None:
         enter(desk, login, password)
         desk.page.click("button[name=language]")
         desk.page.wait_for_selector("h1:has-text('产品')")
-        for path, heading in (("/shop/quick", "快速下单"), ("/shop/orders", "订单"), ("/shop/invoices", "发票")):
+        for path, heading in (
+            *(("/shop/quick", "快速下单"), ("/shop/orders", "订单"), ("/shop/invoices", "发票")),
+            *(("/shop/quotes", "报价"), ("/shop/returns", "退货"), ("/shop/questions", "提问")),
+        ):
             desk.go(path)
             assert desk.page.inner_text("h1") == heading
         assert desk.complaints == []
@@ -157,9 +361,9 @@ def test_every_page_of_the_shop_can_be_used_by_everybody(office: Office, width: 
         desk.go("/shop/sign-in")
         check("sign-in")
         enter(desk, login, password)
-        for path in ("", "/quick", "/orders", "/invoices"):
+        for path in ("", "/quick", "/orders", "/invoices", "/quotes", "/quotes/new", "/returns", "/questions"):
             desk.go(f"/shop{path}")
-            check(path.strip("/") or "catalogue")
+            check(path.strip("/").replace("/", "-") or "catalogue")
         desk.go("/shop/quick")
         desk.page.fill("textarea[name=text]", f"{sku}, 2")
         desk.page.click("main button.main")

@@ -11,6 +11,7 @@ from httpx import ASGITransport, AsyncClient
 from litestar import Litestar
 
 from isthmus.app.bootstrap import read_project
+from isthmus.app.shopping import FEATURES
 from isthmus.console import Site, address_of
 from isthmus.portal import Shop
 from isthmus.store import PostgresStore
@@ -43,7 +44,7 @@ async def app(business: PretendBusiness, store: PostgresStore) -> Litestar:
         await site.access.people.save(a_person(role))
     for number in range(14):
         await made(store, "Product", {"sku": f"BRG-{number:02}", "name": "Bearing <b>"}, f"p{number:02}")
-    shop = Shop(store, business, name="shop", stylesheet=address_of("console.css"), secure=False)
+    shop = Shop(store, business, name="shop", stylesheet=address_of("console.css"), secure=False, features=FEATURES)
     return make_app(Parts(site=site, shop=shop))
 
 

@@ -62,7 +62,7 @@ def without(*flows: str) -> str:
 
 
 def test_the_packs_are_sound() -> None:
-    assert known_packs() == ("crm-erp", "order-desk", "quotes", "service-stations")
+    assert known_packs() == ("crm-erp", "order-desk", "quotes", "service-desk", "service-stations")
     found = Faults()
     pack = read_pack("crm-erp", found)
     assert not found.found

@@ -37,7 +37,7 @@ price_lists = ["Retail", "Dealer"]
 quote_orders = true
 
 [packs]
-use = ["crm-erp", "order-desk", "quotes", "service-stations"]
+use = ["crm-erp", "order-desk", "quotes", "service-desk", "service-stations"]
 """
 
 _MAIL = """

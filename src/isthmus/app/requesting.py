@@ -28,6 +28,7 @@ __all__ = [
     "make_request",
     "show_request",
     "station_stock_of",
+    "ways_of_supply",
 ]
 
 ENTITY = "MaterialRequest"
@@ -182,17 +183,23 @@ async def station_stock_of(hub: BusinessHub, station: str, skus: Sequence[str]) 
     ]
 
 
-def _supply(station: Item, wanted: str | None) -> str:
+def ways_of_supply(station: Item) -> tuple[str, ...]:
+    """How a station can be supplied, the usual way first."""
     fields = station.fields
     ways = supplies(
         customer=bool(fields.get("customer")),
         place=bool(fields.get("place")),
         consignment_place=bool(fields.get("consignment_place")),
     )
+    return tuple(str(way) for way in ways)
+
+
+def _supply(station: Item, wanted: str | None) -> str:
+    fields, ways = station.fields, ways_of_supply(station)
     if fields.get("kind") != "station" or not ways:
         raise NeedsPerson(f"{fields.get('name')} is no station that can be supplied.", field="station")
     if wanted is None:
-        return str(ways[0])
+        return ways[0]
     if wanted not in tuple(Supply):
         raise NeedsPerson(f"'{wanted}' is no way of supply.", advice=f"Use one of {', '.join(Supply)}.")
     if wanted not in ways:

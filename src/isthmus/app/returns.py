@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
+from isthmus.app.returnable import returnable
 from isthmus.desk.documents import stop_process
 from isthmus.desk.naming import document, in_states, name_of, product, skus_of, unit
-from isthmus.desk.ports import BusinessHub
+from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.desk.processes.goods_return import AGAIN, COUNTED, SENT, SETTLE, counted_of, goods_return
 from isthmus.desk.returning import Blame, Responsible, unsettled
 from isthmus.errors import NeedsPerson
@@ -19,6 +20,7 @@ from isthmus.process import Process, signal, start
 
 __all__ = [
     "ReturnView",
+    "announce_from_order",
     "announce_return",
     "ask_again",
     "cancel_return",
@@ -35,7 +37,7 @@ NOT_COUNTED = ("announced", "sent")
 
 
 class ReturnView(msgspec.Struct, frozen=True, kw_only=True):
-    """A return, with what its process waits for and from whom."""
+    """A return, with what its process waits for and from whom. ``station``: name of the station or customer."""
 
     document: Item
     station: str
@@ -72,21 +74,64 @@ async def announce_return(
         known = (await tx.items([item])).get(item)
         if known is not None:
             return known
-        number = f"RT-{hub.now():%Y}-{await tx.next_number(f'RT-{hub.now():%Y}'):05d}"
-        run = f"goods_return/{number}"
         fields = {
-            "number": number,
             "station": place.id,
             "requester": requester.strip().lower(),
             "reason": reason or None,
             "credited": credited,
             "lines": positions,
-            "state": "announced",
-            "process": run,
         }
-        made = await hub.edits(tx, Cause("person", requester), ENTITY).create(ENTITY, fields, id=item, alike=True)
-        await start(tx, goods_return, {"return": item}, id=run, now=hub.now())
+        return await _begin(hub, tx, item, fields, sender="station", by=requester)
+
+
+async def _begin(
+    hub: BusinessHub, tx: DeskTransaction, item: str, fields: Mapping[str, Any], *, sender: str, by: str
+) -> Item:
+    """Number it and start its process."""
+    number = f"RT-{hub.now():%Y}-{await tx.next_number(f'RT-{hub.now():%Y}'):05d}"
+    run = f"goods_return/{number}"
+    numbered = {"number": number, **fields, "state": "announced", "process": run}
+    made = await hub.edits(tx, Cause("person", by), ENTITY).create(ENTITY, numbered, id=item, alike=True)
+    given = {"return": item} if sender == "station" else {"return": item, "sender": sender}
+    await start(tx, goods_return, given, id=run, now=hub.now())
     return made
+
+
+async def announce_from_order(
+    hub: BusinessHub, order: Item, wanted: Mapping[str, Decimal], *, reason: str, by: str, key: str | None = None
+) -> Item:
+    """A customer announces goods of an order (product -> how many of its unit) that will come back; what was paid for
+    them is given back once they are received. The same ``key`` again is the same return. Raises :class:`NeedsPerson`
+    for more than was shipped and did not come back yet."""
+    asked = {product: quantity for product, quantity in wanted.items() if quantity}
+    if not asked:
+        raise NeedsPerson("Say how much of what comes back.", field="lines")
+    item = f"return-{key}" if key else f"return-{hub.new_id()}"
+    async with hub.transaction() as tx:
+        await tx.lock([ENTITY])
+        known = (await tx.items([item])).get(item)
+        if known is not None:
+            return known
+        left = {one.product: one for one in await returnable(hub, order)}
+        for product, quantity in asked.items():
+            most = left[product].left if product in left else Decimal(0)
+            if not Decimal(0) < quantity <= most:
+                name = left[product].sku if product in left else product
+                raise NeedsPerson(f"{name}: at most {most:f} can come back.", field="lines")
+        positions = [
+            {"id": str(at), "product": product, "unit": left[product].unit, "announced": quantity,
+             "unit_price": left[product].unit_price}
+            for at, (product, quantity) in enumerate(asked.items(), 1)
+        ]  # fmt: skip
+        fields = {
+            "customer": order.fields["customer"],
+            "order": order.id,
+            "requester": by.strip().lower(),
+            "reason": reason.strip() or None,
+            "credited": True,
+            "lines": positions,
+        }
+        return await _begin(hub, tx, item, fields, sender="customer", by=by)
 
 
 async def send_return(
@@ -156,7 +201,7 @@ async def show_return(hub: BusinessHub, number: str) -> ReturnView:
         process = await tx.processes.load(str(found.fields.get("process") or ""))
     return ReturnView(
         document=found,
-        station=await name_of(hub, str(found.fields["station"])),
+        station=await name_of(hub, str(found.fields.get("station") or found.fields.get("customer"))),
         skus=await skus_of(hub, found),
         process=process,
     )

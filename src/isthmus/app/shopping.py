@@ -9,14 +9,14 @@ from decimal import Decimal
 
 import msgspec
 
-from isthmus.app.bootstrap import clock
+from isthmus.app.bootstrap import Hub, clock
 from isthmus.desk.ordering import Asked, AskedLine, LineTruth
 from isthmus.desk.ports import BusinessHub
 from isthmus.desk.simulating import ask_truth
 from isthmus.errors import NeedsPerson, Retryable
 from isthmus.model.state import Item
 
-__all__ = ["MOST_LINES", "Catalogue", "LineFault", "Offers", "PastedLine", "read_lines"]
+__all__ = ["FEATURES", "MOST_LINES", "Catalogue", "LineFault", "Offers", "PastedLine", "features_of", "read_lines"]
 
 FRESH = timedelta(seconds=30)
 REMEMBERED = 2000
@@ -25,6 +25,21 @@ LONGEST_SKU = 100
 _QUANTITY = re.compile(r"[0-9]{1,7}([.,][0-9]{1,3})?")
 _SPLIT = re.compile(r"[;\t,]|\s+")
 _HEADS = frozenset({"sku", "part", "part number", "number", "article", "料号", "零件号", "编号"})
+
+
+FEATURES = frozenset({"quotes", "returns", "questions", "stations"})
+"""What a shop can have besides ordering."""
+
+
+def features_of(hub: Hub) -> frozenset[str]:
+    """What the project's packs let people do in the shop."""
+    carried = {
+        "quotes": "quote" in hub.project.processes,
+        "returns": "goods_return" in hub.project.processes,
+        "stations": "material_request" in hub.project.processes,
+        "questions": bool(hub.world.hub_flows("ServiceCase")),
+    }
+    return frozenset(name for name, there in carried.items() if there)
 
 
 class PastedLine(msgspec.Struct, frozen=True):

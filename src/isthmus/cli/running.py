@@ -16,6 +16,7 @@ from isthmus.app.archiving import archive as put_away
 from isthmus.app.bootstrap import STATE_FOLDER, Hub, open_hub, open_store
 from isthmus.app.business import OpenBusiness
 from isthmus.app.hints import HintDesk
+from isthmus.app.shopping import features_of
 from isthmus.app.workers import serve_work, stop_workers
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run
 from isthmus.console import Site, address_of
@@ -39,7 +40,10 @@ def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
             settings = hub.project.hub
             site = await Site.open(hub.project, hub.store, hub.world)
             business = OpenBusiness(hub)
-            shop = Shop(hub.store, business, name=site.name, stylesheet=address_of("console.css"), secure=site.secure)
+            shop = Shop(
+                hub.store, business, name=site.name, stylesheet=address_of("console.css"), secure=site.secure,
+                features=features_of(hub),
+            )  # fmt: skip
             api = ApiSite(hub.project, hub.store, hub.world, business)
             parts = Parts(hooks=desk, site=site, api=api, shop=shop, routes=approval_routes(hub.store))
             async with serve(parts, settings.host, settings.port) as port:

@@ -52,11 +52,13 @@ class ShipmentState(StrEnum):
 
 
 class GoodsLine(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of what. ``unit``: the system's name of it; the product's own when left out."""
+    """How much of what. ``unit``: the system's name of it; the product's own when left out. ``unit_price``: what a
+    customer gets back for one unit of a credited return; the system's own price when left out."""
 
     product: Key
     quantity: Decimal
     unit: str | None = None
+    unit_price: Decimal | None = None
 
 
 class GoodsMoved(msgspec.Struct, frozen=True, kw_only=True):

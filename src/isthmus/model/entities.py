@@ -20,6 +20,7 @@ from isthmus.model.entity import (
     EntityType,
     Flag,
     InvoiceRef,
+    Moment,
     Number,
     OrderRef,
     Part,
@@ -218,11 +219,17 @@ class Payment(Entity, kw_only=True, frozen=True):
 
 
 class ServiceCase(Entity, kw_only=True, frozen=True):
-    """A question or complaint of a customer."""
+    """A question or complaint of a customer, about an ``order``, ``invoice`` or ``product`` where one is named.
+    ``requester`` asked it in the shop."""
 
     number: Text = UNSET
     customer: CustomerRef = UNSET
     contact: ContactRef = UNSET
+    requester: Text = UNSET
+    requested_at: Moment = UNSET
+    order: OrderRef = UNSET
+    invoice: InvoiceRef = UNSET
+    product: ProductRef = UNSET
     subject: Text = UNSET
     description: Text = UNSET
     status: Text = UNSET

@@ -111,11 +111,13 @@ class MaterialRequest(Entity, kw_only=True, frozen=True):
 
 class ReturnLine(Part, kw_only=True, frozen=True):
     """One position of a return: announced, sent and counted by people, then ``settled`` (what counts) and ``received``
-    by the ERP. ``responsible`` for a difference: ``station``, ``carrier``, ``centre`` or ``nobody``."""
+    by the ERP. ``responsible`` for a difference: ``station`` (whoever sent it), ``carrier``, ``centre`` or ``nobody``.
+    ``unit_price``: what was paid for one ``unit``; None: the ERP's own price counts."""
 
     id: Text = UNSET
     product: ProductRef = UNSET
     unit: Text = UNSET
+    unit_price: Number = UNSET
     announced: Number = UNSET
     sent: Number = UNSET
     counted: Number = UNSET
@@ -126,10 +128,13 @@ class ReturnLine(Part, kw_only=True, frozen=True):
 
 
 class Return(Entity, kw_only=True, frozen=True):
-    """Goods that a station sends back (SAP returns order). ``credited``: their price is given back."""
+    """Goods that a station, or a ``customer`` from what an ``order`` brought, sends back (SAP returns order).
+    ``credited``: their price is given back."""
 
     number: Text = UNSET
     station: UnitRef = UNSET
+    customer: CustomerRef = UNSET
+    order: OrderRef = UNSET
     requester: Text = UNSET
     reason: Text = UNSET
     credited: Flag = UNSET

@@ -1,4 +1,4 @@
-"""Catalogue, quick order, cart, orders, invoices; and the call centre's search."""
+"""Catalogue, quick order, cart, orders; and the call centre's search."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from litestar.params import Body, FromPath
 from litestar.response import Redirect, Response
 
 from isthmus.app.ordering import Placed, answer, place, show, simulate
-from isthmus.app.shopping import LineFault, PastedLine, read_lines
+from isthmus.app.shopping import LineFault
 from isthmus.desk.ordering import Simulation
 from isthmus.errors import NeedsPerson, Retryable
 from isthmus.model.state import Item
 from isthmus.portal.front import Form
-from isthmus.portal.guard import me_of, own
+from isthmus.portal.guard import loaded, me_of, own, whom_of
+from isthmus.portal.lines import lines_of, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
@@ -30,11 +31,6 @@ DOCUMENTS = 50
 PATIENCE = 8.0
 """Seconds that somebody waits for the ERP's number."""
 Upload = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PART)]
-
-
-def _whom(request: Call) -> str:
-    """What staff's addresses carry on."""
-    return "" if me_of(request).customer is not None else f"?for={request.state.buyer.id}"
 
 
 @get("/")
@@ -71,9 +67,8 @@ async def quick_order(request: Call, data: Upload) -> Response[Any]:
             return render(
                 request, "quick.html", status=422, text=text, faults=[], problem="encoding", reference=reference
             )  # fmt: skip
-    text = text.replace("\x00", "�")
-    lines, faults = read_lines(text)
-    faults += await _unknown(request, lines)
+    text = readable(text)
+    lines, faults = await lines_of(request, text)
     if faults or not lines:
         problem = "" if faults else "empty"
         return render(
@@ -88,16 +83,7 @@ async def quick_order(request: Call, data: Upload) -> Response[Any]:
     except NeedsPerson as error:
         fault = [LineFault(0, "refused", error.message)]
         return render(request, "quick.html", status=422, text=text, faults=fault, problem="", reference=reference)
-    return Redirect(f"/shop/cart/{made.id}{_whom(request)}", status_code=303)
-
-
-async def _unknown(request: Call, lines: list[PastedLine]) -> list[LineFault]:
-    """Part numbers that are none."""
-    faults = []
-    for at, line in enumerate(lines, 1):
-        if not await shop_of(request).reads.items_by_field("Product", "sku", line.sku, 1):
-            faults.append(LineFault(at, "unknown", line.sku))
-    return faults
+    return Redirect(f"/shop/cart/{made.id}{whom_of(request)}", status_code=303)
 
 
 async def _simulation(request: Call, id: str) -> Simulation:
@@ -113,7 +99,7 @@ async def cart(id: FromPath[str], request: Call) -> Response[Any]:
     """What the ERP said of it, and for how long it holds."""
     found = await _simulation(request, id)
     if found.order is not None:
-        return Redirect(f"/shop/orders/{found.order}{_whom(request)}")
+        return Redirect(f"/shop/orders/{found.order}{whom_of(request)}")
     return render(request, "cart.html", cart=found, moved=(), reason="")
 
 
@@ -128,7 +114,7 @@ async def order_cart(id: FromPath[str], request: Call, data: Form) -> Response[A
         return render(request, "cart.html", status=409, cart=done.simulation, moved=done.differences, reason="")
     if done.state == "refused":
         return render(request, "cart.html", status=422, cart=found, moved=(), reason=done.reason)
-    return Redirect(f"/shop/orders/{done.order}{_whom(request)}", status_code=303)
+    return Redirect(f"/shop/orders/{done.order}{whom_of(request)}", status_code=303)
 
 
 @get("/orders")
@@ -138,42 +124,30 @@ async def orders(request: Call) -> Response[str]:
     return render(request, "orders.html", orders=found)
 
 
-async def _order(request: Call, id: str) -> Item:
-    found = (await shop_of(request).reads.items([id.replace("\x00", "")])).get(id)
-    return own(request, found, "SalesOrder")
-
-
 @get("/orders/{id:str}")
 async def order(id: FromPath[str], request: Call) -> Response[str]:
     """One order from ordered to paid, with deliveries and invoices."""
-    shop, found = shop_of(request), await _order(request, id)
+    shop, found = shop_of(request), own(request, await loaded(request, id), "SalesOrder")
     view = await show(shop.business, found.id)
     below = {
         entity: [one for one in await shop.reads.referencing(found.id, entity) if one.fields.get("order") == found.id]
-        for entity in ("Delivery", "Invoice")
+        for entity in ("Delivery", "Invoice", "Return")
     }
     async with shop.store.transaction() as tx:
         process = await tx.processes.load(found.id)
     asked = view.simulation is not None and process is not None and bool(process.question)
-    return render(request, "order.html", view=view, order=found, below=below, asked=asked)
+    back = any(line.shipped > line.returned for line in view.ledger.lines)
+    return render(request, "order.html", view=view, order=found, below=below, asked=asked, back=back)
 
 
 @post("/orders/{id:str}/answer", status_code=303)
 async def answer_order(id: FromPath[str], request: Call, data: Form) -> Redirect:
     """Accept what has moved while the order was kept, or withdraw it."""
-    shop, me, found = shop_of(request), me_of(request), await _order(request, id)
+    shop, me, found = shop_of(request), me_of(request), own(request, await loaded(request, id), "SalesOrder")
     yes = data.get("word") == "yes"
     await shop.access.note(me.login, "order answered", found.id, {"accept": yes, "via": "shop"})
     await answer(shop.business, found.id, yes=yes, by=me.login)
-    return Redirect(f"/shop/orders/{found.id}{_whom(request)}", status_code=303)
-
-
-@get("/invoices")
-async def invoices(request: Call) -> Response[str]:
-    """The buyer's invoices, and what is open."""
-    found = await shop_of(request).pages.of_customer("Invoice", request.state.buyer.id, limit=DOCUMENTS)
-    bills = [one for one in found if one.fields.get("state") not in ("draft", "validated", "cancelled")]
-    return render(request, "invoices.html", invoices=bills)
+    return Redirect(f"/shop/orders/{found.id}{whom_of(request)}", status_code=303)
 
 
 @get("/desk")
@@ -200,6 +174,5 @@ ROUTES = [
     orders,
     order,
     answer_order,
-    invoices,
     desk,
 ]

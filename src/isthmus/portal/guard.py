@@ -10,14 +10,15 @@ from litestar.handlers import BaseRouteHandler
 from litestar.response import Response
 
 from isthmus.app.access import Permission, Principal
+from isthmus.app.station_view import stations_of
 from isthmus.errors import IsthmusError, NeedsPerson, Retryable
 from isthmus.model.state import Item
 from isthmus.pages import COOKIE
-from isthmus.portal.permissions import BUYER, OPEN, ROUTES, STAFF
+from isthmus.portal.permissions import BUYER, FEATURES, OPEN, ROUTES, STAFF, STATION
 from isthmus.portal.showing import render
-from isthmus.portal.site import Call, Shop
+from isthmus.portal.site import Call, Shop, shop_of
 
-__all__ = ["NoBuyer", "guard", "handlers", "me_of", "own"]
+__all__ = ["NoBuyer", "guard", "handlers", "loaded", "me_of", "own", "own_of_station", "whom_of"]
 
 _NEEDED = {(method, path.replace(":str}", "}")): needed for (method, path), needed in ROUTES.items()}
 
@@ -35,18 +36,19 @@ class NoBuyer(HTTPException):
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Let the request in, with ``state.me`` and ``state.buyer`` set."""
+    """Let the request in, with ``state.me``, ``state.buyer`` and the buyer's ``state.stations`` set."""
     method = connection.scope["method"]  # type: ignore[typeddict-item]
-    needed = _NEEDED["GET" if method == "HEAD" else method, connection.scope["path_template"]]
+    template = connection.scope["path_template"]
+    needed = _NEEDED["GET" if method == "HEAD" else method, template]
     shop: Shop = connection.app.state.shop
     me = await shop.access.by_session(connection.cookies.get(COOKIE, ""))
-    connection.state.me, connection.state.buyer = me, None
+    connection.state.me, connection.state.buyer, connection.state.stations = me, None, []
     if needed == OPEN:
         return
     if me is None:
         raise NotSignedIn
     staff = me.may(Permission.ORDER)
-    if not (staff or (needed == BUYER and me.may(Permission.SHOP) and me.customer is not None)):
+    if not (staff or (needed in (BUYER, STATION) and me.may(Permission.SHOP) and me.customer is not None)):
         raise PermissionDeniedException
     # Whoever belongs to a customer is that customer, whatever the address says.
     wanted = me.customer if me.customer is not None else connection.query_params.get("for")
@@ -54,6 +56,12 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         connection.state.buyer = await _customer(shop, wanted)
     if connection.state.buyer is None and needed != STAFF:
         raise NoBuyer
+    if any(FEATURES[part] not in shop.features for part in template.split("/") if part in FEATURES):
+        raise NotFoundException
+    if connection.state.buyer is not None and "stations" in shop.features:
+        connection.state.stations = await stations_of(shop.pages, connection.state.buyer.id)
+    if needed == STATION and not connection.state.stations:
+        raise PermissionDeniedException
 
 
 async def _customer(shop: Shop, id: str) -> Item | None:
@@ -63,6 +71,11 @@ async def _customer(shop: Shop, id: str) -> Item | None:
     if found is None or found.entity != "Customer" or found.deleted_at is not None:
         return None
     return found
+
+
+def whom_of(request: Call) -> str:
+    """What staff's addresses carry on."""
+    return "" if me_of(request).customer is not None else f"?for={request.state.buyer.id}"
 
 
 def me_of(request: Call) -> Principal:
@@ -76,6 +89,20 @@ def own(request: Call, item: Item | None, entity: str) -> Item:
     if item is None or item.entity != entity or item.fields.get("customer") != request.state.buyer.id:
         raise NotFoundException
     return item
+
+
+def own_of_station(request: Call, item: Item | None, entity: str) -> Item:
+    """The item, when it is a document of a station of the buyer. Raises ``NotFoundException``."""
+    ids = {one.id for one in request.state.stations}
+    if item is None or item.entity != entity or item.deleted_at is not None or item.fields.get("station") not in ids:
+        raise NotFoundException
+    return item
+
+
+async def loaded(request: Call, id: str) -> Item | None:
+    """The item of this id."""
+    id = id.replace("\x00", "")
+    return (await shop_of(request).reads.items([id])).get(id)
 
 
 def _told(request: Call, status: int, what: str, error: IsthmusError | None = None) -> Response[Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["BUYER", "OPEN", "ROUTES", "STAFF"]
+__all__ = ["BUYER", "FEATURES", "OPEN", "ROUTES", "STAFF", "STATION"]
 
 OPEN = "open"
 """Anybody."""
 BUYER = "buyer"
 """A person of a customer, for that customer only; or staff who may order, for the customer they name."""
+STATION = "station"
+"""As BUYER, for a customer that has a service station."""
 STAFF = "staff"
 """Staff who may order for customers."""
 
@@ -25,6 +27,41 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/shop/orders"): BUYER,
     ("GET", "/shop/orders/{id:str}"): BUYER,
     ("POST", "/shop/orders/{id:str}/answer"): BUYER,
+    ("GET", "/shop/orders/{id:str}/return"): BUYER,
+    ("POST", "/shop/orders/{id:str}/return"): BUYER,
     ("GET", "/shop/invoices"): BUYER,
+    ("GET", "/shop/invoices/{id:str}"): BUYER,
+    ("GET", "/shop/quotes"): BUYER,
+    ("POST", "/shop/quotes"): BUYER,
+    ("GET", "/shop/quotes/new"): BUYER,
+    ("GET", "/shop/quotes/{id:str}"): BUYER,
+    ("POST", "/shop/quotes/{id:str}/accept"): BUYER,
+    ("POST", "/shop/quotes/{id:str}/reject"): BUYER,
+    ("GET", "/shop/returns"): BUYER,
+    ("GET", "/shop/returns/{id:str}"): BUYER,
+    ("POST", "/shop/returns/{id:str}/sent"): BUYER,
+    ("POST", "/shop/returns/{id:str}/cancel"): BUYER,
+    ("GET", "/shop/questions"): BUYER,
+    ("POST", "/shop/questions"): BUYER,
+    ("GET", "/shop/questions/new"): BUYER,
+    ("GET", "/shop/questions/{id:str}"): BUYER,
+    ("GET", "/shop/station"): STATION,
+    ("GET", "/shop/station/{id:str}/request"): STATION,
+    ("POST", "/shop/station/{id:str}/request"): STATION,
+    ("GET", "/shop/station/{id:str}/return"): STATION,
+    ("POST", "/shop/station/{id:str}/return"): STATION,
+    ("GET", "/shop/requests/{id:str}"): STATION,
+    ("POST", "/shop/requests/{id:str}/correct"): STATION,
+    ("POST", "/shop/requests/{id:str}/cancel"): STATION,
     ("GET", "/shop/desk"): STAFF,
 }
+
+FEATURES: dict[str, str] = {
+    "quotes": "quotes",
+    "returns": "returns",
+    "return": "returns",
+    "questions": "questions",
+    "station": "stations",
+    "requests": "stations",
+}
+"""Part of an address -> what the shop must have; without it there is no such page."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Router
 
-from isthmus.portal import buying, front
+from isthmus.portal import asking, billing, buying, front, quoting, sending_back, stations
 from isthmus.portal.guard import guard, handlers
 
 __all__ = ["portal_router"]
@@ -13,11 +13,14 @@ LARGEST_FORM = 128 * 1024
 """Bytes of a form or an uploaded list."""
 
 
+PARTS = (front, buying, billing, quoting, sending_back, asking, stations)
+
+
 def portal_router() -> Router:
     """The routes; each has its line in ``permissions``."""
     return Router(
         "/shop",
-        route_handlers=[*front.ROUTES, *buying.ROUTES],
+        route_handlers=[handler for part in PARTS for handler in part.ROUTES],
         guards=[guard],
         exception_handlers=handlers(),
         request_max_body_size=LARGEST_FORM,

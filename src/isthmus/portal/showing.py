@@ -46,7 +46,12 @@ def _environment(language: str) -> Environment:
         """A day."""
         return format_date(datetime.fromisoformat(value).date(), "medium", locale=locale) if value else "–"
 
-    env.filters |= {"price": price, "number": number_of, "day": day}
+    def moment_of(text: str) -> str:
+        """A moment as a system writes it."""
+        return format_datetime(datetime.fromisoformat(text), "medium", locale=locale) + " UTC"
+
+    env.filters |= {"price": price, "number": number_of, "day": day, "decimal": lambda text: Decimal(str(text))}
+    env.filters["moment_of"] = moment_of
     env.globals |= {
         "money": money,
         "percent": lambda rate: format_percent(rate, "#,##0.##%", locale=locale),
@@ -71,6 +76,7 @@ def render(request: Call, template: str, *, status: int = 200, **values: Any) ->
             language=language,
             theme=me.theme if me is not None else "auto",
             shop=shop_of(request),
+            stations=getattr(request.state, "stations", ()),
             path=request.url.path,
             csrf=ScopeState.from_scope(request.scope).csrf_token or "",
             **values,

@@ -17,11 +17,14 @@ Call = Request[Any, Any, Any]
 
 
 class Shop:
-    """One shop. ``stylesheet``: the address of the design system that it shares with the console."""
+    """One shop. ``stylesheet``: the address of the design system that it shares with the console. ``features``: what
+    it has besides ordering, see :data:`~isthmus.app.shopping.FEATURES`."""
 
     def __init__(
-        self, store: PostgresStore, business: BusinessHub, *, name: str, stylesheet: str, secure: bool
-    ) -> None:
+        self, store: PostgresStore, business: BusinessHub, *, name: str, stylesheet: str, secure: bool,
+        features: frozenset[str],
+    ) -> None:  # fmt: skip
+        self.features = features
         self.store, self.business, self.name, self.stylesheet, self.secure = store, business, name, stylesheet, secure
         self.reads, self.pages, self.access = Reads(store), Pages(store), Access(store)
         self.catalogue = Catalogue()

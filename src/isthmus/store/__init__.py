@@ -3,7 +3,7 @@ one machine."""
 
 from isthmus.store.approvals import ApprovalReads
 from isthmus.store.archive import Archived, archive_history
-from isthmus.store.calls import ApiCalls, KnownCall, Pages
+from isthmus.store.calls import ApiCalls, KnownCall, OpenItems, Pages
 from isthmus.store.embedded import EmbeddedServer
 from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
 from isthmus.store.jobs import CompareRun, Job, JobKind, Jobs
@@ -32,6 +32,7 @@ __all__ = [
     "KnownCall",
     "Notice",
     "NoticeOutbox",
+    "OpenItems",
     "Pages",
     "People",
     "Person",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from isthmus.process import Process
 from isthmus.store.codec import from_row, payload
 from isthmus.store.reads import Rows, containing
 
-__all__ = ["ApiCalls", "KnownCall", "Pages"]
+__all__ = ["ApiCalls", "KnownCall", "OpenItems", "Pages"]
 
 
 class KnownCall(msgspec.Struct, frozen=True):
@@ -49,6 +50,16 @@ class ApiCalls:
     async def drop(self, login: str, key: str) -> None:
         """Nothing was done: the key may be used again."""
         await self._store.rows("drop_api_call", {"login": login, "key": key})
+
+
+class OpenItems(msgspec.Struct, frozen=True):
+    """What is open in one currency: of how many invoices, and how much of it was due before today."""
+
+    currency: str
+    amount: Decimal
+    invoices: int
+    overdue: Decimal
+    overdue_invoices: int
 
 
 class Pages:
@@ -99,6 +110,31 @@ class Pages:
 
     async def of_customer(self, entity: str, customer: str, *, limit: int, offset: int = 0) -> list[Item]:
         """Documents of a customer, the newest first."""
+        return await self.documents(entity, {"customer": customer}, limit=limit, offset=offset)
+
+    async def documents(
+        self,
+        entity: str,
+        wanted: Mapping[str, Any],
+        *,
+        limit: int,
+        offset: int = 0,
+        states: Collection[str] | None = None,
+    ) -> list[Item]:
+        """Documents with exactly these values, in one of these states where any are named; the newest first."""
+        parameters = {
+            "entity": entity,
+            "wanted": payload(wanted),
+            "states": None if states is None else list(states),
+            "limit": limit,
+            "offset": offset,
+        }
+        return [from_row(Item, row) for row in await self._store.rows("documents_page", parameters)]
+
+    async def open_items(self, customer: str, states: Collection[str], today: date) -> list[OpenItems]:
+        """What a customer owes by invoices in these states, less what credit notes leave open; one for each
+        currency."""
         wanted = payload({"customer": customer})
-        parameters = {"entity": entity, "wanted": wanted, "limit": limit, "offset": offset}
-        return [from_row(Item, row) for row in await self._store.rows("documents_of_customer", parameters)]
+        parameters = {"wanted": wanted, "states": list(states), "today": today.isoformat()}
+        rows = await self._store.rows("open_items", parameters)
+        return [OpenItems(*row) for row in rows]

@@ -9,8 +9,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
+from uuid import uuid4
 
-from isthmus.connector import FieldInfo
+import msgspec
+
+from isthmus.connector import Create, FieldInfo
+from isthmus.connector.support import RepliesAsked
 from isthmus.connectors.bottlecrm import connector
 from isthmus.testing import ConnectorContract, Delivery, ResourceCase
 
@@ -149,6 +153,14 @@ class BottleCrmContract(ConnectorContract):
             "custom_fields.erp_lines": FieldInfo(type="list", custom=True, label="ERP lines"),
         },
     }
+
+    async def questions(self, system: Any) -> Mapping[str, msgspec.Struct]:
+        fields = {"name": f"How long? {uuid4()}", "status": "New", "priority": "Low"}
+        [made] = await system.resources()["case"].write([Create(fields=fields, token=str(uuid4()))])
+        return {"case_replies": RepliesAsked(case=made.key)}
+
+    async def refused(self, system: Any) -> Mapping[str, msgspec.Struct]:
+        return {"case_replies": RepliesAsked(case=NOBODY)}
 
     def delivery(self, system: Any) -> Delivery:
         body = {"id": NOBODY, "event": "deal.updated", "created_at": "2026-11-22T06:00:00Z", "data": {"id": NOBODY}}

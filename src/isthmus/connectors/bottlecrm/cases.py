@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from isthmus.connector import Change, Gone, Key, Update
-from isthmus.connectors.bottlecrm.fields import Field
+from isthmus.connector import Change, Create, Gone, Key, Update
+from isthmus.connector.support import Replies, RepliesAsked, Reply
+from isthmus.connectors.bottlecrm.client import Client
+from isthmus.connectors.bottlecrm.fields import Field, instant
 from isthmus.connectors.bottlecrm.resource import CrmResource, is_uuid
 from isthmus.errors import Rejected
 
-__all__ = ["Cases"]
+__all__ = ["Cases", "replies_of"]
+
+_PATH = "/api/cases/"
 
 
 class Cases(CrmResource):
@@ -18,7 +22,7 @@ class Cases(CrmResource):
     that people merged into another or put in the bin is gone."""
 
     name: ClassVar[str] = "case"
-    path: ClassVar[str] = "/api/cases/"
+    path: ClassVar[str] = _PATH
     rows_in: ClassVar[str] = "cases"
     record_in: ClassVar[str] = "cases_obj"
     by_id: ClassVar[bool] = True
@@ -46,6 +50,10 @@ class Cases(CrmResource):
         row = self._part(data, self.record_in)
         return await self.record(row) if row.get("is_active", True) else Gone(key=key)
 
+    async def create_body(self, create: Create) -> dict[str, Any]:
+        """As for any; BottleCRM demands a status and a priority."""
+        return {"status": "New", "priority": "Normal"} | await super().create_body(create)
+
     async def update_body(self, update: Update) -> dict[str, Any]:
         """As for any; BottleCRM would leave another account aside without a word."""
         if "account" in update.fields and update.fields["account"] != update.before.fields.get("account"):
@@ -56,3 +64,20 @@ class Cases(CrmResource):
         """Tickets whose subject contains this one's."""
         words = str(fields.get("name") or "").strip()
         return await self.read_rows({"name": words, "limit": "50", "offset": "0", "slim": "true"})
+
+
+async def replies_of(client: Client, asked: RepliesAsked) -> Replies:
+    """The comments of a ticket that its customer may read (as in BottleCRM's own portal); never internal notes."""
+    data = await client.read(f"{_PATH}{asked.case}/") if is_uuid(asked.case) else None
+    if data is None:
+        raise Rejected(f"BottleCRM has no ticket {asked.case}.", field="case")
+    rows = [row for row in data.get("comments") or () if row.get("is_internal") is False and row.get("comment")]
+    found = [
+        Reply(
+            text=str(row["comment"]),
+            at=instant(row.get("commented_on")),
+            by_customer=row.get("commented_by") is None and row.get("commented_by_contact") is not None,
+        )
+        for row in rows
+    ]
+    return Replies(replies=tuple(sorted(found, key=lambda one: one.at)))

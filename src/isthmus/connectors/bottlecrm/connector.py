@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from isthmus.connector import FieldInfo, Hint, HttpClient, HttpSettings, Resource, SystemInfo
 from isthmus.connector.config import Secret, SystemConfig
-from isthmus.connectors.bottlecrm.cases import Cases
+from isthmus.connector.services import Operation
+from isthmus.connector.support import CASE_REPLIES
+from isthmus.connectors.bottlecrm.cases import Cases, replies_of
 from isthmus.connectors.bottlecrm.client import Client
 from isthmus.connectors.bottlecrm.custom_fields import CustomFields
 from isthmus.connectors.bottlecrm.deals import Opportunities
@@ -61,6 +64,16 @@ class BottleCrm:
     def resources(self) -> Mapping[str, Resource]:
         """As ``System.resources``."""
         return self._resources
+
+    def operations(self) -> Mapping[str, Operation]:
+        """As ``Services.operations``."""
+        return {CASE_REPLIES.name: CASE_REPLIES}
+
+    async def call(self, operation: str, given: Any, *, token: str = "") -> Any:
+        """As ``Services.call``; nothing is changed, so no token is needed."""
+        if operation != CASE_REPLIES.name:
+            raise LookupError(operation)
+        return await replies_of(self.client, given)
 
     async def check(self) -> SystemInfo:
         """As ``System.check``: who we are, and whether he may do what the hub needs."""

@@ -65,6 +65,8 @@ class BottleCrmTwin:
     def __init__(self) -> None:
         self.token = f"bcrm_pat_{secrets.token_urlsafe(24)}"
         self.admin_token = f"session.{secrets.token_urlsafe(24)}"
+        self.comments: dict[str, list[Row]] = {}
+        """What the detail of a ticket shows as public comments."""
         self.rows: dict[str, dict[str, Row]] = {name: {} for name in MODELS}
         self.definitions: list[Row] = []
         self.hooks = TwinHooks()
@@ -263,6 +265,8 @@ class BottleCrmTwin:
                 for of, field in (("contact", "contacts"), ("opportunity", "opportunity_list"), ("case", "cases"))
             }
             answer |= linked
+        if name == "case":
+            answer["comments"] = self.comments.get(row["id"], [])
         return web.json_response(answer)
 
     def shown(self, name: str, row: Row, *, short: bool = False) -> Row:

@@ -95,7 +95,16 @@ class Returning:
 
     async def _announce(self, asked: ReturnAsked) -> None:
         if asked.credited:
-            lines = [{"product": line.product, "quantity": -line.quantity, "unit": line.unit} for line in asked.lines]
+            lines = [
+                {
+                    "product": line.product,
+                    "quantity": -line.quantity,
+                    "unit": line.unit,
+                    # What the customer paid; Tryton's price list knows only what it costs today.
+                    "unit_price": line.unit_price,
+                }
+                for line in asked.lines
+            ]
             fields = {"party": asked.party, "reference": asked.reference, "lines": lines}
             values = await Ordering(self._tryton).values(fields, asked.reference)
             await self._write("model.sale.sale.create", [values])

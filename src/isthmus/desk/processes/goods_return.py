@@ -1,5 +1,5 @@
-"""A station sends goods back: announced, sent, counted at the centre, settled when something differs, and received by
-the ERP once. Where their price is given back, it goes on until the credit note stands in the ERP's books.
+"""A station or a customer sends goods back: announced, sent, counted at the centre, settled when something differs, and
+received by the ERP once. Where their price is given back, it goes on until the credit note stands in the ERP's books.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ CREDIT_STATES = ("posted", "paid")
 
 @process("goods_return")
 async def goods_return(run: Run, given: Mapping[str, Any]) -> str:
-    """``given``: ``return`` (the item)."""
+    """``given``: ``return`` (the item), ``sender`` (``station`` when left out, or ``customer``)."""
     item = given["return"]
-    sent = await run.wait(SENT, "Send the goods that are announced.", who="station")
+    sent = await run.wait(SENT, "Send the goods that are announced.", who=given.get("sender", "station"))
     assert sent is not None, "a wait without a deadline ends by its signal"
     await run.change("note sent", partial(_note, run, item, {"state": "sent", **sent.value}))
 
@@ -153,22 +153,26 @@ async def _settle(run: Run, item: str, told: Mapping[str, Any], tx: DeskTransact
 async def _received(hub: BusinessHub, item: str) -> dict[str, Any]:
     fields = await fields_of(hub, item)
     system = hub.answering(RECEIVE_RETURN.name, "SalesOrder")
-    station = (await one(hub, fields["station"])).fields
+    customer = fields.get("customer") or (await one(hub, fields["station"])).fields["customer"]
     names = {line["product"]: "A product of the return" for line in fields["lines"]}
-    keys = await keys_in(hub, system, {**names, station["customer"]: "The station's customer"})
-    lines = tuple(
-        GoodsLine(product=keys[line["product"]], quantity=amount_of(line["settled"]))
-        for line in fields["lines"]
-        if amount_of(line["settled"])
-    )
+    keys = await keys_in(hub, system, {**names, customer: "The customer"})
+    lines = tuple(_goods(line, keys) for line in fields["lines"] if amount_of(line["settled"]))
     asked = ReturnAsked(
         reference=fields["number"],
-        party=keys[station["customer"]],
+        party=keys[customer],
         lines=lines,
         credited=bool(fields.get("credited")),
     )
     answer: ReturnStanding = await hub.ask(system, RECEIVE_RETURN.name, asked, token=fields["number"])
     return _plain(answer, {key: product for product, key in keys.items()})
+
+
+def _goods(line: Mapping[str, Any], keys: Mapping[str, str]) -> GoodsLine:
+    """What comes from an order is counted in the order's unit, and worth what was paid for it."""
+    product, counted, price = keys[line["product"]], amount_of(line["settled"]), line.get("unit_price")
+    if price is None:
+        return GoodsLine(product=product, quantity=counted)
+    return GoodsLine(product=product, quantity=counted, unit=line.get("unit"), unit_price=amount_of(price))
 
 
 async def _look(hub: BusinessHub, item: str) -> dict[str, Any] | None:

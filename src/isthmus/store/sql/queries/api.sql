@@ -37,13 +37,26 @@ where decided_at is null
 order by opened_at, id
 limit %(limit)s;
 
--- name: documents_of_customer
--- The newest first; what has no day yet (an order that is kept) stands before them.
+-- name: documents_page
+-- The newest first; what has no day yet (an order that is kept) stands before them, and what never has one is by number.
 select {item_columns}
 from item
 where entity = %(entity)s and fields @> %(wanted)s and alias_of is null and deleted_at is null
-order by coalesce(fields ->> 'ordered_on', fields ->> 'issued_on') desc nulls first, id
+    and (%(states)s::text[] is null or fields ->> 'state' = any(%(states)s))
+order by coalesce(fields ->> 'ordered_on', fields ->> 'issued_on') desc nulls first, fields ->> 'number' desc, id
 limit %(limit)s offset %(offset)s;
+
+-- name: open_items
+select fields -> 'open_amount' ->> 'currency' as currency,
+    sum((fields -> 'open_amount' ->> 'amount')::numeric) as amount,
+    count(*) as invoices,
+    coalesce(sum((fields -> 'open_amount' ->> 'amount')::numeric) filter (where fields ->> 'due_on' < %(today)s), 0),
+    count(*) filter (where fields ->> 'due_on' < %(today)s)
+from item
+where entity = 'Invoice' and fields @> %(wanted)s and alias_of is null and deleted_at is null
+    and fields ->> 'state' = any(%(states)s) and (fields -> 'open_amount' ->> 'amount')::numeric <> 0
+group by 1
+order by 1;
 
 -- name: begin_api_call
 -- One row when this call is to be carried out: it is new, or whoever began it has died in it.

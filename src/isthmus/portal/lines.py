@@ -1,0 +1,51 @@
+"""Lists of part numbers and quantities as people type them into a form, and ids of forms that are sent once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from isthmus.app.bootstrap import new_id
+from isthmus.app.shopping import LineFault, PastedLine, read_lines
+from isthmus.portal.site import Call, shop_of
+
+__all__ = ["key_of", "lines_of", "new_key", "number_of", "readable"]
+
+_KEY = re.compile(r"[0-9A-Za-z-]{8,60}")
+
+
+def readable(text: Any, longest: int = 60_000) -> str:
+    """What was typed, without what no database keeps."""
+    return str(text or "").replace("\x00", "�")[:longest]
+
+
+async def lines_of(request: Call, text: str) -> tuple[list[PastedLine], list[LineFault]]:
+    """The lines, and why some of them are none; part numbers that do not exist among them."""
+    lines, faults = read_lines(text)
+    for at, line in enumerate(lines, 1):
+        if not await shop_of(request).reads.items_by_field("Product", "sku", line.sku, 1):
+            faults.append(LineFault(at, "unknown", line.sku))
+    return lines, faults
+
+
+def number_of(text: Any) -> Decimal | None:
+    """A quantity of a field: nothing is zero, what is no quantity is None."""
+    words = str(text or "0").strip().replace(",", ".") or "0"
+    try:
+        number = Decimal(words) if len(words) <= 12 else Decimal("NaN")
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and number >= 0 else None
+
+
+def new_key() -> str:
+    """What makes a form one thing, however often it is sent."""
+    return new_id()
+
+
+def key_of(request: Call, form: Mapping[str, Any]) -> str:
+    """The form's key, of this buyer only; a new one when it has none."""
+    key = str(form.get("key", ""))
+    return f"{request.state.buyer.id}-{key if _KEY.fullmatch(key) else new_key()}"

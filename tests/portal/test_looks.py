@@ -1,0 +1,73 @@
+"""Pages about papers, each with something on it: accessible as far as axe can tell, and no wider than a phone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+from litestar import Litestar
+
+from isthmus.portal.site import Shop
+from isthmus.store import PostgresStore
+from isthmus.web import Parts, serve
+from tests.api.office import PretendBusiness, made
+from tests.console.people import PASSWORD
+from tests.e2e.browser import a_desk, needs_chromium
+from tests.portal.papers import bills, euro, sent_quote, shipped, station
+
+pytestmark = [needs_chromium, pytest.mark.timeout(300)]
+
+
+async def papers(store: PostgresStore, business: PretendBusiness) -> list[str]:
+    """Addresses of pages that show something."""
+    await bills(store, "kern")
+    await shipped(store, "kern", "order-back")
+    quote, _ = await sent_quote(business, "kern")
+    place = await station(store, "kern", "Kiel")
+    share = [{"id": "1", "station": place, "amount": "80"}]
+    settlement = {"number": "LS-1", "period": "2026-10", "currency": "EUR", "state": "booked", "lines": share}
+    await made(store, "LabourSettlement", settlement, "settlement-1")
+    back = {"customer": "kern", "order": "order-back", "number": "RT-2", "state": "credited", "credited": True}
+    shown = {"credit_note": "CN-9", "credit_state": "posted", "credit_total": euro("160"), "tracking": "DHL 17"}
+    line = {"id": "1", "product": "p01", "announced": "2", "sent": "2", "counted": "2", "received": "2"}
+    await made(store, "Return", {**back, **shown, "reason": "W" * 200, "lines": [line], "process": "p"}, "return-2")
+    asked = {"customer": "kern", "number": "SQ-1", "requester": "kern@buyer.example", "subject": "SQ-1 When?"}
+    told = {"description": f"x:\n\n{'long' * 60}\nWhen?", "order": "order-back", "status": "Assigned"}
+    await made(store, "ServiceCase", {**asked, **told}, "question-1")
+    return [
+        *("invoices", "invoices?show=open", "invoices/bill-late-kern", "quotes", "quotes/new", f"quotes/{quote}"),
+        *("orders/order-back", "orders/order-back/return", "returns", "returns/return-2", "returns/return-Kiel"),
+        *("questions", "questions/new?order=order-back", "questions/question-1", "station"),
+        *(f"station/{place}/request", f"station/{place}/return", "requests/request-Kiel"),
+    ]
+
+
+def walk(address: str, pages: list[str], width: int, theme: str) -> None:
+    """One page after the other in a real browser."""
+    pictures = os.environ.get("ISTHMUS_PICTURES")
+    with a_desk(address, width, theme) as desk:
+        desk.go("/shop/sign-in")
+        desk.page.fill("input[name=login]", "kern@buyer.example")
+        desk.page.fill("input[name=password]", PASSWORD)
+        desk.page.click("button.main")
+        desk.page.wait_for_selector("nav.places a[aria-current=page]")
+        for path in pages:
+            desk.go(f"/shop/{path}")
+            if pictures:
+                name = path.replace("/", "-").replace("?", "-")[:40]
+                desk.page.screenshot(path=Path(pictures) / f"{name}-{width}-{theme}.png", full_page=True)
+            assert desk.violations() == [], path
+            assert not desk.too_wide(), path
+        assert desk.complaints == []
+
+
+@pytest.mark.parametrize(("width", "theme"), [(390, "light"), (1440, "light"), (390, "dark")])
+async def test_pages_about_papers_can_be_used_by_everybody(
+    app: Litestar, store: PostgresStore, business: PretendBusiness, width: int, theme: str
+) -> None:
+    pages = await papers(store, business)
+    shop: Shop = app.state.shop
+    async with serve(Parts(site=app.state.site, shop=shop), "127.0.0.1", 0) as port:
+        await asyncio.to_thread(walk, f"http://127.0.0.1:{port}", pages, width, theme)
