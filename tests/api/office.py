@@ -26,12 +26,14 @@ D = Decimal
 
 
 class PretendBusiness(OpenBusiness):
-    """Prices every product at ``price``; may be ``down``; each item has a record in it."""
+    """Prices every product at ``price``, or as agreed while it ``takes_prices``; may be ``down``; each item has a record
+    in it."""
 
     def __init__(self, project: Project, store: PostgresStore, world: World) -> None:
         engine: Any = SimpleNamespace(systems={})
         super().__init__(Hub(project=project, store=store, world=world, engine=engine, down={}))
         self.price, self.down, self.limit, self.refusal = D(100), False, D(1_000_000), ""
+        self.takes_prices = True
         self.asked = 0
         self.repairs: RepairRules | None = REPAIRS
 
@@ -76,7 +78,7 @@ class PretendBusiness(OpenBusiness):
                 discount_rate=D(0), amount=price * one.quantity, own_price=self.price,
             )
             for one in given.lines
-            for price in [self.price if one.unit_price is None else one.unit_price]
+            for price in [self.price if one.unit_price is None or not self.takes_prices else one.unit_price]
         )  # fmt: skip
         total = sum((row.amount for row in rows), D(0))
         return OrderPriced(

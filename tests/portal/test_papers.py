@@ -109,7 +109,7 @@ async def test_what_moved_is_shown_before_a_quote_is_an_order(
     browsers: Any, business: PretendBusiness, store: PostgresStore
 ) -> None:
     id, _ = await sent_quote(business, "kern", "100")
-    business.price = Decimal(120)
+    business.price, business.takes_prices = Decimal(120), False
     buyer: Buyer = await browsers("kern@buyer.example")
     await buyer.get(f"/shop/quotes/{id}")
     page = await buyer.post(f"/shop/quotes/{id}/accept")
