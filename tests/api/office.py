@@ -26,8 +26,8 @@ D = Decimal
 
 
 class PretendBusiness(OpenBusiness):
-    """Prices every product at ``price``, or as agreed while it ``takes_prices``; may be ``down``; each item has a record
-    in it."""
+    """Prices every product at ``price``, or as agreed while it ``takes_prices``; may be ``down``; each item has a
+    record in it."""
 
     def __init__(self, project: Project, store: PostgresStore, world: World) -> None:
         engine: Any = SimpleNamespace(systems={})
