@@ -223,6 +223,17 @@ async def test_resolve_gives_live_items_of_linked_records_only(either: Store) ->
         assert await transaction.far_keys([]) == {}
 
 
+async def test_an_item_that_was_merged_twice_is_found_where_it_ended(either: Store) -> None:
+    items = [an_item("a", alias_of="b", deleted_at=NOW), an_item("b", alias_of="c", deleted_at=NOW), an_item("c")]
+    child = a_link("child", flow="contact", item="c", key=None, state=LinkState.CREATING, waits_for="a/erp")
+    await save(either, items=items, links=[a_link("l", item="c", key="7"), child])
+    async with either.transaction() as transaction:
+        assert await transaction.far_keys([("crm", "account", "a")]) == {("crm", "account", "a"): "7"}
+    assert await either.wake_ready() == 0, "it is not in the ERP yet"
+    await save(either, links=[a_link("m", item="c", key="8", system="erp")])
+    assert await either.wake_ready() == 1
+
+
 async def test_evidence_skips_deleted_and_merged_items_and_stops_at_two_hundred(either: Store) -> None:
     items = [an_item(f"i{number:03}") for number in range(210)]
     items += [an_item("gone", deleted_at=NOW), an_item("alias", alias_of="i000")]

@@ -50,6 +50,13 @@ class MemoryTransaction(BrakeAccounts):
         item = self._item(id)
         return item is not None and item.deleted_at is None and item.alias_of is None
 
+    def _heir(self, id: str) -> str:
+        """The item itself, or the one that it was merged into in the end."""
+        item = self._item(id)
+        while item is not None and item.alias_of is not None:
+            item = self._item(item.alias_of)
+        return id if item is None else item.id
+
     async def _owned(
         self, fits: Callable[[Link], bool], order: Callable[[Link], object] | None = None, limit: int | None = None
     ) -> list[Link]:
@@ -170,19 +177,15 @@ class MemoryTransaction(BrakeAccounts):
     async def far_keys(self, wanted: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
         """(system, resource, item) -> key. Not locked."""
         found: dict[tuple[str, str, str], str] = {}
-        for place in sorted(set(wanted)):
-            system, resource, id = place
-            item = self._item(id)
+        for system, resource, id in sorted(set(wanted)):
+            heir, there = self._heir(id), (system, resource, LinkState.LINKED)
             keys = [
                 (link.id, link.key)
                 for link in self._all_links()
-                if item is not None
-                and link.item == (item.alias_of or item.id)
-                and (link.system, link.resource, link.state) == (system, resource, LinkState.LINKED)
-                and link.key is not None
+                if link.item == heir and (link.system, link.resource, link.state) == there and link.key is not None
             ]
             if keys:
-                found[place] = min(keys)[1]
+                found[system, resource, id] = min(keys)[1]
         return found
 
     async def find_evidence(self, entity: str, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
@@ -360,7 +363,10 @@ class MemoryTransaction(BrakeAccounts):
                 return False
             if wanted.startswith("doubt/"):
                 return wanted not in doubts
-            return wanted in (records if wanted.count("/") >= 2 else places)
+            if wanted.count("/") >= 2:
+                return wanted in records
+            named, system = wanted.split("/")
+            return f"{self._heir(named)}/{system}" in places
 
         return await self._wake(fits)
 

@@ -116,12 +116,19 @@ where link.state = 'linked' and item.deleted_at is null and item.alias_of is nul
 order by link.system, link.resource, link.key, link.id;
 
 -- name: far_keys
--- A child may still name an item that was merged into another one.
+-- A child may still name an item that was merged into another one, and that one into a third.
+with recursive wanted as (
+    select system, resource, item
+    from unnest(%(systems)s::text[], %(resources)s::text[], %(items)s::text[]) as given (system, resource, item)
+), heir as (
+    select id as named, id, alias_of from item where id in (select item from wanted)
+    union
+    select heir.named, item.id, item.alias_of from heir join item on item.id = heir.alias_of
+)
 select distinct on (wanted.system, wanted.resource, wanted.item) wanted.system, wanted.resource, wanted.item, link.key
-from unnest(%(systems)s::text[], %(resources)s::text[], %(items)s::text[]) as wanted (system, resource, item)
-    join item on item.id = wanted.item
-    join link on link.system = wanted.system and link.resource = wanted.resource
-        and link.item = coalesce(item.alias_of, item.id)
+from wanted
+    join heir on heir.named = wanted.item and heir.alias_of is null
+    join link on link.system = wanted.system and link.resource = wanted.resource and link.item = heir.id
 where link.state = 'linked' and link.key is not null
 order by wanted.system, wanted.resource, wanted.item, link.id;
 

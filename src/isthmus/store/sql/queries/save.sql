@@ -122,8 +122,8 @@ where id in (
 returning flow;
 
 -- name: wake_ready
--- What a wake-up missed because parent and child were saved at the same moment by two writers, and creates held back for
--- a reading that is not in doubt any more.
+-- What a wake-up missed because parent and child were saved at the same moment by two writers, or because the parent was
+-- merged into another item meanwhile, and creates held back for a reading that is not in doubt any more.
 update link set due_at = %(now)s, waits_for = case when waits_for like '%%/%%/%%' then 'read' end
 where id in (
     select child.id
@@ -140,9 +140,13 @@ where id in (
                 select from link as reading
                 where reading.id = substr(child.waits_for, 7) and reading.state in ('new', 'doubtful'))
             else exists (
-                select from link as parent
-                where parent.item = split_part(child.waits_for, '/', 1)
-                    and parent.system = split_part(child.waits_for, '/', 2)
+                with recursive heir as (
+                    select id, alias_of from item where id = split_part(child.waits_for, '/', 1)
+                    union
+                    select item.id, item.alias_of from heir join item on item.id = heir.alias_of
+                )
+                select from heir join link as parent on parent.item = heir.id
+                where heir.alias_of is null and parent.system = split_part(child.waits_for, '/', 2)
                     and parent.state = 'linked' and parent.key is not null)
         end
     order by child.id
