@@ -37,8 +37,9 @@ class ErpWarehouse:
     def create_warehouse(self, code: str, name: str) -> int:
         """A warehouse with its zones; the id of its storage. Its code stands for it."""
         zones = {}
-        for zone in ("input", "output", "storage"):
-            values = {"name": f"{name} {zone}", "code": f"{code}-{zone[:3].upper()}", "type": "storage"}
+        for zone in ("input", "output", "storage", "production"):
+            kind = "production" if zone == "production" else "storage"
+            values = {"name": f"{name} {zone}", "code": f"{code}-{zone[:3].upper()}", "type": kind}
             (zones[f"{zone}_location"],) = self._user.call("model.stock.location.create", [values])
         values = {"name": name, "code": code, "type": "warehouse", **zones}
         self._user.call("model.stock.location.create", [values])
