@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import io
 import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -50,7 +52,17 @@ class Said:
 
 
 def isthmus(*words: str | Path) -> Said:
-    """Run the command line in this process, as ``isthmus WORDS...`` would."""
+    """Run the command line in this process, as ``isthmus WORDS...`` would; beside an open browser, whose loop runs in
+    this thread, in a thread of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _said(*words)
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(_said, *words).result()
+
+
+def _said(*words: str | Path) -> Said:
     out, err = io.StringIO(), io.StringIO()
     code = 0
     argv = mock.patch.object(sys, "argv", ["isthmus", *map(str, words)])

@@ -4,13 +4,12 @@ and CRM behind it (WEB-1, WEB-2, WEB-3, SHOP-4)."""
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.browser import Desk, a_desk, needs_chromium, person
-from tests.e2e.office import Office, Said, money, see
+from tests.e2e.office import Office, money, see
 from tests.e2e.stations import Stations
 
 pytestmark = [needs_chromium, pytest.mark.lab, pytest.mark.timeout(600)]
@@ -141,12 +140,6 @@ def ordered(desk: Desk, office: Office, party: int, lines: str) -> int:
     return int(sale["id"])
 
 
-def command(office: Office, *words: str) -> Said:
-    """A command beside an open browser, whose own loop runs in this thread."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(office.isthmus, *words, "--json").result()
-
-
 def shows(desk: Desk, text: str) -> bool:
     """Whether the page shows it when it is loaded anew."""
     desk.page.reload()
@@ -198,7 +191,7 @@ def test_a_customer_sees_open_items_and_sends_something_back_until_the_credit(of
         # The price has risen since; what was paid counts.
         office.erin.change_list_price(sku, "80")
         for words in (("count", number, f"{sku}=2"), ("settle", number, f"{sku}=carrier", "--evidence", "photo")):
-            said = see(lambda: (one := command(office, "return", *words, "--by", "cleo")).code == 0 and one)  # noqa: B023
+            said = see(lambda: (one := office.isthmus("return", *words, "--by", "cleo", "--json")).code == 0 and one)  # noqa: B023
             assert said.code == 0, said
         see(lambda: shows(desk, "being prepared"))
         (back,) = office.erin.sales(number)
@@ -231,10 +224,12 @@ def test_a_customer_asks_for_a_quote_and_accepts_it_once(office: Office) -> None
         desk.page.wait_for_selector("h1:has-text('Quote QU-')")
         number = desk.page.inner_text("h1").split()[-1]
         assert "€" not in desk.page.inner_text("main")
-        made = command(office, "quote", "make", "--request", number, "--discount", "10", "--by", "sara@sales.example")
+        made = office.isthmus(
+            "quote", "make", "--request", number, "--discount", "10", "--by", "sara@sales.example", "--json"
+        )
         assert made.code == 0, made
         assert not shows(desk, "€"), "a draft is not the customer's yet"
-        assert command(office, "quote", "send", number).code == 0
+        assert office.isthmus("quote", "send", number, "--json").code == 0
         see(lambda: shows(desk, "yours to answer"))
         assert "€630.00" in desk.page.inner_text("main"), "7 at 90"
         desk.page.dblclick("button:has-text('Accept and order')")
