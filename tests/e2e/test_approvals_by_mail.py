@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ import pytest
 from isthmus.app.approvals import ask_approval
 from isthmus.desk.approval_rules import Facts
 from isthmus.desk.approvals import Ask
+from isthmus.lab.system import free_port
 from tests.e2e.office import Said, isthmus
 from tests.mail_fixtures import PostOffice
 
@@ -80,9 +80,7 @@ class DeskHub:
     def __init__(self, folder: Path, post: PostOffice, url: str) -> None:
         self.folder, self.post = folder, post
         self.people = {name: post.address(name) for name in ("anna", "ben", "chen", "boss", "li")}
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         (folder / "secrets").mkdir()
         (folder / "secrets" / "mail").write_text(post.system.credentials["password"])
         (folder / "unused.yaml").write_text("resources: {things: {path: /things}}\n")

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import random
 import shutil
 import socket
 import urllib.error
@@ -22,7 +23,10 @@ from .environments import Report, digest_of
 from .process import Process, log_tail, wait_until
 from .templates import made_once
 
-__all__ = ["LabSystem", "State", "SystemStatus", "free_port"]
+__all__ = ["LabSystem", "State", "SystemStatus", "free_port", "kept_port"]
+
+_PORTS = range(20_000, 32_000)
+"""Below what Linux (32768) and others (49152) give to outgoing connections."""
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
@@ -247,23 +251,32 @@ class LabSystem(ABC):
 
     def _port(self) -> int:
         """The port it had, so that nobody has to learn a new address; a free one when another program has it."""
-        known = self._state.read(self.name).get("port")
-        # After a kill the last worker may hold it for a moment
-        if known and wait_until(lambda: free_port(known) is not None, 5.0):
-            return int(known)
-        port = free_port(0)
-        if port is None:
-            raise LabError("No free port on this machine.")
-        return port
+        return kept_port(int(self._state.read(self.name).get("port") or 0))
 
 
-def free_port(port: int) -> int | None:
-    """``port`` when it can be listened on, any free one for 0; None when it is taken."""
+def kept_port(known: int) -> int:
+    """The port that a server had (0: none yet); a free one when another program has it. Raises LabError."""
+    # After a kill the last worker may hold it for a moment
+    return known if known and wait_until(lambda: _is_free(known), 5.0) else free_port()
+
+
+def free_port() -> int:
+    """A port that can be listened on. Raises LabError when there is none.
+
+    Not one of those that the machine gives to outgoing connections: while its server is down, any could take it.
+    """
+    for port in random.sample(_PORTS, 200):
+        if _is_free(port):
+            return port
+    raise LabError("No free port on this machine.")
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe, contextlib.suppress(OSError):
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind(("127.0.0.1", port))
-        return int(probe.getsockname()[1])
-    return None
+        return True
+    return False
 
 
 def ask(url: str, body: bytes | None = None, *, seconds: float = 2.0) -> int:

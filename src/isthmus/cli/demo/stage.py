@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from isthmus.app.lab_project import LAB_FOLDER, write_lab_project
 from isthmus.errors import LabError
 from isthmus.lab import Lab
 from isthmus.lab.people import CrmUser, ErpUser
+from isthmus.lab.system import free_port
 from isthmus.model.state import InboxEntry, InboxKind
 from isthmus.store import EmbeddedServer, Reads
 
@@ -54,7 +54,7 @@ class Stage:
         EmbeddedServer(database).stop()
         shutil.rmtree(database, ignore_errors=True)
         self.lab.seed("small" if size == "small" else "full")
-        write_lab_project(self.folder, self.lab, port=_free_port())
+        write_lab_project(self.folder, self.lab, port=free_port())
 
     def erp_user(self) -> ErpUser:
         """Erin, who works in the ERP."""
@@ -173,12 +173,6 @@ class Stage:
         self.stop_hub()
         self.lab.down()
         EmbeddedServer(self.folder / STATE_FOLDER / "pg").stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def _answers(url: str) -> bool:

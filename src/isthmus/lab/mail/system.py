@@ -13,7 +13,7 @@ from isthmus.errors import LabError
 from ..dataset import Size
 from ..environments import make_environment, run
 from ..process import Process, clean_environment, start
-from ..system import LabSystem, free_port
+from ..system import LabSystem, kept_port
 
 __all__ = ["MailServer"]
 
@@ -78,9 +78,7 @@ class MailServer(LabSystem):
     def _launch(self, port: int) -> dict[str, Process]:
         """SMTP is the one called ``web``: it is asked whether the system answers."""
         known = int(self._imap_file.read_text()) if self._imap_file.exists() else 0
-        imap = (free_port(known) if known else None) or free_port(0)
-        if imap is None:
-            raise LabError("No free port on this machine.")
+        imap = kept_port(known)
         self._imap_file.write_text(str(imap))
         programs = self._environment() / "bin"
         smtp: list[str | Path] = [programs / "python", _INSIDE / "smtp_server.py", self.home, str(port)]
