@@ -121,7 +121,8 @@ async def check_brake(tx: Transaction, flow: Flow, system: str, now: datetime, n
                 opened_at=now,
             )
         )
-    await tx.save(batch)
+    if batch.open_inbox or batch.close_inbox:
+        await tx.save(batch)
     return Allowed(flow, system, limited)
 
 

@@ -18,7 +18,7 @@ from isthmus.api.v1.site import ApiSite, Call
 from isthmus.api.v1.views import shown
 from isthmus.model.state import Item
 
-__all__ = ["IfMatch", "State", "answer", "found", "key_of", "page", "performed"]
+__all__ = ["IfMatch", "State", "acted_on", "answer", "found", "key_of", "page", "performed"]
 
 IfMatch = Annotated[
     str | None,
@@ -109,3 +109,9 @@ async def performed(request: Call, what: str, on: str) -> str:
     site, me = request.app.state.api, caller(request)
     await site.access.note(me.login, what, on, {"via": "api"})
     return str(me.login)
+
+
+async def acted_on(request: Call, entity: str, id: str, what: str, if_match: str | None) -> tuple[Item, str]:
+    """The document that somebody does something to, as :func:`found`, noted in the audit log; with the login."""
+    item = await found(request.app.state.api, entity, id, if_match)
+    return item, await performed(request, what, id)

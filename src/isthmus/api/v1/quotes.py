@@ -22,7 +22,7 @@ from isthmus.api.v1.document_views import (
     QuoteRevised,
     ReasonAsked,
 )
-from isthmus.api.v1.documents import IfMatch, State, answer, found, key_of, page, performed
+from isthmus.api.v1.documents import IfMatch, State, acted_on, answer, found, key_of, page, performed
 from isthmus.api.v1.orders import KEY, STATES, not_placed
 from isthmus.api.v1.paging import Cursor, Limit
 from isthmus.api.v1.site import Call
@@ -104,8 +104,7 @@ async def revise(
     idempotency_key: KEY = None,
 ) -> Response[DocumentShown]:
     """Priced anew, as a draft; the former is replaced and stays readable."""
-    former = await found(request.app.state.api, ENTITY, id, if_match)
-    by = await performed(request, "quote revised", id)
+    former, by = await acted_on(request, ENTITY, id, "quote revised", if_match)
     made = await revise_quote(
         request.app.state.api.business,
         former.id,
@@ -123,8 +122,7 @@ async def send(
     id: FromPath[str], request: Call, if_match: IfMatch = None, idempotency_key: KEY = None
 ) -> Response[DocumentShown]:
     """It is approved first where the rules ask for it."""
-    draft = await found(request.app.state.api, ENTITY, id, if_match)
-    by = await performed(request, "quote sent", id)
+    draft, by = await acted_on(request, ENTITY, id, "quote sent", if_match)
     return await answer(request, await send_quote(request.app.state.api.business, draft.id, by=by))
 
 
@@ -139,8 +137,7 @@ async def accept(
 ) -> Response[AcceptedShown]:
     """201: ordered. 202: kept, and it will be confirmed. 409: what cannot be kept has moved, nothing was ordered, and
     ``order`` of the problem says what, with a simulation to accept as ``seen``. 422: refused."""
-    offered = await found(request.app.state.api, ENTITY, id, if_match)
-    by = await performed(request, "quote accepted", id)
+    offered, by = await acted_on(request, ENTITY, id, "quote accepted", if_match)
     done = await accept_quote(request.app.state.api.business, offered.id, by=by, seen=data.seen, patience=wait)
     if done.state not in STATES:
         raise not_placed(
@@ -155,8 +152,7 @@ async def reject(
     id: FromPath[str], request: Call, data: JSONBody[ReasonAsked], if_match: IfMatch = None, idempotency_key: KEY = None
 ) -> Response[DocumentShown]:
     """One that was not sent yet is withdrawn."""
-    offered = await found(request.app.state.api, ENTITY, id, if_match)
-    by = await performed(request, "quote rejected", id)
+    offered, by = await acted_on(request, ENTITY, id, "quote rejected", if_match)
     return await answer(
         request, await reject_quote(request.app.state.api.business, offered.id, reason=data.reason, by=by)
     )

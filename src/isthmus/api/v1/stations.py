@@ -24,7 +24,7 @@ from isthmus.api.v1.document_views import (
     SendAsked,
     SettleAsked,
 )
-from isthmus.api.v1.documents import IfMatch, State, answer, found, key_of, page, performed
+from isthmus.api.v1.documents import IfMatch, State, acted_on, answer, found, key_of, page, performed
 from isthmus.api.v1.door import caller
 from isthmus.api.v1.items import item_shown
 from isthmus.api.v1.orders import KEY
@@ -90,8 +90,7 @@ async def correct(
     idempotency_key: KEY = None,
 ) -> Response[DocumentShown]:
     """With other quantities; it is checked and approved anew."""
-    item = await found(request.app.state.api, REQUEST, id, if_match)
-    by = await performed(request, "material request corrected", id)
+    item, by = await acted_on(request, REQUEST, id, "material request corrected", if_match)
     lines = _lines(data.lines)
     made = await correct_request(request.app.state.api.business, item.id, lines, supply=data.supply, by=by)
     return await answer(request, made)
@@ -107,8 +106,7 @@ async def cancel(
     id: FromPath[str], request: Call, if_match: IfMatch = None, idempotency_key: KEY = None
 ) -> Response[DocumentShown]:
     """What is in the ERP is cancelled there."""
-    item = await found(request.app.state.api, REQUEST, id, if_match)
-    by = await performed(request, "material request cancelled", id)
+    item, by = await acted_on(request, REQUEST, id, "material request cancelled", if_match)
     return await answer(request, await cancel_request(request.app.state.api.business, item.id, by=by))
 
 
@@ -122,8 +120,7 @@ async def rest(
     id: FromPath[str], request: Call, data: JSONBody[RestAsked], if_match: IfMatch = None, idempotency_key: KEY = None
 ) -> Response[DocumentShown]:
     """Of a transfer or fill-up: a new delivery, or none."""
-    item = await found(request.app.state.api, REQUEST, id, if_match)
-    by = await performed(request, "rest decided", id)
+    item, by = await acted_on(request, REQUEST, id, "rest decided", if_match)
     await decide_rest(request.app.state.api.business, item.id, data.decision, by=by)
     return await answer(request, item)
 
@@ -166,8 +163,7 @@ async def send(
     id: FromPath[str], request: Call, data: JSONBody[SendAsked], if_match: IfMatch = None, idempotency_key: KEY = None
 ) -> Response[DocumentShown]:
     """What was announced, or other quantities."""
-    item = await found(request.app.state.api, RETURN, id, if_match)
-    by = await performed(request, "return sent", id)
+    item, by = await acted_on(request, RETURN, id, "return sent", if_match)
     lines = _lines(data.lines)
     await send_return(request.app.state.api.business, item.id, lines, tracking=data.tracking, by=by)
     return await answer(request, item)
@@ -178,8 +174,7 @@ async def count(
     id: FromPath[str], request: Call, data: JSONBody[CountAsked], if_match: IfMatch = None, idempotency_key: KEY = None
 ) -> Response[DocumentShown]:
     """A difference is settled before the ERP hears of the return."""
-    item = await found(request.app.state.api, RETURN, id, if_match)
-    by = await performed(request, "return counted", id)
+    item, by = await acted_on(request, RETURN, id, "return counted", if_match)
     await count_return(request.app.state.api.business, item.id, _lines(data.lines), by=by)
     return await answer(request, item)
 
@@ -189,8 +184,7 @@ async def settle(
     id: FromPath[str], request: Call, data: JSONBody[SettleAsked], if_match: IfMatch = None, idempotency_key: KEY = None
 ) -> Response[DocumentShown]:
     """For each difference, with evidence."""
-    item = await found(request.app.state.api, RETURN, id, if_match)
-    by = await performed(request, "return settled", id)
+    item, by = await acted_on(request, RETURN, id, "return settled", if_match)
     blames = {one.sku: Blame(responsible=one.responsible, evidence=one.evidence) for one in data.differences}
     await settle_return(request.app.state.api.business, item.id, blames, by=by)
     return await answer(request, item)
@@ -201,8 +195,7 @@ async def again(
     id: FromPath[str], request: Call, if_match: IfMatch = None, idempotency_key: KEY = None
 ) -> Response[DocumentShown]:
     """For a return that it has refused."""
-    item = await found(request.app.state.api, RETURN, id, if_match)
-    by = await performed(request, "return given again", id)
+    item, by = await acted_on(request, RETURN, id, "return given again", if_match)
     await ask_again(request.app.state.api.business, item.id, by=by)
     return await answer(request, item)
 
@@ -212,8 +205,7 @@ async def cancel_one(
     id: FromPath[str], request: Call, if_match: IfMatch = None, idempotency_key: KEY = None
 ) -> Response[DocumentShown]:
     """While nobody has counted it."""
-    item = await found(request.app.state.api, RETURN, id, if_match)
-    by = await performed(request, "return cancelled", id)
+    item, by = await acted_on(request, RETURN, id, "return cancelled", if_match)
     return await answer(request, await cancel_return(request.app.state.api.business, item.id, by=by))
 
 
@@ -291,8 +283,7 @@ async def report(
     id: FromPath[str], request: Call, if_match: IfMatch = None, idempotency_key: KEY = None
 ) -> Response[DocumentShown]:
     """Then finance approves it."""
-    item = await found(request.app.state.api, SETTLEMENT, id, if_match)
-    by = await performed(request, "settlement reported", id)
+    item, by = await acted_on(request, SETTLEMENT, id, "settlement reported", if_match)
     await report_settlement(request.app.state.api.business, item.id, by=by)
     return await answer(request, item)
 
@@ -302,8 +293,7 @@ async def withdraw(
     id: FromPath[str], request: Call, if_match: IfMatch = None, idempotency_key: KEY = None
 ) -> Response[DocumentShown]:
     """While finance has not approved it: its repairs are free for another one."""
-    item = await found(request.app.state.api, SETTLEMENT, id, if_match)
-    by = await performed(request, "settlement withdrawn", id)
+    item, by = await acted_on(request, SETTLEMENT, id, "settlement withdrawn", if_match)
     return await answer(request, await withdraw_settlement(request.app.state.api.business, item.id, by=by))
 
 
@@ -312,8 +302,7 @@ async def book(
     id: FromPath[str], request: Call, if_match: IfMatch = None, idempotency_key: KEY = None
 ) -> Response[DocumentShown]:
     """For an entry that it has refused."""
-    item = await found(request.app.state.api, SETTLEMENT, id, if_match)
-    by = await performed(request, "settlement given again", id)
+    item, by = await acted_on(request, SETTLEMENT, id, "settlement given again", if_match)
     await book_again(request.app.state.api.business, item.id, by=by)
     return await answer(request, item)
 
