@@ -26,6 +26,13 @@ FOUND_FAULTS = {
     724: "a write that waited for its retry was forgotten",
     860: "a write that waited for its retry was forgotten",
     1625: "a record set apart that was still due ran in circles",
+    10377: "the winner of a far merge did not know what only the loser's records had",
+    20498: "a question about a merge stayed open after its record had been merged once more",
+    20587: "a link that waited for its parent was due as well",
+    50126: "a create that was unsure when its item was deleted came back as a new thing",
+    50275: "the loser of a merge waited for its parent before it was archived, for ever",
+    50349: "an older reading before a write was taken for agreement",
+    51880: "separated in two systems after a merge, one thing became two",
 }
 """Seeds that found a fault of the engine, and which. (A change of what is drawn makes another run of a seed: each fault
 has its own test in ``tests/engine``.)"""

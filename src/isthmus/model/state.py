@@ -127,7 +127,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     not_held: Mapping[str, NotHeld] = {}
     intent: Intent | None = None
     doom: str | None = None
-    """``delete`` or ``archive``: what is still to be done to the record."""
+    """``delete`` or ``archive``: what is still to be done to the record; ``unlink``: the record of a create whose
+    outcome is unknown is set apart when it turns up."""
     due_at: datetime | None = None
     """When to plan this link; None when there is nothing to do by itself."""
     attempts: int = 0

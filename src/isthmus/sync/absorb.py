@@ -29,6 +29,7 @@ __all__ = [
     "absorb_written",
     "agreed",
     "apply_delete_policy",
+    "is_outdated",
     "is_stale",
     "merge_into_item",
 ]
@@ -52,10 +53,16 @@ def is_stale(link: Link, seen: Seen, traits: Traits) -> bool:
     """Whether this read may be older than what the link already knows. Never compares two systems' clocks: versions
     are the far system's, times are the hub's."""
     if traits.ordered_versions and seen.version is not None and link.far_version is not None:
-        return seen.version < link.far_version
+        return is_outdated(link, seen.version, traits)
     if link.written_at is not None and seen.read_at < link.written_at + max(traits.settle, timedelta(0)):
         return True
     return link.seen_at is not None and seen.read_at < link.seen_at
+
+
+def is_outdated(link: Link, version: str | None, traits: Traits) -> bool:
+    """Whether a record of this version is surely older than the one the link knows, as a lagging replica shows it."""
+    known = link.far_version
+    return traits.ordered_versions and version is not None and known is not None and version < known
 
 
 def absorb(work: Working, link: Link, seen: Seen) -> None:
@@ -69,7 +76,7 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
         digest=seen.digest,
         seen_at=seen.read_at,
     )
-    if got.missing:
+    if got.missing and link.doom is None:
         resource, key = min(got.missing)
         link = replace(link, waits_for=f"{link.system}/{resource}/{key}", due_at=None, digest=None)
     elif link.waits_for is not None and (link.waits_for == "read" or link.waits_for.count("/") > 1):
@@ -81,7 +88,9 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
     if link.state is LinkState.GONE:
         link = _restored(work, link)
     link = _read_problems(work, link, seen)
-    if link.state is LinkState.LINKED:
+    # The loser of a merge that is about to go does not speak for the item any more.
+    mute = link.doom is not None and any(_stands_in(other, link) for other in work.links_of(link.item or ""))
+    if link.state is LinkState.LINKED and not mute:
         link = merge_into_item(work, link, got.fields, Cause("system", link.system, seen.key))
     work.put_link(link)
 
@@ -102,7 +111,7 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
         # Parts of a struct that one of them knows nothing about are no difference (SPEC 4).
         known = base.get(field, ABSENT)
         shown = completed(shown, known, hub)
-        known, hub = completed(known, shown), completed(hub, shown)
+        known, hub = _with_new_parts(known, shown, hub), completed(hub, shown)
         if held is not None and held.sure and hub == held.wanted:
             # The system was asked to and could not hold it: the hub has not moved since.
             hub = known
@@ -136,6 +145,21 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
     link = replace(link, base=base, conflicts=conflicts, not_held=not_held)
     _ask_about_conflicts(work, link)
     return link
+
+
+def _with_new_parts(known: Canonical, shown: Canonical, hub: Canonical) -> Canonical:
+    """The base of a struct with the parts that the system shows for the first time. Where the hub has nothing, they are
+    taken; where it has another value, this is the first contact of that part: not part of the base, so that both sides
+    count as changed."""
+    if not isinstance(known, dict) or not isinstance(shown, dict) or not isinstance(hub, dict):
+        return completed(known, shown)
+    new = {}
+    for part, value in shown.items():
+        if value is None or part not in hub or hub[part] == value:
+            new[part] = value
+        elif hub[part] is None:
+            new[part] = None
+    return {**new, **known}
 
 
 def _given(work: Working, link: Link, field: str) -> list[Canonical]:
@@ -215,6 +239,12 @@ def absorb_written(
     touched: bool = False,
 ) -> None:
     """The record as it is after our write of ``written`` (hub values); see :func:`agreed`."""
+    if link.doom == "unlink":
+        apart = replace(link, key=seen.key, state=LinkState.UNLINKED, intent=None, doom=None, problem=None, due_at=None)
+        work.put_link(apart)
+        work.close(InboxKind.FAILURE, link.id)
+        work.bury(link.item)
+        return
     link = replace(
         agreed(work, link, seen.got.fields, written, created=created, touched=touched),
         state=LinkState.LINKED,
@@ -280,9 +310,10 @@ def _held_otherwise(work: Working, link: Link, field: str, wanted: Canonical, go
     return NotHeld(wanted=wanted, got=got, sure=twice or got not in given)
 
 
-def absorb_gone(work: Working, link: Link, *, merged_into: str | None = None) -> None:
-    """The record vanished in its system; the flow's policy says what that means elsewhere (SPEC 7)."""
-    if link.state in (LinkState.NEW, LinkState.DOUBTFUL) and link.item is None:
+def absorb_gone(work: Working, link: Link) -> None:
+    """The record vanished in its system; the flow's policy says what that means elsewhere (SPEC 7). Nothing, while
+    another record there carries the item: of two that are one thing, one is enough."""
+    if link.state in (LinkState.NEW, LinkState.DOUBTFUL):
         work.drop_link(link)
         return
     if link.state in (LinkState.GONE, LinkState.UNLINKED) or link.item is None:
@@ -299,6 +330,8 @@ def absorb_gone(work: Working, link: Link, *, merged_into: str | None = None) ->
     cause = Cause("system", link.system, link.key or "")
     if link.doom is not None:
         work.note(item_id, "@removed", link.system, None, Cause("hub", "isthmus", link.key or ""))
+    elif any(_stands_in(other, link) for other in work.links_of(item_id)):
+        work.note(item_id, "@removed", link.system, None, cause)
     else:
         work.note(item_id, "@deleted", link.system, None, cause)
         flow = work.flow(link)
@@ -306,9 +339,13 @@ def absorb_gone(work: Working, link: Link, *, merged_into: str | None = None) ->
             if sibling.id != link.id and sibling.state in (LinkState.LINKED, LinkState.CREATING):
                 side = flow.sides.get(sibling.system)
                 apply_delete_policy(work, sibling, side.delete if side else DeletePolicy.HOLD, gone)
-    alive = [s for s in work.links_of(item_id) if s.state in (LinkState.LINKED, LinkState.CREATING)]
-    if not alive:
-        work.items[item_id] = replace(work.items[item_id], deleted_at=work.now)
+    work.bury(item_id)
+
+
+def _stands_in(other: Link, gone: Link) -> bool:
+    """Whether this is another record of the same place that stays."""
+    same_place = (other.system, other.resource) == (gone.system, gone.resource)
+    return same_place and other.id != gone.id and other.state is LinkState.LINKED and other.doom is None
 
 
 def apply_delete_policy(work: Working, sibling: Link, policy: DeletePolicy, gone: Link) -> None:
@@ -323,6 +360,9 @@ def apply_delete_policy(work: Working, sibling: Link, policy: DeletePolicy, gone
         case DeletePolicy.PROPAGATE | DeletePolicy.ARCHIVE:
             doom = "delete" if policy is DeletePolicy.PROPAGATE else "archive"
             work.put_link(replace(sibling, doom=doom))
+        case DeletePolicy.UNLINK if is_unsure(sibling):
+            # Its record may turn up yet, and must not be taken for a new one.
+            work.put_link(replace(sibling, doom="unlink"))
         case DeletePolicy.UNLINK:
             work.put_link(replace(sibling, state=LinkState.UNLINKED, due_at=None, problem=None, waits_for=None))
         case DeletePolicy.RESTORE:

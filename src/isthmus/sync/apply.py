@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from isthmus import events
 from isthmus.connector import Gone, Record, Resource, Writable, Write, WriteAnswer
-from isthmus.errors import IsthmusError, NeedsPerson, UnknownOutcome
+from isthmus.errors import IsthmusError, NeedsPerson, Stale, UnknownOutcome
 from isthmus.mapping import Refs
 from isthmus.model.flow import Flow
 from isthmus.model.state import Link, LinkState
+from isthmus.sync.absorb import is_outdated
 from isthmus.sync.brake import Allowed, check_brake
 from isthmus.sync.contact import claims
 from isthmus.sync.observe import Observer
@@ -120,11 +121,15 @@ class Applier:
                 never=await self._never(tx, [(resource, item) for _, resource, item in wanted - keys.keys()]),
             )
         archive = self._flow.sides[self._system].archive
-        return [
-            plan_link(link, items[link.item], lens, current.get(link.key or ""), refs, archive)
-            for link in links
-            if link.item in items and (link.state is LinkState.CREATING or link.key in current)
-        ]
+        steps = []
+        for link in links:
+            now = current.get(link.key or "")
+            if now is not None and is_outdated(link, now.version, self._resource.traits):
+                # In step with what the record was: that says nothing about what it is.
+                steps.append(Step(kind=StepKind.NOTHING, link=link, error=Stale("An older reading than the last one.")))
+            elif link.item in items and (link.state is LinkState.CREATING or now is not None):
+                steps.append(plan_link(link, items[link.item], lens, now, refs, archive))
+        return steps
 
     async def _never(self, tx: Transaction, parents: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
         """Of these (resource, item) those that this system will not have: the item is kept by flows of other systems
@@ -157,7 +162,11 @@ class Applier:
 
     async def _perform(self, steps: Sequence[Step]) -> None:
         writes = [step for step in steps if step.write is not None]
-        idle = [Outcome(step=step, answer=None) for step in steps if step.write is None]
+        idle = [
+            Outcome(step=step, answer=step.error if isinstance(step.error, Stale) else None)
+            for step in steps
+            if step.write is None
+        ]
         if idle:
             await self._record(idle, self._clock())
         if not writes:

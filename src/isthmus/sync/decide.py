@@ -14,7 +14,9 @@ from isthmus.model.fields import canonical
 from isthmus.model.flow import DeletePolicy
 from isthmus.model.state import Cause, InboxEntry, InboxKind, Link, LinkState
 from isthmus.sync.absorb import apply_delete_policy
+from isthmus.sync.heirs import with_heirs
 from isthmus.sync.join import attach
+from isthmus.sync.linking import part_items
 from isthmus.sync.ports import Batch, Store, Transaction
 from isthmus.sync.working import Working, doubt_about
 from isthmus.sync.world import World
@@ -81,9 +83,10 @@ async def _load(
     holders = await tx.links_by_key(link.system, link.resource, [key]) if key is not None else []
     candidates = {c["item"] for c in entry.detail.get("candidates", ())}
     ids = {i for i in (link.item, item, *candidates, *(x.item for x in holders)) if i is not None}
-    siblings = await tx.links_by_item(ids)
+    items = await with_heirs(tx, ids)
+    siblings = await tx.links_by_item(set(items))
     everything = {x.id: x for x in [*siblings, *holders, *links]}
-    return Working(world, await tx.items(ids), everything.values(), now=now, new_id=new_id)
+    return Working(world, items, everything.values(), now=now, new_id=new_id)
 
 
 def _carry_out(
@@ -109,7 +112,7 @@ def _carry_out(
             )
             apply_delete_policy(work, link, DeletePolicy(choice), gone)
         case InboxKind.MERGE:
-            _resolve_merge(work, link, choice)
+            _resolve_merge(work, link, choice, cause)
         case InboxKind.BRAKE:
             raise AssertionError("decided by approval")
 
@@ -194,17 +197,16 @@ def _resolve_failure(work: Working, link: Link, choice: str, fields: Mapping[str
         work.put_link(retried(plain, work.now))
 
 
-def _resolve_merge(work: Working, link: Link, choice: str) -> None:
+def _resolve_merge(work: Working, link: Link, choice: str, cause: Cause) -> None:
+    assert link.item is not None
+    if choice == "separate":
+        # They are two things after all: what else is asked about the merged one is answered by that as well.
+        part_items(work, link.item, (), {}, cause)
+        return
+    joined = replace(link, item=work.heir(link.item), state=LinkState.LINKED, due_at=work.now)
     if choice == "archive":
-        has_archive = bool(work.flow(link).sides[link.system].archive)
-        work.put_link(
-            replace(link, state=LinkState.LINKED, doom="archive" if has_archive else "delete", due_at=work.now)
-        )
-    elif choice == "keep":
-        work.put_link(replace(link, state=LinkState.LINKED, due_at=work.now))
-    else:
-        item = work.new_item(work.flow(link).entity.name)
-        attach(work, replace(link, item=None, state=LinkState.NEW), item.id)
+        joined = replace(joined, doom="archive" if work.flow(link).sides[link.system].archive else "delete")
+    work.put_link(joined)
 
 
 def retried(link: Link, now: datetime) -> Link:

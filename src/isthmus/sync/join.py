@@ -9,7 +9,7 @@ from isthmus.model.state import Cause, InboxKind, Link, LinkState
 from isthmus.sync.absorb import absorb_gone, merge_into_item
 from isthmus.sync.working import Working, is_unsure
 
-__all__ = ["MERGE_CHOICES", "attach", "follow", "join_items"]
+__all__ = ["MERGE_CHOICES", "attach", "fill_gaps", "follow", "join_items"]
 
 MERGE_CHOICES = ("archive", "keep", "separate")
 
@@ -32,11 +32,21 @@ def attach(work: Working, link: Link, item_id: str) -> None:
 def join_items(work: Working, loser_link: Link, winner_link: Link) -> None:
     """A far system merged the loser's record into the winner's: the items become one as well. The loser's records in
     other systems follow the flow's ``merge`` policy; the loser's id stays as an alias, its history stays readable."""
-    loser, winner = loser_link.item, winner_link.item
-    if loser is None or winner is None or loser == winner:
+    assert loser_link.item is not None
+    assert winner_link.item is not None
+    loser, winner = loser_link.item, work.heir(winner_link.item)
+    cause = Cause("system", loser_link.system, loser_link.key or "")
+    if winner_link.state is LinkState.DOUBTFUL:
+        # It was asked whether it is the same thing: it is.
+        work.close(InboxKind.MERGE, winner_link.id)
+        joined = replace(winner_link, item=winner, state=LinkState.LINKED, waits_for="read", due_at=work.now)
+        work.put_link(replace(joined, digest=None))
+    if work.heir(loser) == winner:
         absorb_gone(work, loser_link)
         return
-    cause = Cause("system", loser_link.system, loser_link.key or "")
+    fill_gaps(work, loser, winner, cause)
+    for kind in InboxKind:
+        work.close(kind, loser_link.id)
     work.put_link(replace(loser_link, state=LinkState.GONE, item=winner, due_at=None, conflicts={}, problem=None))
     for sibling in work.links_of(loser):
         side = work.flow(sibling).sides.get(sibling.system)
@@ -47,9 +57,18 @@ def join_items(work: Working, loser_link: Link, winner_link: Link) -> None:
     work.note(winner, "@merged", loser, None, cause)
 
 
+def fill_gaps(work: Working, loser: str, winner: str, cause: Cause) -> None:
+    """What the winner of a merge knows nothing of it gets from the loser. Its records that go over to the winner have
+    these values and their base has them too: nobody else would ever tell the winner, or they would be written away."""
+    kept = work.items[winner].fields
+    for name, value in work.items[loser].fields.items():
+        if value not in (None, "", []) and kept.get(name) in (None, "", []):
+            work.set_field(winner, name, value, cause)
+
+
 def follow(work: Working, sibling: Link, winner: str, policy: MergePolicy, merged_in: str) -> None:
     """A record of a merged item goes to the ``winner``, and what becomes of it there; ``merged_in``: where it was
-    merged, for people."""
+    merged, for people. What they are asked about stays with its item until they have answered."""
     if sibling.state in (LinkState.GONE, LinkState.UNLINKED):
         work.put_link(replace(sibling, item=winner))
         return
@@ -71,7 +90,7 @@ def follow(work: Working, sibling: Link, winner: str, policy: MergePolicy, merge
         has_archive = bool(work.flow(sibling).sides[sibling.system].archive)
         work.put_link(replace(moved, doom="archive" if has_archive else "delete"))
     else:
-        work.put_link(replace(moved, state=LinkState.DOUBTFUL, due_at=None))
+        work.put_link(replace(sibling, state=LinkState.DOUBTFUL, due_at=None))
         name = work.items[winner].fields.get("name") or sibling.key
         work.ask(
             InboxKind.MERGE,

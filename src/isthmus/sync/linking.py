@@ -11,7 +11,7 @@ from isthmus.errors import NeedsPerson
 from isthmus.model.fields import Canonical
 from isthmus.model.flow import MergePolicy
 from isthmus.model.state import Cause, InboxKind, Item, Link, LinkState
-from isthmus.sync.join import attach, follow
+from isthmus.sync.join import attach, fill_gaps, follow
 from isthmus.sync.working import ACTIVE, Working, is_unsure
 
 __all__ = ["MOVED", "give_own_item", "merge_items", "part_items", "set_apart", "take_up"]
@@ -92,9 +92,7 @@ def merge_items(work: Working, loser: str, winner: str, policy: MergePolicy | No
     siblings = work.links_of(loser)
     for sibling in siblings:
         _check_sure(sibling)
-    for name, value in lost.fields.items():
-        if value not in (None, "", []) and kept.fields.get(name) in (None, "", []):
-            work.set_field(winner, name, value, cause)
+    fill_gaps(work, loser, winner, cause)
     for sibling in siblings:
         side = work.flow(sibling).sides.get(sibling.system)
         followed = policy or (side.merge if side is not None else MergePolicy.HOLD)
@@ -117,14 +115,19 @@ def part_items(
     if winner is None:
         raise NeedsPerson("It is not merged (any more).")
     links = [link for link in work.links_of(winner) if link.id in moved]
+    # What people have not decided about is still its own.
+    links += [link for link in work.links_of(loser) if link.state is LinkState.DOUBTFUL]
     if not links:
         raise NeedsPerson("None of its records is there any more.", advice="Separate a record, or make it anew.")
     work.items[loser] = replace(alias, alias_of=None, deleted_at=None)
     for link in links:
         _check_sure(link)
         work.close(InboxKind.MERGE, link.id)
-        state = LinkState.LINKED if link.state is LinkState.DOUBTFUL else link.state
-        work.put_link(replace(link, item=loser, state=state, doom=None))
+        back = replace(link, item=loser, doom=None)
+        if link.state is LinkState.DOUBTFUL:
+            # What it showed since then was not merged with anything.
+            back = replace(back, state=LinkState.LINKED, waits_for="read", due_at=work.now, digest=None)
+        work.put_link(back)
         _reread_conflicts(work, link.id)
     for name, (before, after) in filled.items():
         if work.items[winner].fields.get(name) == after:

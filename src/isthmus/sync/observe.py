@@ -18,6 +18,7 @@ from isthmus.errors import Unavailable, UnknownOutcome
 from isthmus.mapping import Got, Refs
 from isthmus.model.state import FeedState, Link, LinkState
 from isthmus.sync.absorb import Seen, absorb, absorb_gone, is_stale
+from isthmus.sync.heirs import with_heirs
 from isthmus.sync.join import join_items
 from isthmus.sync.pauses import PauseBook
 from isthmus.sync.ports import Batch, FarKey, Store, Transaction
@@ -260,9 +261,10 @@ class Observer:
         refs = Refs(items=await self._resolve(tx, name, latest, work_list))
         ids = {link.item for _, link, _ in work_list if link is not None and link.item is not None}
         ids |= {link.item for link in winners if link.item is not None}
-        siblings = await tx.links_by_item(ids)
+        items = await with_heirs(tx, ids)
+        siblings = await tx.links_by_item(set(items))
         everything = {link.id: link for link in [*links, *winners, *siblings]}
-        work = Working(self._world, await tx.items(ids), everything.values(), now=self._clock(), new_id=self._new_id)
+        work = Working(self._world, items, everything.values(), now=self._clock(), new_id=self._new_id)
         # Only links that are due can have a write whose answer was lost.
         due = [link for _, link, _ in work_list if link is not None and link.due_at is not None]
         work.given = await load_given(tx, due)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from isthmus.connector import Create, Delete, Record, Update, Write
-from isthmus.errors import NeedsPerson, Unmappable
+from isthmus.errors import NeedsPerson, Stale, Unmappable
 from isthmus.mapping import Lens, Refs
 from isthmus.model.fields import Canonical
 from isthmus.model.state import Item, Link, LinkState
@@ -44,7 +44,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """Hub values that the write carries."""
     changes: Mapping[str, tuple[Canonical, Canonical]] = {}
     waits_for: str | None = None
-    error: NeedsPerson | None = None
+    error: NeedsPerson | Stale | None = None
+    """Why a person must look; or that what was read is older than what is known, so that it is read again later."""
     refused: Mapping[str, NeedsPerson] = {}
     """Fields of an update that cannot be expressed in the system; the others are written."""
 

@@ -106,9 +106,13 @@ class Working:
         if link.doom is None or link.state is not LinkState.CREATING:
             return link if link.intent is None else replace(link, intent=replace(link.intent, sent_at=None))
         self.drop_link(link)
-        if link.item is not None and not any(other.state in ACTIVE for other in self.links_of(link.item)):
-            self.items[link.item] = replace(self.items[link.item], deleted_at=self.now)
+        self.bury(link.item)
         return None
+
+    def bury(self, item_id: str | None) -> None:
+        """The item is deleted when no record carries it any more."""
+        if item_id is not None and not any(link.state in ACTIVE for link in self.links_of(item_id)):
+            self.items[item_id] = replace(self.items[item_id], deleted_at=self.now)
 
     def new_item(self, entity: str, id: str | None = None) -> Item:
         """An empty item."""
@@ -164,6 +168,12 @@ class Working:
     def links_of(self, item_id: str) -> list[Link]:
         """All links of an item."""
         return [self.links[id] for id in self.by_item.get(item_id, [])]
+
+    def heir(self, item_id: str) -> str:
+        """What the item was merged into, to the end; the item itself when it was not."""
+        while (into := self.items[item_id].alias_of) is not None and into in self.items:
+            item_id = into
+        return item_id
 
     def rivals(self, link: Link, key: str) -> list[Link]:
         """Other links of the record with this key, of the same flow."""
@@ -284,8 +294,9 @@ class Working:
 
     def _reckon(self, link: Link) -> None:
         """What is due on this link now."""
-        if link.waits_for is not None and link.waits_for.count("/") == 1 and link.item in self._changes:
-            # It may refer to another parent now.
+        elsewhere = link.waits_for is not None and link.waits_for.count("/") == 1 and link.item in self._changes
+        if elsewhere or (link.doom is not None and link.waits_for not in (None, "read")):
+            # It may refer to another parent now; and what is to go needs none.
             link = replace(link, waits_for=None, due_at=self.now)
             self.put_link(link)
         if link.state is LinkState.CREATING:
@@ -294,6 +305,9 @@ class Working:
         if link.state in (LinkState.GONE, LinkState.UNLINKED) and link.due_at is not None:
             # It vanished or was set apart while something was still to be done to it.
             self.put_link(replace(link, due_at=None, waits_for=None))
+        if link.waits_for not in (None, "read") and link.due_at is not None:
+            # A write failed while a reading found its parent missing: the parent wakes it, not the time.
+            self.put_link(replace(link, due_at=None))
         if link.state is not LinkState.LINKED or link.waits_for is not None:
             return
         assert link.item is not None

@@ -50,7 +50,7 @@ create table link (
     conflicts jsonb not null,
     not_held jsonb not null,
     intent jsonb,
-    doom text check (doom in ('delete', 'archive')),
+    doom text check (doom in ('delete', 'archive', 'unlink')),
     due_at timestamptz,
     attempts integer not null,
     problem jsonb,

@@ -125,6 +125,8 @@ class Clerk:
                 self._ledger.overrule(tag, name, *((hub, far) if choice == "hub" else (far, hub)))
         elif (choice == "unlink" and link.key is not None) or entry.kind is InboxKind.MERGE:
             self._ledger.tainted.add(tag)
+            if item.alias_of is not None:
+                self._ledger.tainted.add(str(self._database.items[item.alias_of].fields.get(TAGS[link.flow])))
         elif choice == "restore":
             for place in [place for place in self._ledger.deleted if place[2] == tag]:
                 del self._ledger.deleted[place]

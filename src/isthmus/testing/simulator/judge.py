@@ -142,17 +142,23 @@ class Judge:
                     # Evidence for matching, not the hub's truth; and null never overwrites at first contact.
                     continue
                 hub, value = self._survivors(hub), self._survivors(value)
-                if hub != value and all(each in self._torn() for each in (hub, value)):
+                if hub != value and self._mended(hub) == self._mended(value):
                     continue
                 wanted = lens.view(name, hub)
                 if value != wanted and not covers(completed(value, wanted), wanted) and not (hub is None and not value):
                     yield f"not equal: {name} of {link.flow} {link.system} {link.key}: hub {hub}, shown {value}"
 
-    def _torn(self) -> list[str]:
-        """Items of which a person has taken a record out again after a merge: what refers to that record elsewhere is
-        an edit of nobody (docs/reliability.md)."""
-        items = self._database.items.values()
-        return [item.id for item in items if item.fields.get(TAGS[item.entity]) in self._run.ledger.tainted]
+    def _mended(self, value: Any) -> Any:
+        """The value without which item it refers to, where a person has parted it again after a merge: what refers to
+        its records is an edit of nobody (docs/reliability.md)."""
+        match value:
+            case list():
+                return [self._mended(each) for each in value]
+            case dict():
+                return {name: self._mended(part) for name, part in value.items()}
+        item = self._database.items.get(str(value))
+        torn = item is not None and item.fields.get(TAGS[item.entity]) in self._run.ledger.tainted
+        return "parted" if torn else value
 
     def _rows(self) -> Iterable[tuple[str, str, str, str, bool]]:
         """(system, resource, tag, key, made by the hub) of every record that is there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from isthmus.connector import Delete, Gone, Update, Write
-from isthmus.errors import Rejected
+from isthmus.errors import Rejected, UnknownOutcome
 from isthmus.testing.memory import MemoryWorld
 from isthmus.testing.simulator.ledger import number_of
 
@@ -73,5 +73,10 @@ class Witness:
         place = (self._system, resource, write.key, ",".join(sorted(write.fields)))
         repeated = self._run.repeated
         repeated[place] = repeated.get(place, 0) + 1
-        if repeated[place] > (2 if self._run.calm else 4):
+        unanswered = sum(
+            (effect.system, effect.resource, effect.key, effect.outcome)
+            == (self._system, resource, write.key, UnknownOutcome.code)
+            for effect in self._run.database.effects
+        )
+        if repeated[place] > (2 if self._run.calm else 4) + unanswered:
             self._run.complain(f"needless write: {self._system} {resource} {write.key} {sorted(write.fields)}")
