@@ -147,3 +147,36 @@ async def test_a_part_that_a_system_shows_for_the_first_time_overwrites_nobody_s
     question = await o.question(InboxKind.CONFLICT)
     assert question.detail["fields"]["address"]["far"]["city"] == "Wien"
     assert o.erp.records("parties")[erp_key]["addresses"][0]["city"] == "Berlin"
+
+
+@pytest.mark.spec(3)
+@pytest.mark.spec(7)
+async def test_what_was_edited_while_a_merge_was_asked_about_is_not_written_over_when_both_are_kept(office):
+    o, entry, key = await unsettled(office)
+    o.erp.people.edit("parties", key, {"name": "Edited meanwhile"})
+    await o.settle()
+    await o.decide(entry, "keep")
+    await o.settle()
+    assert o.erp.records("parties")[key]["name"] == "Edited meanwhile"
+    question = await o.question(InboxKind.CONFLICT)
+    assert question.detail["fields"]["name"] == {"base": "Acme Old", "hub": "Acme GmbH", "far": "Edited meanwhile"}
+
+
+@pytest.mark.spec(5)
+@pytest.mark.spec(6)
+async def test_a_record_that_a_person_linked_while_its_create_was_unsure_stops_nobody(office):
+    o = office(names=("Customer",))
+    o.crm.people.create("accounts", ACME)
+    o.erp.faults.add(Trouble.AFTER, on="write", times=1)
+    o.erp.faults.add(Trouble.DOWN, on="find", times=1)
+    await o.sync()
+    (item,) = await o.items()
+    (made,) = o.erp.records("parties")
+    # The record was read and waited to be matched; a person was quicker than the look-up.
+    await o.engine.observers["erp"].look("parties", [made])
+    link = await o.link("key is not null and system = 'erp'")
+    await o.rows(f"update link set item = '{item.id}', state = 'linked' where id = '{link.id}' returning id")
+    o.crm.people.create("accounts", {**ACME, "name": "Another", "vat": "ATU7"})
+    await o.settle()
+    assert sorted(x["name"] for x in o.table("erp", "parties")) == ["Acme GmbH", "Another"]
+    assert {x.state for x in await o.links()} == {LinkState.LINKED}

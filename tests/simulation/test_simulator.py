@@ -26,6 +26,8 @@ FOUND_FAULTS = {
     724: "a write that waited for its retry was forgotten",
     860: "a write that waited for its retry was forgotten",
     1625: "a record set apart that was still due ran in circles",
+    68: "what was edited while a merge was asked about was written over when both were kept",
+    450: "a record linked by a person while its create was unsure kept its whole system from being written",
     10377: "the winner of a far merge did not know what only the loser's records had",
     20498: "a question about a merge stayed open after its record had been merged once more",
     20587: "a link that waited for its parent was due as well",

@@ -206,6 +206,9 @@ def _resolve_merge(work: Working, link: Link, choice: str, cause: Cause) -> None
     joined = replace(link, item=work.heir(link.item), state=LinkState.LINKED, due_at=work.now)
     if choice == "archive":
         joined = replace(joined, doom="archive" if work.flow(link).sides[link.system].archive else "delete")
+    else:
+        # What it showed while it was asked about was not merged with anything.
+        joined = replace(joined, waits_for="read", digest=None)
     work.put_link(joined)
 
 

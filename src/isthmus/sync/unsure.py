@@ -100,7 +100,11 @@ async def _settle(
         others = {x.key for x in holders if x.item is not None and x.item != current.item}
         free = [f for f in found or () if f.record.key not in others]
         certain = [f for f in free if f.certain] or free
-        if len(certain) == 1:
+        linked = {x.key for x in holders if x.item is not None and x.item == current.item and x.id != current.id}
+        if linked & {f.record.key for f in certain}:
+            # Somebody has linked the record with this very item meanwhile.
+            work.drop_link(current)
+        elif len(certain) == 1:
             only = certain[0]
             for holder in holders:
                 if holder.key == only.record.key and holder.item is None and holder.flow == link.flow:

@@ -154,6 +154,9 @@ class Ledger:
         if not won and any(e.on_top_of == number and rule.owner not in (None, e.system) for e in heads):
             # Made on top of a write whose answer the hub never got: it cannot know, and the owner's rule decides.
             return
+        if not won and any(e.on_top_of == number for e in book.entries.values() if e.system in unread):
+            # It has given way to an entry that cannot be read yet.
+            return
         if not won:
             yield f"{name} of {tag} shows {number and f'#{number}'}, but the last entries are {told}"
         elif isinstance(shown, dict) and "amount" in shown and shown not in (won[0].value, book.decided):

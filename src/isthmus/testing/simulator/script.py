@@ -78,8 +78,16 @@ _TROUBLES: tuple[tuple[Trouble, str], ...] = (
 KILL_PLACES = ("", "commit", "write", "write", "fetch", "begin", "find_created", "changes", "scan")
 
 
-def storm(dice: Random, setting: Setting) -> Iterator[Action]:
-    """Actions without end: first the company as it is before the hub comes, then people and troubles."""
+HAND_ACTS = ("unlink", "unlink", "link_up", "separate", "merge", "part")
+"""What people do to the hub's links by hand, and ..."""
+HAND_SHARE, HANDED = 0.05, 0.25
+"""how often: of all actions, in this share of all seeds."""
+
+
+def storm(dice: Random, setting: Setting, hands: Random) -> Iterator[Action]:
+    """Actions without end: first the company as it is before the hub comes, then people and troubles. ``hands``: dice
+    for acts by hand; dice of their own, so that seeds without them stay the runs that they were."""
+    handed = hands.random() < HANDED
     number = 0
     for _ in range(dice.randint(3, 8)):
         number += 1
@@ -92,6 +100,9 @@ def storm(dice: Random, setting: Setting) -> Iterator[Action]:
         pause = dice.choice([0.0, dice.expovariate(10), dice.expovariate(1), dice.expovariate(0.2)])
         deed = dice.choices(list(_DEEDS), list(_DEEDS.values()))[0]
         yield _action(dice, setting, number, deed, pause)
+        if handed and hands.random() < HAND_SHARE:
+            number += 1
+            yield _action(hands, setting, number, "hand", hands.expovariate(1))
 
 
 def _action(dice: Random, setting: Setting, number: int, deed: str, pause: float) -> Action:
@@ -103,6 +114,8 @@ def _action(dice: Random, setting: Setting, number: int, deed: str, pause: float
         what = dice.choice(KILL_PLACES)
     elif deed == "outage":
         times = dice.choice([3, 15, 60])
+    elif deed == "hand":
+        what = dice.choice(HAND_ACTS)
     elif deed == "drift":
         what = dice.choice(["new", "gone", "renamed"])
     # The same few entities, so that things meet.

@@ -20,6 +20,7 @@ from isthmus.testing.memory_database import MemoryDatabase
 from isthmus.testing.memory_driver import MemoryConfig, MemoryConnector
 from isthmus.testing.memory_store import MemoryStore
 from isthmus.testing.simulator.clerk import Clerk
+from isthmus.testing.simulator.hands import Hands
 from isthmus.testing.simulator.judge import Judge
 from isthmus.testing.simulator.ledger import Ledger
 from isthmus.testing.simulator.loop import run_virtually
@@ -83,6 +84,7 @@ class Simulation:
         self.workers = [Worker(f"worker {number}", self) for number in range(self.setting.workers)]
         self._store = MemoryStore(self.database)
         self.clerk = Clerk(self._store, self.database, self.world, self.people, self.ledger, self.new_id)
+        self.hands = Hands(self._store, self.database, self.world, self.ledger, self.new_id)
         self.judge = Judge(self)
         self.repeated: dict[tuple[str, str, str, str], int] = {}
         """How often the same thing was written that changed nothing."""
@@ -182,7 +184,9 @@ class Simulation:
 
     async def _storm(self) -> None:
         script: Iterable[Action] = (
-            self._given if self._given is not None else storm(Random(f"{self.seed} storm"), self.setting)
+            self._given
+            if self._given is not None
+            else storm(Random(f"{self.seed} storm"), self.setting, Random(f"{self.seed} hands"))
         )
         for action in script:
             if self._given is None and self.steps >= self._wanted:
@@ -215,6 +219,8 @@ class Simulation:
                 self.database.deafen(self._worker(action)._store)
             case "decide":
                 await self._decide(action)
+            case "hand":
+                await self.hands.act(action)
             case _:
                 self.people.act(action)
 
