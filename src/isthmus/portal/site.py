@@ -9,6 +9,7 @@ from litestar import Request
 from isthmus.app.access import Access
 from isthmus.app.shopping import Catalogue
 from isthmus.desk.ports import BusinessHub
+from isthmus.pages import ProviderDoor
 from isthmus.store import Pages, PostgresStore, Reads
 
 __all__ = ["Call", "Shop", "shop_of"]
@@ -18,15 +19,16 @@ Call = Request[Any, Any, Any]
 
 class Shop:
     """One shop. ``stylesheet``: the address of the design system that it shares with the console. ``features``: what
-    it has besides ordering, see :data:`~isthmus.app.shopping.FEATURES`."""
+    it has besides ordering, see :data:`~isthmus.app.shopping.FEATURES`. ``access`` and ``door``: the console's, so that
+    staff sign in here as they do there."""
 
     def __init__(
         self, store: PostgresStore, business: BusinessHub, *, name: str, stylesheet: str, secure: bool,
-        features: frozenset[str],
+        features: frozenset[str], access: Access | None = None, door: ProviderDoor | None = None,
     ) -> None:  # fmt: skip
         self.features = features
         self.store, self.business, self.name, self.stylesheet, self.secure = store, business, name, stylesheet, secure
-        self.reads, self.pages, self.access = Reads(store), Pages(store), Access(store)
+        self.reads, self.pages, self.access, self.door = Reads(store), Pages(store), access or Access(store), door
         self.catalogue = Catalogue()
 
 
