@@ -286,6 +286,44 @@ def test_a_question_becomes_a_case_in_the_crm_and_the_answer_is_shown(office: Of
     assert len(cases(number)) == 1
 
 
+@pytest.mark.flow("WEB-1")
+@pytest.mark.flow("SHOP-4")
+def test_a_visitor_looks_around_and_writes_to_the_house(office: Office) -> None:
+    sku = office.product("SEEN", "77", 4)
+    company, email = office.new("Visitor")
+    with a_desk(office.stage.hub_url(), 390) as desk:
+        desk.go("/shop")
+        desk.page.fill("input[name=q]", sku)
+        desk.page.keyboard.press("Enter")
+        desk.page.wait_for_selector(f".products li:has-text('{sku}')")
+        assert "€77.00" in desk.page.inner_text(".products")
+        see(lambda: shows(desk, "available"))
+        assert desk.violations() == []
+        desk.page.click("a:has-text('Ask for a quote')")
+        for name, value in (("company", company), ("name", "Vera"), ("email", email)):
+            desk.page.fill(f"input[name={name}]", value)
+        desk.page.fill("textarea[name=lines]", f"{sku}; 3")
+        desk.page.fill("textarea[name=text]", "We are new. 你好")
+        assert desk.violations() == []
+        assert not desk.too_wide()
+        pressed(desk, "Send")
+        desk.page.wait_for_selector("h1:has-text('Thank you')")
+        assert desk.complaints == []
+
+    def written() -> list[dict[str, object]]:
+        found = office.carl.call("GET", "/cases/", search=company)["cases"]
+        return [one for one in found if company[:20] in str(one["name"])]
+
+    (case,) = see(written)
+    detail = office.carl.call("GET", f"/cases/{case['id']}/")["cases_obj"]
+    assert not detail["account"]
+    for part in (company, f"Vera <{email}>", f"3 × {sku}", "你好"):
+        assert part in detail["description"]
+    (quote,) = office.rows("select fields from item where entity = 'Quote' and fields ->> 'email' = %s", email)
+    assert (quote["fields"]["prospect"], quote["fields"]["state"]) == (company, "requested")
+    assert quote["fields"]["number"] in detail["description"]
+
+
 @pytest.mark.flow("SAP-3")
 @pytest.mark.flow("WEB-3")
 def test_people_of_a_station_ask_for_material_and_follow_it(office: Office) -> None:

@@ -26,6 +26,7 @@ from isthmus.project.flows import BRAKE_KEYS, FLOW_KEYS
 from isthmus.project.mail import MAIL_KEYS, TLS
 from isthmus.project.repairs import ACCOUNT_KEYS, LEVEL_RULE_KEYS, REPAIRS_KEYS
 from isthmus.project.settings import HUB_KEYS, RESERVED_NAMES, TOP_KEYS
+from isthmus.project.shop import SHOP_KEYS
 from isthmus.project.sides import SIDE_KEYS
 from isthmus.project.sign_in import SIGN_IN_KEYS
 from tests.project.folder import ENVIRON, load
@@ -60,6 +61,7 @@ def tables() -> dict[str, list[str]]:
         ("Converters: Converter", converter_names()),
         ("Keys of the brake: Key", BRAKE_KEYS),
         ("Keys of mail: Key", MAIL_KEYS),
+        ("Keys of shop: Key", SHOP_KEYS),
         ("Keys of sign_in: Key", SIGN_IN_KEYS),
         ("approvals.yaml: Key", APPROVALS_KEYS),
         ("repairs.yaml: Key", REPAIRS_KEYS),

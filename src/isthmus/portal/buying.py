@@ -35,7 +35,7 @@ Upload = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PAR
 
 @get("/")
 async def catalogue(request: Call) -> Response[str]:
-    """Products at the buyer's own terms."""
+    """Products at the buyer's own terms; for visitors without any."""
     shop, text = shop_of(request), request.query_params.get("q", "").strip()[:200]
     after = request.query_params.get("after", "")[:100]
     if "\x00" in text + after:
@@ -43,8 +43,10 @@ async def catalogue(request: Call) -> Response[str]:
     short = bool(text) and text.isascii() and len(text) < SHORTEST
     found = [] if short else await shop.pages.products(limit=SHOWN + 1, after=after, text=text)
     more, found = len(found) > SHOWN, found[:SHOWN]
-    offers = await shop.catalogue.offers(shop.business, request.state.buyer.id, found)
     following = str(found[-1].fields["sku"]) if more else ""
+    if request.state.me is None:
+        return render(request, "visit.html", products=found, q=text, next=following, short=short)
+    offers = await shop.catalogue.offers(shop.business, request.state.buyer.id, found)
     return render(request, "catalogue.html", products=found, offers=offers, q=text, next=following, short=short)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from litestar import Router
 
-from isthmus.portal import asking, billing, buying, front, quoting, sending_back, stations
+from isthmus.portal import asking, billing, buying, front, quoting, sending_back, stations, visiting
 from isthmus.portal.guard import guard, handlers
 
 __all__ = ["portal_router"]
@@ -13,7 +13,7 @@ LARGEST_FORM = 128 * 1024
 """Bytes of a form or an uploaded list."""
 
 
-PARTS = (front, buying, billing, quoting, sending_back, asking, stations)
+PARTS = (front, buying, billing, quoting, sending_back, asking, stations, visiting)
 
 
 def portal_router() -> Router:

@@ -7,6 +7,7 @@ from isthmus.project.load import ConnectorInfo, Project, load_project
 from isthmus.project.packs import known_packs
 from isthmus.project.scaffold import Answers, SystemAnswer, new_project
 from isthmus.project.settings import HubSettings, parse_months
+from isthmus.project.shop import ShopSettings
 from isthmus.project.sign_in import OpenIdSettings, SignInSettings, is_safe_address
 from isthmus.project.sources import FlowSource
 from isthmus.project.systems import ConfiguredSystem
@@ -23,6 +24,7 @@ __all__ = [
     "Project",
     "ProjectErrors",
     "ResourceMapping",
+    "ShopSettings",
     "SignInSettings",
     "SystemAnswer",
     "is_safe_address",

@@ -26,6 +26,7 @@ from isthmus.project.nodes import Node, overlaid, plain, read_text
 from isthmus.project.packs import Pack, known_packs, read_pack, renamed, systems_of
 from isthmus.project.repairs import REPAIRS_FILE, read_repairs
 from isthmus.project.settings import SETTINGS_FILE, HubSettings, PackUse, RawSystem, Settings, read_settings
+from isthmus.project.shop import ShopSettings
 from isthmus.project.sign_in import SignInSettings, read_sign_in
 from isthmus.project.sources import FlowSource, own_source, pack_source
 from isthmus.project.systems import ConfiguredSystem, bind
@@ -64,6 +65,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     repairs: RepairRules | None = None
     """None: the project has no repairs.yaml."""
     sign_in: SignInSettings = SignInSettings()
+    shop: ShopSettings = ShopSettings()
     sources: Mapping[str, FlowSource] = {}
     """Flow -> what it was read from."""
 
@@ -131,6 +133,7 @@ def load_project(
         mail=settings.mail,
         repairs=repairs,
         sign_in=sign_in or SignInSettings(),
+        shop=settings.shop,
         sources=sources,
     )
 
