@@ -18,7 +18,7 @@ from isthmus.portal.permissions import BUYER, FEATURES, OPEN, ROUTES, STAFF, STA
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, Shop, shop_of
 
-__all__ = ["NoBuyer", "guard", "handlers", "loaded", "me_of", "own", "own_of_station", "whom_of"]
+__all__ = ["NoBuyer", "guard", "handlers", "loaded", "me_of", "own", "own_of_station", "station_of", "whom_of"]
 
 _NEEDED = {(method, path.replace(":str}", "}")): needed for (method, path), needed in ROUTES.items()}
 
@@ -101,6 +101,14 @@ def own_of_station(request: Call, item: Item | None, entity: str) -> Item:
     return item
 
 
+def station_of(request: Call, id: str) -> Item:
+    """The buyer's station of this id. Raises ``NotFoundException``."""
+    for one in request.state.stations:
+        if one.id == id:
+            return one  # type: ignore[no-any-return]
+    raise NotFoundException
+
+
 async def loaded(request: Call, id: str) -> Item | None:
     """The item of this id."""
     id = id.replace("\x00", "")
@@ -115,7 +123,7 @@ def handlers() -> dict[Any, Any]:
     """What is shown instead of a page."""
     return {
         NotSignedIn: lambda request, _: render(request, "sign_in.html", status=401, failed=""),
-        NoBuyer: lambda request, _: render(request, "desk.html", status=400, q="", found=[], places={}),
+        NoBuyer: lambda request, _: render(request, "desk.html", status=400, q="", found=None),
         PermissionDeniedException: lambda request, _: _told(request, 403, "denied"),
         NotFoundException: lambda request, _: _told(request, 404, "missing"),
         NeedsPerson: lambda request, error: _told(request, 422, "refused", error),

@@ -54,6 +54,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/shop/station/{id:str}/request"): STATION,
     ("GET", "/shop/station/{id:str}/return"): STATION,
     ("POST", "/shop/station/{id:str}/return"): STATION,
+    ("GET", "/shop/station/{id:str}/repair"): STATION,
+    ("POST", "/shop/station/{id:str}/repair"): STATION,
     ("GET", "/shop/requests/{id:str}"): STATION,
     ("POST", "/shop/requests/{id:str}/correct"): STATION,
     ("POST", "/shop/requests/{id:str}/cancel"): STATION,
@@ -68,5 +70,6 @@ FEATURES: dict[str, str] = {
     "enquiry": "questions",
     "station": "stations",
     "requests": "stations",
+    "repair": "repairs",
 }
 """Part of an address -> what the shop must have; without it there is no such page."""
