@@ -16,9 +16,11 @@ from httpx import ASGITransport, AsyncClient, Response
 from isthmus.app.access import Access
 from isthmus.app.bootstrap import read_project
 from isthmus.console import Site
+from isthmus.portal import Shop
 from isthmus.store import PostgresStore
 from isthmus.sync.world import World
 from isthmus.web import Parts, make_app
+from tests.api.office import PretendBusiness
 from tests.app.twin_office import make_project
 from tests.console.people import PASSWORD, Browser, a_person
 from tests.console.provider import ANOTHER, OTHER_KEY, PretendProvider, pretend_provider, symmetric
@@ -82,7 +84,11 @@ async def office(store: PostgresStore, tmp_path: Path, more: str) -> AsyncIterat
         project = read_project(folder)
         site = await Site.open(project, store, World(project.flows, project.converters))
         # In this very loop, where the provider runs too.
-        transport = ASGITransport(make_app(Parts(site=site)))
+        shop = Shop(
+            store, PretendBusiness(project, store, site.world), name="shop", stylesheet="/x.css", secure=False,
+            features=frozenset(), access=site.access, door=site.door,
+        )  # fmt: skip
+        transport = ASGITransport(make_app(Parts(site=site, shop=shop)))
         async with AsyncClient(transport=transport, base_url="http://hub") as client:
             yield Office(provider, site, Browser(client))
 
@@ -352,6 +358,19 @@ async def test_signing_out_here_offers_to_sign_out_there(office: Office) -> None
     assert f'href="{office.provider.issuer}/bye?id_token_hint=' in text
     assert "post_logout_redirect_uri=http%3A%2F%2F127.0.0.1%3A0%2Fsign-in" in text
     assert (await office.browser.get("/me")).status_code == 401
+
+
+async def test_the_shop_has_the_same_door_for_staff(office: Office) -> None:
+    browser = office.browser
+    page = await browser.get("/shop/sign-in")
+    assert 'href="/sign-in/provider?place=%2Fshop"' in page.text
+    office.provider.claims = {"groups": ["sales"]}
+    sent = await office.begin("/shop")
+    assert (await office.back(state=sent["state"])).headers["location"] == "/shop"
+    assert "Call centre" in (await browser.get("/shop/desk")).text
+    answer = await browser.post("/shop/sign-out")
+    assert "Sign out of Office login too" in answer.text
+    assert (await browser.get("/shop/desk")).status_code == 401
 
 
 async def test_a_session_of_the_provider_ends_however_much_it_is_used(office: Office, store: PostgresStore) -> None:
