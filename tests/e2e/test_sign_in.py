@@ -186,6 +186,28 @@ def test_roles_follow_the_groups_of_the_provider(house: House) -> None:
     house.login.change("sam", groups=["office", "sales"])
 
 
+def test_a_session_that_ends_in_the_middle_goes_on_after_signing_in_in_a_new_tab(house: House) -> None:
+    with a_desk(house.address) as desk:
+        house.enter(desk, "sam", "/records")
+        desk.page.wait_for_selector("h1:has-text('Records')")
+        with psycopg.connect(house.database_url, options="-c search_path=isthmus") as connection:
+            connection.execute("delete from web_session")
+        search = desk.page.locator("main input[name=q]")
+        search.fill("what I typed")
+        search.press("Enter")
+        desk.page.wait_for_selector("dialog.again[open]")
+        picture(desk, "again")
+        assert desk.violations() == []
+        with desk.page.context.expect_page() as opened:
+            desk.page.click("dialog a:has-text('Sign in with Office login')")
+        opened.value.wait_for_selector("nav a[aria-current=page]", state="attached")  # the provider still knows Sam
+        desk.page.click("dialog button:has-text('I am signed in')")
+        desk.page.wait_for_selector("dialog.again[open]", state="detached")
+        assert search.input_value() == "what I typed"
+        search.press("Enter")
+        desk.page.wait_for_selector("main :text('Nothing found')")
+
+
 def tampered(house: House, desk: Desk, name: str, login: str = "ann") -> None:
     """Off to the provider with another ``name`` than the hub gave this browser, in and back."""
     answer = desk.page.context.request.get(f"{house.address}/sign-in/provider", max_redirects=0)
