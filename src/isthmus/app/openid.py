@@ -26,7 +26,13 @@ from isthmus.connector.http import HttpClient, HttpSettings, Response
 from isthmus.errors import Misconfigured, SignInRefused
 from isthmus.project import OpenIdSettings, is_safe_address
 
-__all__ = ["Attempt", "Identity", "OpenIdProvider"]
+__all__ = ["BACK", "BEGIN", "SIGNED_OUT", "Attempt", "Identity", "OpenIdProvider"]
+
+BEGIN = "/sign-in/provider"
+BACK = "/sign-in/provider/back"
+SIGNED_OUT = "/sign-in"
+"""Where browsers are sent from, and come back to. The last two are registered at the provider, after the hub's
+address."""
 
 KEPT = timedelta(hours=1)
 """How long the provider's description and keys are believed."""
@@ -107,6 +113,10 @@ class OpenIdProvider:
             "code_challenge_method": "S256",
         }
         return _with(description.authorization_endpoint, asked), attempt
+
+    async def check(self) -> None:
+        """Whether it describes itself well and shows a key. Raises as :meth:`begin`, and ``SignInRefused``."""
+        await self._key_set(await self._description(), None)
 
     async def redeem(self, attempt: Attempt | None, answer: Mapping[str, str], redirect: str) -> Identity:
         """Who came back. Raises ``SignInRefused`` for anything that is not the provider's answer to this attempt,

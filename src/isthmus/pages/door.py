@@ -13,16 +13,12 @@ from litestar.response import Redirect, Response
 
 from isthmus.app.access import Access
 from isthmus.app.identities import enter
-from isthmus.app.openid import Attempt, Identity, OpenIdProvider
+from isthmus.app.openid import BACK, BEGIN, SIGNED_OUT, Attempt, Identity, OpenIdProvider
 from isthmus.errors import IsthmusError, SignInRefused
 from isthmus.pages.texts import wanted_language
 
 __all__ = ["BACK", "BEGIN", "SIGNED_OUT", "ProviderDoor"]
 
-BEGIN: Final = "/sign-in/provider"
-BACK: Final = "/sign-in/provider/back"
-SIGNED_OUT: Final = "/sign-in"
-"""Addresses that are registered at the provider, after the hub's own: where browsers come back to."""
 ATTEMPT_COOKIE: Final = "isthmus_attempt"
 ATTEMPT_SECONDS: Final = 600
 LONGEST_PLACE: Final = 500
