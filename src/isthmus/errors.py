@@ -15,7 +15,8 @@
     │   ├── Rejected            the far system refused the write and said why
     │   ├── NotEntitled         who answers an approval request may not
     │   ├── AlreadyDecided      an approval request, or the stage asked about, has its answer
-    │   └── TooLate             an answer to an approval request after the deadline
+    │   ├── TooLate             an answer to an approval request after the deadline
+    │   └── SignInRefused       who comes from an OpenID provider does not get in
     ├── Misconfigured           the project or a credential is wrong: stop that flow, say where
     │   └── Unauthorized        the far system refuses our credentials or rights
     ├── ProcessChanged          a process's function does not fit what it has behind it: that process stops
@@ -44,6 +45,7 @@ __all__ = [
     "RateLimited",
     "Rejected",
     "Retryable",
+    "SignInRefused",
     "Stale",
     "StoreUnavailable",
     "TooLate",
@@ -176,6 +178,17 @@ class TooLate(NeedsPerson):
     """An answer after the deadline; the message says who decides now."""
 
     code = "too-late"
+
+
+class SignInRefused(NeedsPerson):
+    """Somebody does not get in by the OpenID provider; ``reason`` is the one word that pages explain, the message is
+    for the audit log."""
+
+    code = "sign-in-refused"
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message, advice="docs/operating.md says what each reason means.")
+        self.reason = reason
 
 
 class Misconfigured(IsthmusError):

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from argon2 import PasswordHasher
-from httpx import Response
+from httpx import AsyncClient, Response
 from litestar.testing import AsyncTestClient
 
 from isthmus.store import Person
@@ -29,7 +29,7 @@ def a_person(role: str, **values: Any) -> Person:
 class Browser:
     """Follows no redirect by itself."""
 
-    def __init__(self, client: AsyncTestClient[Any]) -> None:
+    def __init__(self, client: AsyncTestClient[Any] | AsyncClient) -> None:
         self.client = client
         self.token = ""
 

@@ -4,6 +4,7 @@ and CRM behind it (WEB-1, WEB-2, WEB-3, SHOP-4)."""
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -286,6 +287,44 @@ def test_a_question_becomes_a_case_in_the_crm_and_the_answer_is_shown(office: Of
     assert len(cases(number)) == 1
 
 
+@pytest.mark.flow("WEB-1")
+@pytest.mark.flow("SHOP-4")
+def test_a_visitor_looks_around_and_writes_to_the_house(office: Office) -> None:
+    sku = office.product("SEEN", "77", 4)
+    company, email = office.new("Visitor")
+    with a_desk(office.stage.hub_url(), 390) as desk:
+        desk.go("/shop")
+        desk.page.fill("input[name=q]", sku)
+        desk.page.keyboard.press("Enter")
+        desk.page.wait_for_selector(f".products li:has-text('{sku}')")
+        assert "€77.00" in desk.page.inner_text(".products")
+        see(lambda: shows(desk, "available"))
+        assert desk.violations() == []
+        desk.page.click("a:has-text('Ask for a quote')")
+        for name, value in (("company", company), ("name", "Vera"), ("email", email)):
+            desk.page.fill(f"input[name={name}]", value)
+        desk.page.fill("textarea[name=lines]", f"{sku}; 3")
+        desk.page.fill("textarea[name=text]", "We are new. 你好")
+        assert desk.violations() == []
+        assert not desk.too_wide()
+        pressed(desk, "Send")
+        desk.page.wait_for_selector("h1:has-text('Thank you')")
+        assert desk.complaints == []
+
+    def written() -> list[dict[str, object]]:
+        found = office.carl.call("GET", "/cases/", search=company)["cases"]
+        return [one for one in found if company[:20] in str(one["name"])]
+
+    (case,) = see(written)
+    detail = office.carl.call("GET", f"/cases/{case['id']}/")["cases_obj"]
+    assert not detail["account"]
+    for part in (company, f"Vera <{email}>", f"3 × {sku}", "你好"):
+        assert part in detail["description"]
+    (quote,) = office.rows("select fields from item where entity = 'Quote' and fields ->> 'email' = %s", email)
+    assert (quote["fields"]["prospect"], quote["fields"]["state"]) == (company, "requested")
+    assert quote["fields"]["number"] in detail["description"]
+
+
 @pytest.mark.flow("SAP-3")
 @pytest.mark.flow("WEB-3")
 def test_people_of_a_station_ask_for_material_and_follow_it(office: Office) -> None:
@@ -321,6 +360,59 @@ def test_people_of_a_station_ask_for_material_and_follow_it(office: Office) -> N
         desk.page.wait_for_selector("h1:has-text('Return RT-')")
         assert place
         assert desk.complaints == []
+
+
+@pytest.mark.flow("SAP-10")
+@pytest.mark.flow("WEB-3")
+def test_a_station_notes_its_repairs_and_the_call_centre_finds_them_by_serial_number(office: Office) -> None:
+    stations = Stations(office)
+    centre = office.new("Centre")[0].split()[1]
+    stations.call("organisation", "add", f"C-{centre}", "Own centre", "centre", "--below", "HO")
+    sku = office.product("PART", "3", 5)
+    number, _, party = stations.station("transfer", below=f"C-{centre}")
+    _, login = office.new("stationer")
+    customer = str(office.party(party)["name"])
+    said = office.isthmus("user", "add", login, "--customer", customer, "--generate", "--json")
+    assert said.code == 0, said
+    serial = f"HX-{number}"
+    last_month = datetime.now(UTC).date().replace(day=1) - timedelta(days=1)
+    with a_desk(office.stage.hub_url(), 390) as desk:
+        enter(desk, login, str(said.json["password"]))
+        desk.go("/shop/station")
+        desk.page.click("a:has-text('Note a repair')")
+        desk.page.fill("input[name=serial]", serial)
+        desk.page.fill("input[name=method]", "overhaul")
+        desk.page.fill("input[name=on]", last_month.isoformat())
+        desk.page.fill("textarea[name=text]", f"{sku}; 2")
+        assert desk.violations() == []
+        assert not desk.too_wide()
+        pressed(desk, "Note it")
+        desk.page.wait_for_selector(".notice.ok:has-text('level major, fee €80.00')")
+        desk.page.click("a:has-text('Note a repair')")
+        desk.page.fill("input[name=method]", "swap")
+        desk.page.fill("input[name=on]", last_month.isoformat())
+        pressed(desk, "Note it")
+        desk.page.wait_for_selector(".notice.ok:has-text('level minor')")
+        assert desk.violations() == []
+        assert not desk.too_wide()
+        (made,) = stations.call("settlement", "close", "--centre", f"C-{centre}")
+        settlement = made["fields"]["number"]
+        see(lambda: shows(desk, "€95.00"))
+        assert desk.page.locator(f"td:has-text('{settlement}')").count() == 2, "each repair says where it is settled"
+        assert desk.complaints == []
+    clerk, secret = person(office, "sales")
+    with a_desk(office.stage.hub_url()) as desk:
+        desk.go("/shop/sign-in")
+        desk.page.fill("input[name=login]", clerk)
+        desk.page.fill("input[name=password]", secret)
+        desk.page.click("button.main")
+        desk.page.wait_for_selector("h1:has-text('Call centre')")
+        desk.page.fill("input[name=q]", serial.lower())
+        desk.page.keyboard.press("Enter")
+        desk.page.wait_for_selector(f"li:has-text('{serial}')")
+        assert desk.violations() == []
+        desk.page.click(f"li:has-text('{serial}') a:has-text('Station')")
+        desk.page.wait_for_selector(f"table:has-text('{serial}')")
 
 
 @pytest.mark.flow("WEB-1")

@@ -14,6 +14,7 @@ from isthmus.app.bootstrap import read_project
 from isthmus.app.shopping import FEATURES
 from isthmus.console import Site, address_of
 from isthmus.portal import Shop
+from isthmus.project import ShopSettings
 from isthmus.store import PostgresStore
 from isthmus.sync.world import World
 from isthmus.web import Parts, make_app
@@ -29,7 +30,13 @@ async def business(store: PostgresStore, tmp_path: Path) -> PretendBusiness:
 
 
 @pytest.fixture
-async def app(business: PretendBusiness, store: PostgresStore) -> Litestar:
+def visiting() -> ShopSettings:
+    """What visitors see; nothing unless a test says so."""
+    return ShopSettings()
+
+
+@pytest.fixture
+async def app(business: PretendBusiness, store: PostgresStore, visiting: ShopSettings) -> Litestar:
     hub = business._hub
     site = await Site.open(hub.project, store, hub.world)
     for number, id in (("K1", "kern"), ("K2", "other")):
@@ -44,7 +51,10 @@ async def app(business: PretendBusiness, store: PostgresStore) -> Litestar:
         await site.access.people.save(a_person(role))
     for number in range(14):
         await made(store, "Product", {"sku": f"BRG-{number:02}", "name": "Bearing <b>"}, f"p{number:02}")
-    shop = Shop(store, business, name="shop", stylesheet=address_of("console.css"), secure=False, features=FEATURES)
+    shop = Shop(
+        store, business, name="shop", stylesheet=address_of("console.css"), secure=False, features=FEATURES,
+        visiting=visiting,
+    )  # fmt: skip
     return make_app(Parts(site=site, shop=shop))
 
 

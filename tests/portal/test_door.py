@@ -10,7 +10,7 @@ from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from isthmus.portal.guard import guard
-from isthmus.portal.permissions import BUYER, FEATURES, OPEN, ROUTES, STAFF, STATION
+from isthmus.portal.permissions import BUYER, FEATURES, OPEN, ROUTES, STAFF, STATION, VISITOR
 from isthmus.store import PostgresStore, Reads
 from tests.api.office import PretendBusiness, made
 from tests.portal.conftest import Buyer
@@ -52,8 +52,8 @@ async def test_who_is_not_signed_in_gets_the_door(browsers: Any) -> None:
 
 async def test_staff_without_the_right_and_customers_stay_out_of_what_is_not_theirs(browsers: Any) -> None:
     for login, shut in (
-        ("viewer@office.example", {BUYER, STAFF, STATION}),
-        ("admin@office.example", {BUYER, STAFF, STATION}),
+        ("viewer@office.example", {BUYER, STAFF, STATION, VISITOR}),
+        ("admin@office.example", {BUYER, STAFF, STATION, VISITOR}),
         ("kern@buyer.example", {STAFF, STATION}),
     ):
         buyer: Buyer = await browsers(login)
@@ -97,7 +97,7 @@ async def test_a_customer_sees_only_what_is_his_on_every_route(
     ids = ("order-other", "order-back", "bill-open-other", "way-other", "other", theirs, f"order-{theirs}", quote)
     ids += ("station-HIDDEN", "request-HIDDEN", "return-HIDDEN", "repair-HIDDEN", "question-other", "return-other")
     for (method, path), needed in ROUTES.items():
-        if needed not in (BUYER, STATION):
+        if needed not in (BUYER, STATION, VISITOR):
             continue
         for id in ids:
             answer = await ask(buyer, method, address_of(path, id) + whom)

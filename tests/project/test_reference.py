@@ -26,7 +26,9 @@ from isthmus.project.flows import BRAKE_KEYS, FLOW_KEYS
 from isthmus.project.mail import MAIL_KEYS, TLS
 from isthmus.project.repairs import ACCOUNT_KEYS, LEVEL_RULE_KEYS, REPAIRS_KEYS
 from isthmus.project.settings import HUB_KEYS, RESERVED_NAMES, TOP_KEYS
+from isthmus.project.shop import SHOP_KEYS
 from isthmus.project.sides import SIDE_KEYS
+from isthmus.project.sign_in import SIGN_IN_KEYS
 from tests.project.folder import ENVIRON, load
 
 REFERENCE = (Path(__file__).parents[2] / "docs" / "project-reference.md").read_text(encoding="utf-8")
@@ -59,6 +61,8 @@ def tables() -> dict[str, list[str]]:
         ("Converters: Converter", converter_names()),
         ("Keys of the brake: Key", BRAKE_KEYS),
         ("Keys of mail: Key", MAIL_KEYS),
+        ("Keys of shop: Key", SHOP_KEYS),
+        ("Keys of sign_in: Key", SIGN_IN_KEYS),
         ("approvals.yaml: Key", APPROVALS_KEYS),
         ("repairs.yaml: Key", REPAIRS_KEYS),
         ("Keys of a level rule: Key", LEVEL_RULE_KEYS),
@@ -96,12 +100,14 @@ def test_the_examples_make_a_project_that_works(tmp_path: Path) -> None:
     settings = settings.replace('"bottlecrm"', '"somecrm"').replace('"tryton"', '"someerp"')
     blocks = re.findall(r"```(?:yaml|python)\n# ((?:[a-z]+/|approvals|repairs)\S+)\n(.*?)```", REFERENCE, re.DOTALL)
     files = {"isthmus.toml": settings, **dict(blocks)}
-    project = load(tmp_path, files, {**ENVIRON, "MAIL_PASSWORD": "hunter2-mail"})
+    project = load(tmp_path, files, {**ENVIRON, "MAIL_PASSWORD": "hunter2-mail", "LOGIN_SECRET": "hunter2-login"})
     assert project.approvals is not None
     assert [rule.name for rule in project.approvals.rules] == ["small_orders", "large_orders", "orders"]
     assert project.repairs is not None
     assert [rule.level for rule in project.repairs.rules] == ["major", "major", "medium", "minor"]
     assert project.mail is not None
+    assert project.sign_in.provider is not None
+    assert project.sign_in.provider.roles["sales"] == ("sales",)
     assert sorted(project.flows) == ["contact", "customer"]
     assert project.hub.public_url == "https://hub.example.com"
     assert set(project.converters) == {"vat"}

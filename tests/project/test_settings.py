@@ -77,7 +77,14 @@ CRM = '[systems.crm]\nkind = "somecrm"\n'
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("x = 1\n[systems]\n", "isthmus.toml:1:1: Unknown key of isthmus.toml 'x'. Known: hub, mail, packs, systems."),
+        (
+            "x = 1\n[systems]\n",
+            "isthmus.toml:1:1: Unknown key of isthmus.toml 'x'. Known: hub, mail, packs, shop, sign_in, systems.",
+        ),
+        (
+            SETTINGS + "[shop]\nlist_prices = true\n",
+            "isthmus.toml:13:15: 'list_prices' is for visitors. Set visitors = true as well.",
+        ),
         ("[sytems.a]\n", "isthmus.toml:1:2: Unknown key of isthmus.toml 'sytems'. Did you mean 'systems'?"),
         ("[hub]\n", "isthmus.toml:1:1: The project names no system. Add a table [systems.NAME] with its kind."),
         ("[systems]\ncrm = 1", "isthmus.toml:2:1: 'crm' is not a system. Write a table [systems.crm] with its kind."),

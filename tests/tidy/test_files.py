@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +48,16 @@ def test_lock_files_hold_hashes_and_no_address(lock: str) -> None:
     for entry in re.split(r"\n(?=\S)", text.strip()):
         if not entry.startswith("#"):
             assert "--hash=sha256:" in entry, f"{lock}: {entry.splitlines()[0]} has no hash"
+
+
+def test_the_lock_file_of_node_packages_holds_hashes_and_no_address() -> None:
+    found = [path for path in tracked_files() if path.name == "package-lock.json"]
+    assert found
+    for path in found:
+        packages = json.loads(path.read_text())["packages"]
+        for name, package in packages.items():
+            assert "resolved" not in package, name
+            assert not name or package["integrity"].startswith("sha512-"), name
 
 
 def test_lock_files_agree() -> None:

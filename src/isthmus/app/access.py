@@ -107,10 +107,11 @@ class AuditVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Access:
-    """The use cases. ``now`` is the clock."""
+    """The use cases. ``now`` is the clock; without ``passwords`` only people of customers sign in with one."""
 
-    def __init__(self, store: PostgresStore, *, now: Callable[[], datetime] = clock) -> None:
+    def __init__(self, store: PostgresStore, *, passwords: bool = True, now: Callable[[], datetime] = clock) -> None:
         self._store = store
+        self.passwords = passwords
         self.people = People(store)
         self._now = now
         self._hasher = PasswordHasher()
@@ -122,12 +123,18 @@ class Access:
         """The secret of a new session, or None. Takes as long for a login that nobody has."""
         login = login.strip().lower()
         person = await self.people.person(login)
-        hashed = person.password if person is not None and person.disabled_at is None else None
+        counts = person is not None and person.disabled_at is None and (self.passwords or person.customer is not None)
+        hashed = person.password if person is not None and counts else None
         right = await asyncio.to_thread(self._verify, hashed, password[:LONGEST_PASSWORD])
         if not right or person is None:
             # An address that is nobody's may be a password typed into the wrong field.
             await self.note(login if person is not None else "", "sign-in refused", "", {"address": address})
             return None
+        return await self.begin(login, address=address, agent=agent)
+
+    async def begin(self, login: str, *, address: str, agent: str, id_token: str | None = None) -> str:
+        """The secret of a new session of somebody who has proved who they are. One that a provider vouched for
+        (``id_token``) ends after :data:`SESSION_HOURS` however much it is used."""
         secret, now = secrets.token_urlsafe(32), self._now()
         await self.people.add_session(
             _digest(secret),
@@ -136,8 +143,10 @@ class Access:
             expires_at=now + timedelta(hours=SESSION_HOURS),
             address=address[:100],
             agent=agent[:300],
+            id_token=id_token,
         )
-        await self.note(login, "signed in", "", {"address": address})
+        by = {} if id_token is None else {"by": "provider"}
+        await self.note(login, "signed in", "", {"address": address, **by})
         return secret
 
     async def knows(self, login: str, password: str) -> bool:
@@ -167,10 +176,12 @@ class Access:
             await self.people.touch_session(digest, now, now + timedelta(hours=SESSION_HOURS))
         return _principal(person, None)
 
-    async def sign_out(self, secret: str, by: str) -> None:
-        """End a session."""
+    async def sign_out(self, secret: str, by: str) -> str | None:
+        """End a session; the ID token when a provider vouched for it, for signing out there too."""
+        id_token = await self.people.id_token_of_session(_digest(secret))
         await self.people.end_session(_digest(secret))
         await self.note(by, "signed out", "")
+        return id_token
 
     # -- programs --------------------------------------------------------------------------------------------------
 
@@ -224,14 +235,15 @@ class Access:
         login: str,
         name: str,
         roles: Collection[str],
-        password: str,
+        password: str | None,
         *,
         by: str,
         language: str = "en",
         customer: str | None = None,
     ) -> Person:
-        """Somebody new; a person of a customer has the role ``customer`` and no other. Raises ``NeedsPerson`` for other
-        roles, a login in use or no mail address, and a bad password."""
+        """Somebody new; a person of a customer has the role ``customer`` and no other. Without a ``password`` they sign
+        in by the provider only. Raises ``NeedsPerson`` for other roles, a login in use or no mail address, and a bad
+        password."""
         login = login.strip().lower()
         _check_roles(customer, roles)
         if not _MAIL.fullmatch(login):
@@ -244,7 +256,7 @@ class Access:
             language=language if language in LANGUAGES else "en",
             theme="auto",
             roles=sorted(set(roles)),
-            password=await self._hashed(password),
+            password=await self._hashed(password) if password is not None else None,
             made_at=self._now(),
             disabled_at=None,
             customer=customer,
@@ -291,6 +303,15 @@ class Access:
         await self.people.save(replace(person, disabled_at=None if back else self._now()))
         if not back:
             await self.people.end_sessions(login)
+
+    async def unlink(self, login: str, *, by: str) -> None:
+        """No account at an OpenID provider is this person's any more; who signed in by one is out. Raises
+        ``NeedsPerson`` when there was none."""
+        person = await self._known(login)
+        await self.note(by, "account unlinked", person.login)
+        if not await self.people.forget_identities(person.login):
+            raise NeedsPerson(f"{person.login} has no account at a provider.", advice="See: isthmus user list")
+        await self.people.end_sessions(person.login)
 
     async def prefer(self, login: str, *, language: str | None = None, theme: str | None = None) -> None:
         """Remember how somebody wants the pages; what is not on offer is left as it is."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from isthmus.connector.support import CASE_REPLIES, Replies, RepliesAsked, Reply
@@ -9,7 +12,7 @@ from isthmus.desk.ports import BusinessHub
 from isthmus.errors import NeedsPerson
 from isthmus.model.state import Cause, Item, LinkState
 
-__all__ = ["LONGEST_QUESTION", "Asker", "ask_question", "replies_to"]
+__all__ = ["LONGEST_QUESTION", "Asker", "ask_question", "keep_case", "replies_to"]
 
 ENTITY = "ServiceCase"
 LONGEST_QUESTION = 5000
@@ -36,25 +39,31 @@ async def ask_question(
         raise NeedsPerson("Say what it is about, and what you want to know.", field="subject")
     if len(text) > LONGEST_QUESTION:
         raise NeedsPerson(f"At most {LONGEST_QUESTION} signs.", field="description")
-    item = f"question-{key}"
+    told = f"{by.name} <{by.login}> asks in the shop{_named(about)}:"
+    more = {"customer": customer, **({ABOUT[about.entity]: about.id} if about is not None else {})}
+    return await keep_case(hub, f"question-{key}", subject, f"{told}\n\n{text}", requester=by.login, more=more)
+
+
+async def keep_case(
+    hub: BusinessHub, item: str, subject: str, description: str, *, requester: str, more: Mapping[str, Any] = {}
+) -> Item:
+    """The case of this id, made unless it is there already."""
     async with hub.transaction() as tx:
         await tx.lock([ENTITY])
         known = (await tx.items([item])).get(item)
         if known is not None:
             return known
         number = f"SQ-{hub.now():%Y}-{await tx.next_number(f'SQ-{hub.now():%Y}'):05d}"
-        told = f"{by.name} <{by.login}> asks in the shop{_named(about)}:"
         fields = {
             "number": number,
-            "customer": customer,
-            "requester": by.login,
+            "requester": requester,
             "requested_at": hub.now(),
             # Names of cases are unique in the CRM; the number makes it so.
             "subject": f"{number} {subject}"[:LONGEST_SUBJECT].rstrip(),
-            "description": f"{told}\n\n{text}",
-            **({ABOUT[about.entity]: about.id} if about is not None else {}),
+            "description": description,
+            **more,
         }
-        return await hub.edits(tx, Cause("person", by.login), ENTITY).create(ENTITY, fields, id=item, alike=True)
+        return await hub.edits(tx, Cause("person", requester), ENTITY).create(ENTITY, fields, id=item, alike=True)
 
 
 def _named(about: Item | None) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from isthmus.app.bootstrap import wanted_custom_fields
+from isthmus.app.openid import BACK, SIGNED_OUT, OpenIdProvider
 from isthmus.connector import Preparable, System
 from isthmus.errors import IsthmusError
 from isthmus.mapping import Refs, compile_lens
@@ -15,7 +16,7 @@ from isthmus.model.flow import Use
 from isthmus.project import Project
 from isthmus.sync.world import World
 
-__all__ = ["LiveCheck", "check_examples", "check_live"]
+__all__ = ["LiveCheck", "check_examples", "check_live", "check_sign_in"]
 
 
 class LiveCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +80,21 @@ async def check_live(
         return LiveCheck(system=name, problem=str(error))
     finally:
         await opened.close()
+
+
+async def check_sign_in(project: Project) -> LiveCheck | None:
+    """Reach the OpenID provider, and say what must be registered there; None when the project has none. Whether it
+    takes the hub's secret shows only when somebody signs in."""
+    settings = project.sign_in.provider
+    if settings is None:
+        return None
+    problem, address = "", project.hub.own_address
+    try:
+        await OpenIdProvider(settings).check()
+    except IsthmusError as error:
+        problem = str(error)
+    notes = () if problem else (f"must lead back to {address}{BACK}", f"after signing out to {address}{SIGNED_OUT}")
+    return LiveCheck(system="sign_in", product=settings.issuer, user=settings.client_id, problem=problem, notes=notes)
 
 
 async def _unknown_fields(project: Project, name: str, system: System) -> list[str]:

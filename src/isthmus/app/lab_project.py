@@ -36,6 +36,10 @@ hint_secret = "file:secrets/erp-hint-secret"
 price_lists = ["Retail", "Dealer"]
 quote_orders = true
 
+[shop]
+visitors = true
+list_prices = true
+
 [packs]
 use = ["crm-erp", "order-desk", "quotes", "service-desk", "service-stations"]
 """

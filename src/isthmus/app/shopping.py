@@ -27,7 +27,7 @@ _SPLIT = re.compile(r"[;\t,]|\s+")
 _HEADS = frozenset({"sku", "part", "part number", "number", "article", "料号", "零件号", "编号"})
 
 
-FEATURES = frozenset({"quotes", "returns", "questions", "stations"})
+FEATURES = frozenset({"quotes", "returns", "questions", "stations", "repairs"})
 """What a shop can have besides ordering."""
 
 
@@ -37,6 +37,7 @@ def features_of(hub: Hub) -> frozenset[str]:
         "quotes": "quote" in hub.project.processes,
         "returns": "goods_return" in hub.project.processes,
         "stations": "material_request" in hub.project.processes,
+        "repairs": "labour_settlement" in hub.project.processes and hub.project.repairs is not None,
         "questions": bool(hub.world.hub_flows("ServiceCase")),
     }
     return frozenset(name for name, there in carried.items() if there)

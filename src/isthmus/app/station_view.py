@@ -31,10 +31,17 @@ class StationShare(msgspec.Struct, frozen=True, kw_only=True):
 class StationView(msgspec.Struct, frozen=True, kw_only=True):
     """One station, the newest of everything first."""
 
+    @property
+    def corrected(self) -> frozenset[str]:
+        """Repairs that another of those shown puts right."""
+        return frozenset(self.numbers)
+
     station: Item
     requests: list[Item]
     returns: list[Item]
     repairs: list[Item]
+    numbers: dict[str, str]
+    """Of the repairs that others put right."""
     shares: list[StationShare]
 
 
@@ -47,12 +54,15 @@ async def stations_of(pages: Pages, customer: str) -> list[Item]:
 async def station_view(reads: Reads, pages: Pages, station: Item) -> StationView:
     """Everything about one station."""
     own = {"station": station.id}
+    repairs = await pages.documents("RepairRecord", own, limit=SHOWN)
+    before = await reads.items([str(one.fields["corrects"]) for one in repairs if one.fields.get("corrects")])
     settlements = await reads.referencing(station.id, "LabourSettlement", MANY)
     return StationView(
         station=station,
         requests=await pages.documents("MaterialRequest", own, limit=SHOWN),
         returns=await pages.documents("Return", own, limit=SHOWN),
-        repairs=await pages.documents("RepairRecord", own, limit=SHOWN),
+        repairs=repairs,
+        numbers={id: _number(one) for id, one in before.items()},
         shares=[_share(one, station.id) for one in sorted(settlements, key=_number, reverse=True)[:SHOWN]],
     )
 

@@ -1,4 +1,4 @@
-"""How often somebody may fail to sign in."""
+"""How often somebody may fail to sign in, or do what anybody may."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ REMEMBERED = 10_000
 class Throttle:
     """So many failed tries for each name in a while, then no more: guessing passwords takes years."""
 
-    def __init__(self) -> None:
+    def __init__(self, tries: int = TRIES, seconds: float = WINDOW_SECONDS) -> None:
+        self._tries, self._seconds = tries, seconds
         self._failed: dict[str, list[float]] = {}
 
     @classmethod
@@ -29,8 +30,8 @@ class Throttle:
         """Whether one of them has used up its tries."""
         now = monotonic()
         for name in names:
-            self._failed[name] = [at for at in self._failed.get(name, ()) if now - at < WINDOW_SECONDS]
-        return any(len(self._failed[name]) >= TRIES for name in names)
+            self._failed[name] = [at for at in self._failed.get(name, ()) if now - at < self._seconds]
+        return any(len(self._failed[name]) >= self._tries for name in names)
 
     def failed(self, *names: str) -> None:
         """One more."""

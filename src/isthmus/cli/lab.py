@@ -10,7 +10,7 @@ import typer
 from isthmus.app.lab_project import LAB_FOLDER, write_lab_project
 from isthmus.cli.demo import Stage, play
 from isthmus.cli.show import Exit, JsonOption, console, errors, print_json, table
-from isthmus.lab import Lab
+from isthmus.lab import SYSTEMS, Lab
 
 __all__ = ["app", "demo"]
 
@@ -39,7 +39,10 @@ def _size(text: str) -> Literal["full", "small"]:
 @app.command("up")
 def up(
     systems: Annotated[
-        list[str] | None, typer.Argument(help="tryton, bottlecrm, mail; all when none is named.")
+        list[str] | None,
+        typer.Argument(
+            help="tryton, bottlecrm, mail; all of these when none is named. login: an OpenID provider (needs node)."
+        ),
     ] = None,
     folder: FolderOption = Path(),
     json: JsonOption = False,
@@ -47,7 +50,7 @@ def up(
 ) -> None:
     """Install, seed and start the lab's systems; makes a project for them when the folder has none."""
     lab = _lab(folder, json)
-    lab.up(tuple(systems) if systems else tuple(lab.systems), size=_size(size))
+    lab.up(tuple(systems) if systems else SYSTEMS, size=_size(size))
     if not (folder / "isthmus.toml").exists() and not systems:
         write_lab_project(folder, lab)
     _show(lab, json)

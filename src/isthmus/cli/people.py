@@ -82,13 +82,16 @@ def add_user(
     language: Annotated[str, typer.Option(help="en or zh.")] = "en",
     password_stdin: PasswordOption = False,
     generate: GenerateOption = False,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="They sign in by the OpenID provider only.")
+    ] = False,
     customer: Annotated[
         str,
         typer.Option(help="Number, name or item: a person of this customer, who may use the shop and nothing else."),
     ] = "",
 ) -> None:
     """Let somebody sign in: staff to the console, a person of a customer to the shop."""
-    password = _password(password_stdin, generate)
+    password = None if no_password else _password(password_stdin, generate)
 
     async def work(found: Project, access: Access) -> Person:
         roles = _known_roles(found, role or ["customer" if customer else "viewer"])
@@ -172,6 +175,17 @@ def disable(
 
     _with_access(project, work)
     _done(json, {"login": login, "disabled": not back}, f"{login} {'may sign in again' if back else 'is out'}.")
+
+
+@user_app.command("unlink")
+def unlink(login: LoginArgument, project: ProjectOption = Path(), json: JsonOption = False) -> None:
+    """Forget which account at the OpenID provider is a person's; the next sign-in may link another."""
+
+    async def work(_: Project, access: Access) -> None:
+        await access.unlink(login, by=_who())
+
+    _with_access(project, work)
+    _done(json, {"login": login, "unlinked": True}, f"{login} has no account at the provider any more.")
 
 
 @token_app.command("add")

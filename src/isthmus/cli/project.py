@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from isthmus.app.bootstrap import open_system, read_project
-from isthmus.app.checking import LiveCheck, check_examples, check_live
+from isthmus.app.checking import LiveCheck, check_examples, check_live, check_sign_in
 from isthmus.app.scaffold import new_connector
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run, table
 from isthmus.errors import IsthmusError
@@ -69,7 +69,9 @@ def check(
     if live:
 
         async def work() -> list[LiveCheck]:
-            return list(await asyncio.gather(*(check_live(found, name, open_system) for name in found.systems)))
+            systems = await asyncio.gather(*(check_live(found, name, open_system) for name in found.systems))
+            provider = await check_sign_in(found)
+            return [*systems, *([provider] if provider is not None else [])]
 
         checks = run(work())
     if json:

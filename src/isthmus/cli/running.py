@@ -42,7 +42,7 @@ def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
             business = OpenBusiness(hub)
             shop = Shop(
                 hub.store, business, name=site.name, stylesheet=address_of("console.css"), secure=site.secure,
-                features=features_of(hub),
+                features=features_of(hub), access=site.access, door=site.door, visiting=hub.project.shop,
             )  # fmt: skip
             api = ApiSite(hub.project, hub.store, hub.world, business)
             parts = Parts(hooks=desk, site=site, api=api, shop=shop, routes=approval_routes(hub.store))

@@ -42,7 +42,12 @@ async def _page(request: Call, **told: Any) -> Response[str]:
     sessions: dict[str, int] = {}
     for one in await site.access.people.sessions(now):
         sessions[one.login] = sessions.get(one.login, 0) + 1
-    return render(request, "people.html", people=people, sessions=sessions, roles=_roles(request), now=now, **told)
+    provider = site.project.sign_in.provider
+    linked = await site.access.people.linked() if provider is not None else frozenset()
+    return render(
+        request, "people.html", people=people, sessions=sessions, roles=_roles(request), now=now, linked=linked,
+        provider_roles=provider is not None and bool(provider.roles), **told,
+    )  # fmt: skip
 
 
 @get("/people")
@@ -53,8 +58,8 @@ async def people(request: Call) -> Response[str]:
 
 @post("/people", status_code=200)
 async def add_person(request: Call, data: Form) -> Response[str]:
-    """Somebody new, with a password that is shown this once."""
-    password = secrets.token_urlsafe(12)
+    """Somebody new, with a password that is shown this once; none where staff have none."""
+    password = secrets.token_urlsafe(12) if site_of(request).access.passwords else None
     person = await site_of(request).access.add_person(
         str(data.get("login", "")),
         str(data.get("name", "")),

@@ -15,6 +15,8 @@ PERMISSIONS: dict[tuple[str, str], Permission | str] = {
     ("GET", "/static/{name:str}"): OPEN,
     ("GET", "/sign-in"): OPEN,
     ("POST", "/sign-in"): OPEN,
+    ("GET", "/sign-in/provider"): OPEN,
+    ("GET", "/sign-in/provider/back"): OPEN,
     ("POST", "/language"): OPEN,
     ("POST", "/sign-out"): SIGNED_IN,
     ("POST", "/theme"): SIGNED_IN,

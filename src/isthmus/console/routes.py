@@ -12,6 +12,7 @@ from isthmus.console import (
     approvals,
     comparing,
     editing,
+    entering,
     flows,
     front,
     inbox,
@@ -33,7 +34,7 @@ __all__ = ["console_router", "unknown_page"]
 def console_router() -> Router:
     """The routes; each has its line in ``permissions``."""
     parts = (
-        *(signing, front, overview, records, editing, linking, inbox, approvals, tracing),
+        *(signing, entering, front, overview, records, editing, linking, inbox, approvals, tracing),
         *(systems, flows, planning, comparing, jobs, processes, administration),
     )
     pages = [route for part in parts for route in part.ROUTES]

@@ -12,7 +12,8 @@ from isthmus.app.throttle import Throttle
 from isthmus.console.front import Form, back
 from isthmus.console.guard import principal_of
 from isthmus.console.pages import Call, render, site_of
-from isthmus.pages import COOKIE, begin_session
+from isthmus.errors import NeedsPerson
+from isthmus.pages import COOKIE, SIGNED_OUT, begin_session
 
 __all__ = ["ROUTES"]
 
@@ -50,11 +51,17 @@ async def sign_in(request: Call, data: Form) -> Response[Any]:
     return answer
 
 
-@post("/sign-out", status_code=303)
-async def sign_out(request: Call) -> Redirect:
-    """End this session, on the server too."""
-    await site_of(request).access.sign_out(request.cookies.get(COOKIE, ""), principal_of(request).login)
-    answer = Redirect("/sign-in", status_code=303)
+@post("/sign-out", status_code=200)
+async def sign_out(request: Call) -> Response[Any]:
+    """End this session, on the server too; who came by the provider is asked whether to sign out there as well."""
+    site = site_of(request)
+    id_token = await site.access.sign_out(request.cookies.get(COOKIE, ""), principal_of(request).login)
+    elsewhere = await site.door.leave(id_token, SIGNED_OUT) if site.door is not None else None
+    answer: Response[Any] = Redirect("/sign-in", status_code=303)
+    if elsewhere is not None:
+        # A link and no redirect: the page's policy lets no form end on another site.
+        request.state.principal = None
+        answer = render(request, "signed_out.html", elsewhere=elsewhere)
     answer.delete_cookie(COOKIE)
     return answer
 
@@ -71,6 +78,8 @@ async def me(request: Call) -> Response[str]:
 async def change_password(request: Call, data: Form) -> Response[Any]:
     """A new password of one's own; the old one is asked for, and everybody is signed out."""
     site, login = site_of(request), principal_of(request).login
+    if not site.access.passwords:
+        raise NeedsPerson("Passwords are switched off here.", advice="Sign in by the provider.")
     throttle = Throttle.of(request.app.state)
     name = f"login {login}"
     if throttle.closed(name) or not await site.access.knows(login, str(data.get("old", ""))):

@@ -12,6 +12,7 @@ from isthmus.errors import LabError
 from .bottlecrm import BottleCrm
 from .dataset import Size
 from .environments import cache_folder, locked
+from .login import LoginProvider
 from .mail import MailServer
 from .system import LabSystem, State, SystemStatus
 from .tryton import Tryton
@@ -19,9 +20,10 @@ from .tryton import Tryton
 __all__ = ["SYSTEMS", "Lab"]
 
 _KINDS: dict[str, type[LabSystem]] = {"tryton": Tryton, "bottlecrm": BottleCrm, "mail": MailServer}
+_ON_REQUEST: dict[str, type[LabSystem]] = {"login": LoginProvider}
 
 SYSTEMS: tuple[str, ...] = tuple(_KINDS)
-"""Names of the systems a lab can run."""
+"""Names of the systems a lab runs when none is named."""
 
 
 def _say_nothing(message: str) -> None:
@@ -40,7 +42,7 @@ class Lab:
         self._report = report
         cache = (cache or cache_folder()).expanduser().absolute()
         state = State(self.home / "lab.json")
-        self._systems = {name: kind(self.home, cache, state, report) for name, kind in _KINDS.items()}
+        self._systems = {name: kind(self.home, cache, state, report) for name, kind in (_KINDS | _ON_REQUEST).items()}
 
     @property
     def systems(self) -> Mapping[str, LabSystem]:
@@ -68,6 +70,13 @@ class Lab:
         assert isinstance(system, MailServer)
         return system
 
+    @property
+    def login(self) -> LoginProvider:
+        """The OpenID provider; runs only when it is named."""
+        system = self._systems["login"]
+        assert isinstance(system, LoginProvider)
+        return system
+
     def up(self, systems: Sequence[str] = SYSTEMS, *, size: Size = "full") -> dict[str, LabSystem]:
         """Have ``systems`` installed, seeded and running; those that run are kept as they are.
 
@@ -85,8 +94,9 @@ class Lab:
                 self._side_by_side([system for system in self._systems.values() if system.processes()], _stop)
 
     def status(self) -> list[SystemStatus]:
-        """How each system is; asks them."""
-        return [system.status() for system in self._systems.values()]
+        """How each system is; asks them. Of those that run on request only what was ever started."""
+        shown = [one for one in self._systems.values() if one.name in SYSTEMS or one.home.exists()]
+        return [system.status() for system in shown]
 
     def seed(self, size: Size = "full", systems: Sequence[str] = SYSTEMS) -> dict[str, LabSystem]:
         """Throw the data of ``systems`` away and start them with the template of ``size``. Raises LabError."""

@@ -1,4 +1,4 @@
-"""Catalogue, quick order, cart, orders; and the call centre's search."""
+"""Catalogue, quick order, cart, orders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from isthmus.app.ordering import Placed, answer, place, show, simulate
 from isthmus.app.shopping import LineFault
 from isthmus.desk.ordering import Simulation
 from isthmus.errors import NeedsPerson, Retryable
-from isthmus.model.state import Item
 from isthmus.portal.front import Form
 from isthmus.portal.guard import loaded, me_of, own, whom_of
 from isthmus.portal.lines import lines_of, readable
@@ -35,7 +34,7 @@ Upload = Annotated[dict[str, Any], Body(media_type=RequestEncodingType.MULTI_PAR
 
 @get("/")
 async def catalogue(request: Call) -> Response[str]:
-    """Products at the buyer's own terms."""
+    """Products at the buyer's own terms; for visitors without any."""
     shop, text = shop_of(request), request.query_params.get("q", "").strip()[:200]
     after = request.query_params.get("after", "")[:100]
     if "\x00" in text + after:
@@ -43,8 +42,10 @@ async def catalogue(request: Call) -> Response[str]:
     short = bool(text) and text.isascii() and len(text) < SHORTEST
     found = [] if short else await shop.pages.products(limit=SHOWN + 1, after=after, text=text)
     more, found = len(found) > SHOWN, found[:SHOWN]
-    offers = await shop.catalogue.offers(shop.business, request.state.buyer.id, found)
     following = str(found[-1].fields["sku"]) if more else ""
+    if request.state.me is None:
+        return render(request, "visit.html", products=found, q=text, next=following, short=short)
+    offers = await shop.catalogue.offers(shop.business, request.state.buyer.id, found)
     return render(request, "catalogue.html", products=found, offers=offers, q=text, next=following, short=short)
 
 
@@ -150,21 +151,6 @@ async def answer_order(id: FromPath[str], request: Call, data: Form) -> Redirect
     return Redirect(f"/shop/orders/{found.id}{whom_of(request)}", status_code=303)
 
 
-@get("/desk")
-async def desk(request: Call) -> Response[str]:
-    """The call centre: customers and orders by phone, name or number."""
-    shop, text = shop_of(request), request.query_params.get("q", "").strip()[:200].replace("\x00", "")
-    found: list[Item] = []
-    if text:
-        digits = "".join(sign for sign in text if sign.isdigit())
-        phone = len(digits) >= 6 and not any(sign.isalpha() for sign in text)
-        for entity in ("Customer", "SalesOrder", "Contact"):
-            for word in dict.fromkeys([text, digits.lstrip("0")] if phone else [text]):
-                found += [one for one in await shop.reads.search(word, 10, entity) if one not in found]
-    ids = {str(one.fields.get("customer")) for one in found if one.fields.get("customer")}
-    return render(request, "desk.html", q=text, found=found, places=await shop.reads.items(ids) if ids else {})
-
-
 ROUTES = [
     catalogue,
     quick,
@@ -174,5 +160,4 @@ ROUTES = [
     orders,
     order,
     answer_order,
-    desk,
 ]

@@ -13,7 +13,7 @@ from litestar.response import Redirect, Response
 
 from isthmus.app.access import LANGUAGES
 from isthmus.app.throttle import Throttle
-from isthmus.pages import COOKIE, begin_session, remember_language
+from isthmus.pages import COOKIE, SIGNED_OUT, begin_session, remember_language
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
@@ -56,12 +56,19 @@ async def sign_in(request: Call, data: Form) -> Response[Any]:
     return answer
 
 
-@post("/sign-out", status_code=303)
-async def sign_out(request: Call) -> Redirect:
-    """End this session, on the server too."""
+@post("/sign-out", status_code=200)
+async def sign_out(request: Call) -> Response[Any]:
+    """End this session, on the server too; staff who came by the provider are asked whether to sign out there as
+    well."""
+    shop, elsewhere = shop_of(request), None
     if request.state.me is not None:
-        await shop_of(request).access.sign_out(request.cookies.get(COOKIE, ""), request.state.me.login)
-    answer = Redirect("/shop/sign-in", status_code=303)
+        id_token = await shop.access.sign_out(request.cookies.get(COOKIE, ""), request.state.me.login)
+        elsewhere = await shop.door.leave(id_token, SIGNED_OUT) if shop.door is not None else None
+        request.state.me = request.state.buyer = None
+    answer: Response[Any] = Redirect("/shop/sign-in", status_code=303)
+    if elsewhere is not None:
+        # A link and no redirect: the page's policy lets no form end on another site.
+        answer = render(request, "signed_out.html", elsewhere=elsewhere)
     answer.delete_cookie(COOKIE)
     return answer
 

@@ -14,11 +14,11 @@ from isthmus.app.station_view import stations_of
 from isthmus.errors import IsthmusError, NeedsPerson, Retryable
 from isthmus.model.state import Item
 from isthmus.pages import COOKIE
-from isthmus.portal.permissions import BUYER, FEATURES, OPEN, ROUTES, STAFF, STATION
+from isthmus.portal.permissions import BUYER, FEATURES, OPEN, ROUTES, STAFF, STATION, VISITOR
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, Shop, shop_of
 
-__all__ = ["NoBuyer", "guard", "handlers", "loaded", "me_of", "own", "own_of_station", "whom_of"]
+__all__ = ["NoBuyer", "guard", "handlers", "loaded", "me_of", "own", "own_of_station", "station_of", "whom_of"]
 
 _NEEDED = {(method, path.replace(":str}", "}")): needed for (method, path), needed in ROUTES.items()}
 
@@ -45,10 +45,14 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     connection.state.me, connection.state.buyer, connection.state.stations = me, None, []
     if needed == OPEN:
         return
-    if me is None:
+    if me is None and not (needed == VISITOR and shop.visiting.visitors):
         raise NotSignedIn
+    if any(FEATURES[part] not in shop.features for part in template.split("/") if part in FEATURES):
+        raise NotFoundException
+    if me is None:
+        return
     staff = me.may(Permission.ORDER)
-    if not (staff or (needed in (BUYER, STATION) and me.may(Permission.SHOP) and me.customer is not None)):
+    if not (staff or (needed in (BUYER, STATION, VISITOR) and me.may(Permission.SHOP) and me.customer is not None)):
         raise PermissionDeniedException
     # Whoever belongs to a customer is that customer, whatever the address says.
     wanted = me.customer if me.customer is not None else connection.query_params.get("for")
@@ -56,8 +60,6 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         connection.state.buyer = await _customer(shop, wanted)
     if connection.state.buyer is None and needed != STAFF:
         raise NoBuyer
-    if any(FEATURES[part] not in shop.features for part in template.split("/") if part in FEATURES):
-        raise NotFoundException
     if connection.state.buyer is not None and "stations" in shop.features:
         connection.state.stations = await stations_of(shop.pages, connection.state.buyer.id)
     if needed == STATION and not connection.state.stations:
@@ -99,6 +101,14 @@ def own_of_station(request: Call, item: Item | None, entity: str) -> Item:
     return item
 
 
+def station_of(request: Call, id: str) -> Item:
+    """The buyer's station of this id. Raises ``NotFoundException``."""
+    for one in request.state.stations:
+        if one.id == id:
+            return one  # type: ignore[no-any-return]
+    raise NotFoundException
+
+
 async def loaded(request: Call, id: str) -> Item | None:
     """The item of this id."""
     id = id.replace("\x00", "")
@@ -113,7 +123,7 @@ def handlers() -> dict[Any, Any]:
     """What is shown instead of a page."""
     return {
         NotSignedIn: lambda request, _: render(request, "sign_in.html", status=401, failed=""),
-        NoBuyer: lambda request, _: render(request, "desk.html", status=400, q="", found=[], places={}),
+        NoBuyer: lambda request, _: render(request, "desk.html", status=400, q="", found=None),
         PermissionDeniedException: lambda request, _: _told(request, 403, "denied"),
         NotFoundException: lambda request, _: _told(request, 404, "missing"),
         NeedsPerson: lambda request, error: _told(request, 422, "refused", error),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["BUYER", "FEATURES", "OPEN", "ROUTES", "STAFF", "STATION"]
+__all__ = ["BUYER", "FEATURES", "OPEN", "ROUTES", "STAFF", "STATION", "VISITOR"]
 
 OPEN = "open"
 """Anybody."""
 BUYER = "buyer"
 """A person of a customer, for that customer only; or staff who may order, for the customer they name."""
+VISITOR = "visitor"
+"""As BUYER; and anybody who is not signed in, where the project lets visitors in."""
 STATION = "station"
 """As BUYER, for a customer that has a service station."""
 STAFF = "staff"
@@ -19,7 +21,9 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/shop/sign-in"): OPEN,
     ("POST", "/shop/sign-out"): OPEN,
     ("POST", "/shop/language"): OPEN,
-    ("GET", "/shop"): BUYER,
+    ("GET", "/shop"): VISITOR,
+    ("GET", "/shop/enquiry"): VISITOR,
+    ("POST", "/shop/enquiry"): VISITOR,
     ("GET", "/shop/quick"): BUYER,
     ("POST", "/shop/quick"): BUYER,
     ("GET", "/shop/cart/{id:str}"): BUYER,
@@ -50,6 +54,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/shop/station/{id:str}/request"): STATION,
     ("GET", "/shop/station/{id:str}/return"): STATION,
     ("POST", "/shop/station/{id:str}/return"): STATION,
+    ("GET", "/shop/station/{id:str}/repair"): STATION,
+    ("POST", "/shop/station/{id:str}/repair"): STATION,
     ("GET", "/shop/requests/{id:str}"): STATION,
     ("POST", "/shop/requests/{id:str}/correct"): STATION,
     ("POST", "/shop/requests/{id:str}/cancel"): STATION,
@@ -61,7 +67,9 @@ FEATURES: dict[str, str] = {
     "returns": "returns",
     "return": "returns",
     "questions": "questions",
+    "enquiry": "questions",
     "station": "stations",
     "requests": "stations",
+    "repair": "repairs",
 }
 """Part of an address -> what the shop must have; without it there is no such page."""

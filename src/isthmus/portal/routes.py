@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from litestar import Router
 
-from isthmus.portal import asking, billing, buying, front, quoting, sending_back, stations
+from isthmus.portal import (
+    asking,
+    billing,
+    buying,
+    calling,
+    front,
+    quoting,
+    repairing,
+    sending_back,
+    stations,
+    visiting,
+)
 from isthmus.portal.guard import guard, handlers
 
 __all__ = ["portal_router"]
@@ -13,7 +24,7 @@ LARGEST_FORM = 128 * 1024
 """Bytes of a form or an uploaded list."""
 
 
-PARTS = (front, buying, billing, quoting, sending_back, asking, stations)
+PARTS = (front, buying, billing, quoting, sending_back, asking, stations, repairing, visiting, calling)
 
 
 def portal_router() -> Router:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import get, post
-from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import Redirect, Response
 
@@ -16,7 +15,7 @@ from isthmus.app.station_view import station_view
 from isthmus.errors import NeedsPerson
 from isthmus.model.state import Item
 from isthmus.portal.front import Form
-from isthmus.portal.guard import loaded, me_of, own_of_station, whom_of
+from isthmus.portal.guard import loaded, me_of, own_of_station, station_of, whom_of
 from isthmus.portal.lines import key_of, lines_of, new_key, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
@@ -28,19 +27,13 @@ BEFORE_ORDER = ("new", "checked", "refused")
 """States of a request that can be withdrawn."""
 
 
-def _station(request: Call, id: str) -> Item:
-    for one in request.state.stations:
-        if one.id == id:
-            return one  # type: ignore[no-any-return]
-    raise NotFoundException
-
-
 @get("/station")
 async def stations(request: Call) -> Response[str]:
-    """The buyer's stations on one page."""
-    shop = shop_of(request)
+    """The buyer's stations on one page; with the repair that was just noted, when the address names one."""
+    shop, id = shop_of(request), request.query_params.get("noted", "")[:200]
+    noted = own_of_station(request, await loaded(request, id), "RepairRecord") if id else None
     views = [await station_view(shop.reads, shop.pages, one) for one in request.state.stations]
-    return render(request, "station.html", views=views)
+    return render(request, "station.html", views=views, noted=noted)
 
 
 def _form(request: Call, what: str, station: Item, status: int = 200, **values: Any) -> Response[str]:
@@ -52,13 +45,13 @@ def _form(request: Call, what: str, station: Item, status: int = 200, **values: 
 @get("/station/{id:str}/request")
 async def new_request(id: FromPath[str], request: Call) -> Response[str]:
     """The form of a material request."""
-    return _form(request, "request", _station(request, id))
+    return _form(request, "request", station_of(request, id))
 
 
 @post("/station/{id:str}/request", status_code=200)
 async def ask_for_material(id: FromPath[str], request: Call, data: Form) -> Response[Any]:
     """Ask for material."""
-    shop, me, station = shop_of(request), me_of(request), _station(request, id)
+    shop, me, station = shop_of(request), me_of(request), station_of(request, id)
     text, supply = readable(data.get("text")), str(data.get("supply", ""))[:20]
     typed = {"text": text, "supply": supply, "key": str(data.get("key", ""))[:60]}
     lines, faults = await lines_of(request, text)
@@ -78,13 +71,13 @@ async def ask_for_material(id: FromPath[str], request: Call, data: Form) -> Resp
 @get("/station/{id:str}/return")
 async def new_return(id: FromPath[str], request: Call) -> Response[str]:
     """The form of a station's return."""
-    return _form(request, "return", _station(request, id))
+    return _form(request, "return", station_of(request, id))
 
 
 @post("/station/{id:str}/return", status_code=200)
 async def announce(id: FromPath[str], request: Call, data: Form) -> Response[Any]:
     """Announce what a station sends back."""
-    shop, me, station = shop_of(request), me_of(request), _station(request, id)
+    shop, me, station = shop_of(request), me_of(request), station_of(request, id)
     text, reason = readable(data.get("text")), readable(data.get("reason"), LONGEST_REASON)
     credited = data.get("credited") == "yes"
     typed = {"text": text, "reason": reason, "credited": credited, "key": str(data.get("key", ""))[:60]}
@@ -106,7 +99,7 @@ async def announce(id: FromPath[str], request: Call, data: Form) -> Response[Any
 
 async def _page(request: Call, found: Item, status: int = 200, **values: Any) -> Response[str]:
     names = await skus(StoredDocuments(shop_of(request).reads), found)
-    station = _station(request, str(found.fields["station"]))
+    station = station_of(request, str(found.fields["station"]))
     lines = found.fields.get("lines") or ()
     text = "\n".join(f"{names.get(line['product'], '')}; {line['quantity']}" for line in lines)
     order = await loaded(request, str(found.fields.get("order") or ""))

@@ -7,6 +7,8 @@ from isthmus.project.load import ConnectorInfo, Project, load_project
 from isthmus.project.packs import known_packs
 from isthmus.project.scaffold import Answers, SystemAnswer, new_project
 from isthmus.project.settings import HubSettings, parse_months
+from isthmus.project.shop import ShopSettings
+from isthmus.project.sign_in import OpenIdSettings, SignInSettings, is_safe_address
 from isthmus.project.sources import FlowSource
 from isthmus.project.systems import ConfiguredSystem
 
@@ -18,10 +20,14 @@ __all__ = [
     "Example",
     "FlowSource",
     "HubSettings",
+    "OpenIdSettings",
     "Project",
     "ProjectErrors",
     "ResourceMapping",
+    "ShopSettings",
+    "SignInSettings",
     "SystemAnswer",
+    "is_safe_address",
     "known_packs",
     "load_default_mapping",
     "load_project",

@@ -26,6 +26,8 @@ from isthmus.project.nodes import Node, overlaid, plain, read_text
 from isthmus.project.packs import Pack, known_packs, read_pack, renamed, systems_of
 from isthmus.project.repairs import REPAIRS_FILE, read_repairs
 from isthmus.project.settings import SETTINGS_FILE, HubSettings, PackUse, RawSystem, Settings, read_settings
+from isthmus.project.shop import ShopSettings
+from isthmus.project.sign_in import SignInSettings, read_sign_in
 from isthmus.project.sources import FlowSource, own_source, pack_source
 from isthmus.project.systems import ConfiguredSystem, bind
 from isthmus.project.toml_file import read_toml
@@ -62,6 +64,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
     """None: the project sends no mail."""
     repairs: RepairRules | None = None
     """None: the project has no repairs.yaml."""
+    sign_in: SignInSettings = SignInSettings()
+    shop: ShopSettings = ShopSettings()
     sources: Mapping[str, FlowSource] = {}
     """Flow -> what it was read from."""
 
@@ -114,6 +118,7 @@ def load_project(
         )
         files = _yaml_files(folder, "flows", faults, instead)
         flows, examples, sources = _flows_of(files, settings, world, faults)
+    sign_in = _sign_in_of(settings, flows, folder, environ, faults)
     faults.check()
     return Project(
         folder=folder,
@@ -127,8 +132,19 @@ def load_project(
         approvals=approvals,
         mail=settings.mail,
         repairs=repairs,
+        sign_in=sign_in or SignInSettings(),
+        shop=settings.shop,
         sources=sources,
     )
+
+
+def _sign_in_of(
+    settings: Settings, flows: Mapping[str, Flow], folder: Path, environ: Mapping[str, str], faults: Faults
+) -> SignInSettings | None:
+    if settings.sign_in is None:
+        return None
+    own = {rule.role for flow in flows.values() for rule in flow.fields.values() if rule.role is not None}
+    return read_sign_in(settings.sign_in, settings.hub.own_address, folder, environ, tuple(sorted(own)), faults)
 
 
 def _bundled(settings: Settings, faults: Faults) -> dict[str, Definition]:

@@ -15,6 +15,7 @@ from isthmus.project.faults import Faults
 from isthmus.project.mail import read_mail
 from isthmus.project.nodes import NAME, Node, elements_of, mapping_of, text_of, word_of
 from isthmus.project.secrets import is_reference, resolve
+from isthmus.project.shop import ShopSettings, read_shop
 
 __all__ = [
     "HUB_KEYS",
@@ -32,7 +33,7 @@ __all__ = [
 
 SETTINGS_FILE = "isthmus.toml"
 
-TOP_KEYS = ("hub", "systems", "packs", "mail")
+TOP_KEYS = ("hub", "systems", "packs", "mail", "sign_in", "shop")
 """Tables of isthmus.toml."""
 
 HUB_KEYS = ("name", "database_url", "listen", "public_url", "keep_history", "archive", "keep_processes")
@@ -63,6 +64,11 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Folder for what is older, seen from the project's."""
     keep_process_months: int | None = None
     """How long processes that are done or cancelled are kept; None: for ever."""
+
+    @property
+    def own_address(self) -> str:
+        """Where browsers reach the hub."""
+        return self.public_url or f"http://{self.host}:{self.port}"
 
     def __repr__(self) -> str:
         database = "***" if self.database_url else None
@@ -102,6 +108,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     systems: Mapping[str, RawSystem] = {}
     packs: Mapping[str, PackUse] = {}
     mail: MailSettings | None = None
+    shop: ShopSettings = ShopSettings()
+    sign_in: Node | None = None
+    """Read when the flows are known, whose fields may name roles."""
 
 
 def read_settings(
@@ -115,7 +124,8 @@ def read_settings(
     hub = _hub_of(entries["hub"], folder, environ, faults) if "hub" in entries else HubSettings()
     packs = _packs_of(entries["packs"], systems, known_packs, faults) if "packs" in entries else {}
     mail = read_mail(entries["mail"], folder, environ, faults) if "mail" in entries else None
-    return Settings(hub=hub, systems=systems, packs=packs, mail=mail)
+    shop = read_shop(entries["shop"], faults) if "shop" in entries else ShopSettings()
+    return Settings(hub=hub, systems=systems, packs=packs, mail=mail, shop=shop, sign_in=entries.get("sign_in"))
 
 
 def parse_months(text: str) -> int | None:

@@ -92,9 +92,17 @@ class People:
         return [from_row(Person, row) for row in await self._store.rows("people", {})]
 
     async def add_session(
-        self, digest: bytes, login: str, *, made_at: datetime, expires_at: datetime, address: str, agent: str
+        self,
+        digest: bytes,
+        login: str,
+        *,
+        made_at: datetime,
+        expires_at: datetime,
+        address: str,
+        agent: str,
+        id_token: str | None = None,
     ) -> None:
-        """Begin a session; those that have run out are forgotten."""
+        """Begin a session; those that have run out are forgotten. One with an ``id_token`` does not last on by use."""
         await self._store.rows(
             "add_session",
             {
@@ -104,8 +112,32 @@ class People:
                 "expires_at": expires_at,
                 "address": address,
                 "agent": agent,
+                "id_token": id_token,
             },
         )
+
+    async def login_of(self, issuer: str, subject: str) -> str | None:
+        """Whose account at a provider it is."""
+        rows = await self._store.rows("identity", {"issuer": issuer, "subject": subject})
+        return str(rows[0][0]) if rows else None
+
+    async def linked(self) -> frozenset[str]:
+        """Logins of everybody who has an account at a provider."""
+        return frozenset(str(login) for (login,) in await self._store.rows("linked", {}))
+
+    async def forget_identities(self, login: str) -> int:
+        """No account at a provider is this person's any more; how many were."""
+        return len(await self._store.rows("forget_identities", {"login": login}))
+
+    async def add_identity(self, issuer: str, subject: str, login: str, made_at: datetime) -> bool:
+        """Remember whose account it is; False when the account or the person has another one already."""
+        values = {"issuer": issuer, "subject": subject, "login": login, "made_at": made_at}
+        return bool(await self._store.rows("add_identity", values))
+
+    async def id_token_of_session(self, digest: bytes) -> str | None:
+        """What the provider said when the session began; None for one that began with a password."""
+        rows = await self._store.rows("id_token_of_session", {"digest": digest})
+        return rows[0][0] if rows else None
 
     async def person_of_session(self, digest: bytes, now: datetime) -> Person | None:
         """Who is signed in by it; None when it has ended or the person is disabled."""

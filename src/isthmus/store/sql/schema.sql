@@ -457,6 +457,17 @@ comment on table person is 'People who sign in; the login is their mail address.
 comment on column person.password is 'Argon2 hash; null: cannot sign in by password.';
 comment on column person.customer is 'The customer whose documents this person may see and for whom they order; null: staff.';
 
+create table identity (
+    issuer text not null,
+    subject text not null,
+    login text not null references person (login) on delete cascade,
+    made_at timestamptz not null,
+    primary key (issuer, subject),
+    unique (issuer, login)
+);
+comment on table identity is 'Who a person is at an OpenID provider; found by it, never by a mail address that may change hands.';
+create index identity_login on identity (login);
+
 create table web_session (
     digest bytea primary key,
     login text not null references person (login) on delete cascade,
@@ -464,10 +475,13 @@ create table web_session (
     seen_at timestamptz not null,
     expires_at timestamptz not null,
     address text not null,
-    agent text not null
+    agent text not null,
+    id_token text
 );
 comment on table web_session is 'Sessions of signed-in people; deleting a row signs out.';
 comment on column web_session.digest is 'SHA-256 of the secret that only the browser has.';
+comment on column web_session.id_token is
+    'What the provider said at the beginning; handed back when signing out there. Null: began with a password.';
 create index web_session_login on web_session (login);
 
 create table api_token (

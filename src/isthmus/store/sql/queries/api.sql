@@ -11,12 +11,13 @@ order by id
 limit %(limit)s;
 
 -- name: products_page
--- What is sold, by part number.
+-- What is sold, by part number; found by what buyers may read of it, and not by what it costs us.
 select {item_columns}
 from item
 where entity = 'Product' and alias_of is null and deleted_at is null and fields ->> 'sku' > %(after)s
     and fields -> 'active' is distinct from 'false'::jsonb
-    and (%(pattern)s::text is null or search_text(item.fields) like %(pattern)s)
+    and (%(pattern)s::text is null or (search_text(item.fields) like %(pattern)s
+        and search_text(jsonb_build_array(fields -> 'sku', fields -> 'name', fields -> 'description')) like %(pattern)s))
 order by fields ->> 'sku', id
 limit %(limit)s;
 

@@ -24,8 +24,8 @@ web_session.digest, web_session.login, web_session.made_at, web_session.seen_at,
 
 -- name: add_session
 with forgotten as (delete from web_session where expires_at < %(made_at)s)
-insert into web_session (digest, login, made_at, seen_at, expires_at, address, agent)
-values (%(digest)s, %(login)s, %(made_at)s, %(made_at)s, %(expires_at)s, %(address)s, %(agent)s);
+insert into web_session (digest, login, made_at, seen_at, expires_at, address, agent, id_token)
+values (%(digest)s, %(login)s, %(made_at)s, %(made_at)s, %(expires_at)s, %(address)s, %(agent)s, %(id_token)s);
 
 -- name: person_of_session
 select {person_columns}
@@ -33,8 +33,9 @@ from web_session join person using (login)
 where digest = %(digest)s and expires_at > %(now)s and disabled_at is null;
 
 -- name: touch_session
--- Once a minute is often enough.
-update web_session set seen_at = %(now)s, expires_at = %(expires_at)s
+-- Once a minute is often enough. A session that a provider vouched for ends in time: it asks there again.
+update web_session set seen_at = %(now)s,
+    expires_at = case when id_token is null then %(expires_at)s else expires_at end
 where digest = %(digest)s and seen_at < %(now)s - interval '1 minute';
 
 -- name: sessions
@@ -45,8 +46,24 @@ order by seen_at desc;
 -- name: end_session
 delete from web_session where digest = %(digest)s returning login;
 
+-- name: id_token_of_session
+select id_token from web_session where digest = %(digest)s;
+
 -- name: end_sessions
 delete from web_session where login = %(login)s;
+
+-- name: identity
+select login from identity where issuer = %(issuer)s and subject = %(subject)s;
+
+-- name: linked
+select distinct login from identity;
+
+-- name: forget_identities
+delete from identity where login = %(login)s returning subject;
+
+-- name: add_identity
+insert into identity (issuer, subject, login, made_at) values (%(issuer)s, %(subject)s, %(login)s, %(made_at)s)
+on conflict do nothing returning login;
 
 -- name: token_columns
 api_token.id, api_token.login, api_token.name, api_token.scopes, api_token.made_at, api_token.expires_at,

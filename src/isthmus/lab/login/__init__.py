@@ -1,0 +1,5 @@
+"""A real OpenID provider in the lab."""
+
+from .system import LoginProvider
+
+__all__ = ["LoginProvider"]
