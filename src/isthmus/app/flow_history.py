@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from isthmus.app.bootstrap import clock, open_hub, open_store, read_project
+from isthmus.app.flow_files import put_file
 from isthmus.app.flow_notes import note_flows
 from isthmus.app.planning import PlanReport, make_plan, plan_of
 from isthmus.errors import Misconfigured
 from isthmus.model.state import Effect, FlowVersion
 from isthmus.project import Project
-from isthmus.store import PostgresStore, Reads, WriteCount
+from isthmus.store import FlowChanges, PostgresStore, Reads, WriteCount
 
-__all__ = ["RolledBack", "VersionView", "flow_history", "flow_versions", "preview_flow", "roll_back", "show_version"]
+__all__ = [
+    "RolledBack",
+    "VersionView",
+    "earlier_file",
+    "flow_history",
+    "flow_versions",
+    "preview_flow",
+    "roll_back",
+    "show_version",
+]
 
 
 class VersionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,15 +80,24 @@ async def show_version(folder: Path, flow: str, number: int, limit: int) -> Vers
 
 
 async def preview_flow(
-    folder: Path, flow: str, number: int | None, report: Callable[[str, str, int], None] | None = None
+    folder: Path,
+    flow: str,
+    number: int | None,
+    change: str | None = None,
+    report: Callable[[str, str, int], None] | None = None,
 ) -> PlanReport:
-    """What the flow would write if it were in force as the project has it now, or as an earlier version had it. Changes
-    nothing anywhere."""
-    instead: dict[str, str | None] = {}
+    """What the flow would write if it were in force as the project has it now, as an earlier version had it or as a
+    proposed change has it. Changes nothing anywhere."""
+    instead: Mapping[str, str | None] = {}
     async with open_store(folder) as (project, store):
-        if number is not None:
+        if change is not None:
+            proposed = await FlowChanges(store).one(change)
+            if proposed is None or proposed.flow != flow:
+                raise Misconfigured(f"There is no change {change} of flow '{flow}'.")
+            instead = {proposed.file: proposed.content}
+        elif number is not None:
             version = _numbered(await _views(Reads(store), project, flow), flow, number).version
-            instead = _instead(project, version)
+            instead = earlier_file(project, version)
         elif flow not in project.flows:
             raise _unknown(flow, project.flows)
     async with open_hub(folder, instead=instead) as hub:
@@ -95,11 +112,11 @@ async def roll_back(folder: Path, flow: str, number: int, *, by: str, limit: int
         reads = Reads(store)
         views = await _views(reads, project, flow)
         view = _numbered(views, flow, number)
-        instead = _instead(project, view.version)
+        instead = earlier_file(project, view.version)
         now = read_project(folder, instead=instead).sources.get(flow)
         await note_flows(store, project, by=by, now=clock(), ran=False)
         for file, content in instead.items():
-            _put(folder, file, content)
+            put_file(folder, file, content)
         since = view.until
         return RolledBack(
             flow=flow,
@@ -141,7 +158,7 @@ def _unknown(flow: str, known: object) -> Misconfigured:
     return Misconfigured(f"Nothing is known of a flow '{flow}'.", advice=f"Known: {names or 'none that has run'}.")
 
 
-def _instead(project: Project, version: FlowVersion) -> dict[str, str | None]:
+def earlier_file(project: Project, version: FlowVersion) -> Mapping[str, str | None]:
     """Which file must have which text (None: be gone) for the flow to be as it was."""
     source = project.sources.get(version.flow)
     present = source.file if source is not None else None
@@ -155,24 +172,3 @@ def _instead(project: Project, version: FlowVersion) -> dict[str, str | None]:
     if source is not None and source.content == version.content:
         return {}
     return {present or version.file or f"flows/{version.flow}.yaml": version.content}
-
-
-def _put(folder: Path, file: str, content: str | None) -> None:
-    """All of the new text or all of the old one, whenever the machine stops."""
-    path = folder / file
-    if content is None:
-        path.unlink(missing_ok=True)
-        return
-    path.parent.mkdir(exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as output:
-            output.write(content.encode())
-            output.flush()
-            os.fsync(output.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        Path(draft).chmod(mode)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise

@@ -7,6 +7,12 @@ from collections.abc import Mapping
 __all__ = ["FIELDS", "TERMS"]
 
 TERMS: Mapping[str, str] = {
+    # changes of flows
+    "change proposed": "waits for its review",
+    "change approved": "approved",
+    "change refused": "refused",
+    "change withdrawn": "taken back",
+    "job:preview": "Dry run of a change",
     # inbox
     "many:conflict": "Conflicts",
     "many:match": "Doubtful matches",
