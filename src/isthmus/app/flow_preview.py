@@ -111,7 +111,7 @@ class Samples:
     far system. ``systems`` are those that are open in this process."""
 
     def __init__(self, reads: Reads, systems: Mapping[str, System], pauses: PauseBook) -> None:
-        self._reads, self._systems, self._pauses = reads, systems, pauses
+        self._reads, self.systems, self.pauses = reads, systems, pauses
         self._kept: dict[tuple[str, str], Sample] = {}
 
     async def take(self, flow: str, item: str, now: datetime, *, anew: bool = False) -> Sample:
@@ -119,7 +119,7 @@ class Samples:
         self._kept = {place: one for place, one in self._kept.items() if now - one.at < KEPT}
         known = self._kept.get((flow, item))
         if known is None or anew:
-            known = await take_sample(self._reads, self._systems, self._pauses, flow, item, now)
+            known = await take_sample(self._reads, self.systems, self.pauses, flow, item, now)
             if len(self._kept) < MOST_KEPT:
                 self._kept[flow, item] = known
         return known

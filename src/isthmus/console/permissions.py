@@ -44,6 +44,7 @@ PERMISSIONS: dict[tuple[str, str], Permission | str] = {
     ("POST", "/approvals/{id:str}"): Permission.APPROVE,
     ("GET", "/trace"): Permission.SEE,
     ("GET", "/systems"): Permission.SEE,
+    ("GET", "/systems/{name:str}/schema"): Permission.SEE,
     ("POST", "/systems/{name:str}/pause"): Permission.ENGINEER,
     ("POST", "/systems/{name:str}/resume"): Permission.ENGINEER,
     ("GET", "/flows"): Permission.SEE,

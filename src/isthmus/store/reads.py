@@ -349,6 +349,12 @@ class Reads:
         """Cause -> how many differences the last comparison of these flows found."""
         return dict(await self._store.rows("drift_counts", {"flows": list(flows)}))
 
+    async def drift_fields(self, system: str) -> dict[tuple[str, str, str], int]:
+        """(resource, flow, field) -> records of a system that differed in it at the last comparison; field "": in
+        anything. Of very many only the first are counted."""
+        rows = await self._store.rows("drift_fields", {"system": system})
+        return {(resource, flow, field): count for resource, flow, field, count in rows}
+
     async def _all[S: msgspec.Struct](self, struct: type[S], name: str, **parameters: Any) -> list[S]:
         return [from_row(struct, row) for row in await self._store.rows(name, parameters)]
 
