@@ -28,7 +28,7 @@ from isthmus.sync.seeing import load_given, load_refs, see
 from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
-__all__ = ["RecordPreview", "Sample", "Samples", "SidePreview", "ValueRow", "preview_record", "take_sample"]
+__all__ = ["RecordPreview", "Sample", "Samples", "SidePreview", "ValueRow", "is_shown", "preview_record", "take_sample"]
 
 PATIENCE = 20.0
 """Seconds that a system may take to show the record."""
@@ -130,7 +130,7 @@ async def take_sample(
 ) -> Sample:
     """Read the item's records of this flow. A system that cannot be asked is named. Raises ``NeedsPerson`` for an item
     that the flow does not keep."""
-    links = [link for link in await reads.links_of_items([item]) if _shown(link, flow)]
+    links = [link for link in await reads.links_of_items([item]) if is_shown(link, flow)]
     if not links:
         raise NeedsPerson("This flow keeps no record of it.", advice="Pick another one.")
     records: dict[str, Record] = {}
@@ -158,7 +158,8 @@ async def take_sample(
     return Sample(item=item, flow=flow, at=now, records=records, problems=problems)
 
 
-def _shown(link: Link, flow: str) -> bool:
+def is_shown(link: Link, flow: str) -> bool:
+    """Whether the flow keeps a record here that can be looked at."""
     return link.flow == flow and link.state is LinkState.LINKED and link.key is not None
 
 

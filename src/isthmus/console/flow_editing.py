@@ -13,7 +13,7 @@ from litestar.response import Redirect, Response
 from isthmus.app.bootstrap import clock
 from isthmus.app.flow_check import FlowCheck, compare_rows, diff_lines
 from isthmus.app.flow_desk import EditView, FlowDesk
-from isthmus.app.flow_preview import RecordPreview, preview_record
+from isthmus.app.flow_preview import RecordPreview, is_shown, preview_record
 from isthmus.app.record_view import title_of
 from isthmus.console.front import Form
 from isthmus.console.guard import principal_of
@@ -24,6 +24,7 @@ from isthmus.sync.world import World
 __all__ = ["ROUTES", "desk_of"]
 
 FOUND = 8
+SEARCHED = 50
 LOOKED_AT = 300
 """Records that changed last, among which those of the flow's kind are offered."""
 
@@ -123,8 +124,11 @@ async def records(name: FromPath[str], request: Call) -> Response[Any]:
     desk_of(request, name)
     site = site_of(request)
     entity, text = site.world.flows[name].entity.name, request.query_params.get("q", "").strip()[:200]
-    found = await site.reads.search(text, FOUND, entity) if text else await site.reads.latest_items(LOOKED_AT)
-    shown = [item for item in found if item.entity == entity and item.deleted_at is None][:FOUND]
+    found = await site.reads.search(text, SEARCHED, entity) if text else await site.reads.latest_items(LOOKED_AT)
+    found = [item for item in found if item.entity == entity and item.deleted_at is None]
+    # Several flows may keep this kind of thing, each its own ones.
+    kept = {link.item for link in await site.reads.links_of_items([item.id for item in found]) if is_shown(link, name)}
+    shown = [item for item in found if item.id in kept][:FOUND]
     return render(
         request, "flow_found.html", name=name, looked_for=text, found=[(item.id, title_of(item)) for item in shown]
     )

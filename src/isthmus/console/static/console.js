@@ -74,6 +74,14 @@
   });
   renumber();
 
+  // The record that is picked goes with every check from now on, also with one that begins before this one is answered.
+  document.addEventListener("click", (event) => {
+    const pick = event.target.closest?.("[data-pick]");
+    if (!pick) return;
+    document.querySelector("#record").value = pick.dataset.pick;
+    for (const one of document.querySelectorAll("[data-pick]")) one.setAttribute("aria-pressed", String(one === pick));
+  }, true);
+
   let going = false;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
