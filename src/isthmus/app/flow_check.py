@@ -19,6 +19,7 @@ __all__ = ["ComparedRow", "DiffLine", "Fault", "FlowCheck", "check_flow", "compa
 
 CONTEXT = 3
 """Lines that a difference shows around what changed."""
+MOST_LINES = 400
 MOST_FAULTS = 50
 
 
@@ -132,4 +133,5 @@ def _cells(flow: Flow | None, row: FlowRow | None, systems: Sequence[str]) -> li
 def diff_lines(old: str | None, new: str | None) -> list[DiffLine]:
     """What is another in the new text, with some lines around it."""
     lines = difflib.unified_diff((old or "").splitlines(), (new or "").splitlines(), n=CONTEXT, lineterm="")
-    return [DiffLine(line[:1], line[1:] if line[:1] in "+- " else line) for line in list(lines)[2:]]
+    found = [DiffLine(line[:1], line[1:] if line[:1] in "+- " else line) for line in list(lines)[2:]]
+    return found if len(found) <= MOST_LINES else [*found[:MOST_LINES], DiffLine("@", "…")]

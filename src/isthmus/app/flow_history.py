@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 
@@ -18,6 +19,7 @@ from isthmus.project import Project
 from isthmus.store import FlowChanges, PostgresStore, Reads, WriteCount
 
 __all__ = [
+    "KeptCounts",
     "RolledBack",
     "VersionView",
     "earlier_file",
@@ -27,6 +29,11 @@ __all__ = [
     "roll_back",
     "show_version",
 ]
+
+
+LEAST_SECONDS = 2.0
+SHARE = 20
+"""Counting takes at most one part in so many of the time."""
 
 
 class VersionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +48,29 @@ class VersionView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is what the project says now."""
     writes: Sequence[Effect] = ()
     """The newest of these writes, where they were asked for."""
+
+
+class KeptCounts:
+    """Writes of versions, for a page that many look at: those of a version that is over never change, and those of the
+    present one are counted anew when counting takes a small share of the time."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._over: dict[tuple[str, datetime, datetime], Sequence[WriteCount]] = {}
+        self._present: dict[tuple[str, datetime], tuple[float, float, Sequence[WriteCount]]] = {}
+
+    async def of(self, flow: str, since: datetime, until: datetime | None) -> Sequence[WriteCount]:
+        """What was written for a flow in a time, a little late for one that is not over."""
+        if until is not None:
+            if (flow, since, until) not in self._over:
+                self._over[flow, since, until] = await self._reads.count_writes_of_flow(flow, since, until)
+            return self._over[flow, since, until]
+        made, cost, counts = self._present.get((flow, since), (0.0, -1.0, []))
+        if cost < 0 or monotonic() - made > max(LEAST_SECONDS, SHARE * cost):
+            began = monotonic()
+            counts = await self._reads.count_writes_of_flow(flow, since, None)
+            self._present[flow, since] = (monotonic(), monotonic() - began, counts)
+        return counts
 
 
 class RolledBack(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,10 +93,15 @@ async def flow_history(folder: Path, flow: str | None = None) -> list[VersionVie
         return await _views(Reads(store), project, flow)
 
 
-async def flow_versions(store: PostgresStore, project: Project, flow: str) -> list[VersionView]:
-    """All versions of a flow, none when it has never run."""
+async def flow_versions(
+    store: PostgresStore, project: Project, flow: str, counts: KeptCounts, newest: int
+) -> tuple[list[VersionView], int]:
+    """The newest versions of a flow, the present one first, and how many there are; none when it has never run."""
     reads = Reads(store)
-    return await _views(reads, project, flow) if await reads.flow_versions(flow) else []
+    versions = await reads.flow_versions(flow)
+    if not versions:
+        return [], 0
+    return (await _views(reads, project, flow, counts.of, newest))[::-1], len(versions)
 
 
 async def show_version(folder: Path, flow: str, number: int, limit: int) -> VersionView:
@@ -128,16 +163,23 @@ async def roll_back(folder: Path, flow: str, number: int, *, by: str, limit: int
         )
 
 
-async def _views(reads: Reads, project: Project, flow: str | None) -> list[VersionView]:
+async def _views(
+    reads: Reads,
+    project: Project,
+    flow: str | None,
+    count: Callable[[str, datetime, datetime | None], Awaitable[Sequence[WriteCount]]] | None = None,
+    newest: int | None = None,
+) -> list[VersionView]:
+    """Versions with what they wrote; of one flow perhaps only the ``newest``."""
     versions = await reads.flow_versions(flow)
     if flow is not None and not versions:
         raise _unknown(flow, {version.flow for version in await reads.flow_versions()})
-    views = []
-    for version in versions:
+    views, count = [], count or reads.count_writes_of_flow
+    for version in versions if newest is None else versions[-newest:]:
         later = [v for v in versions if (v.flow, v.number > version.number) == (version.flow, True)]
         until = next((v.ran_at for v in later if v.ran_at is not None), None)
         ran_at = version.ran_at
-        counts = await reads.count_writes_of_flow(version.flow, ran_at, until) if ran_at is not None else []
+        counts = await count(version.flow, ran_at, until) if ran_at is not None else []
         source = project.sources.get(version.flow)
         texts = (source.content, source.pack) if source is not None else (None, None)
         present = not later and texts == (version.content, version.pack)

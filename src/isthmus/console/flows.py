@@ -36,16 +36,17 @@ async def flow(name: FromPath[str], request: Call) -> Response[str]:
     found = site.world.flows.get(name)
     if found is None:
         raise NotFoundException
-    versions = (await flow_versions(site.store, site.project, name))[::-1]
+    versions, count = await flow_versions(site.store, site.project, name, site.counts, VERSIONS)
     wanted = request.query_params.get("version", "")
-    read = next((view for view in versions if str(view.version.number) == wanted), None)
+    texts = await site.reads.flow_versions(name) if wanted else []
+    read = next((version for version in texts if str(version.number) == wanted), None)
     return render(
         request,
         "flow.html",
         flow=found,
         rows=flow_rows(found),
-        versions=versions[:VERSIONS],
-        older=max(0, len(versions) - VERSIONS),
+        versions=versions,
+        older=count - len(versions),
         read=read,
         changes=await FlowChanges(site.store).find(name, SHOWN_STATES, CHANGES),
         now=clock(),

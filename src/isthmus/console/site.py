@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 
 from isthmus.app.access import Access
+from isthmus.app.flow_history import KeptCounts
 from isthmus.app.flow_preview import Samples
 from isthmus.app.pulse import Pulse
 from isthmus.project import Project
@@ -23,6 +24,7 @@ class Site:
         self.store, self.samples = store, samples
         self.reads = Reads(store)
         self.access = Access(store)
+        self.counts = KeptCounts(self.reads)
         self.renew(project, world)
         self.secret = secret
         """Signs forms; the same in every process of this hub."""
