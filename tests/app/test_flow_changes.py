@@ -10,10 +10,12 @@ import pytest
 
 from isthmus.app.access import Principal
 from isthmus.app.bootstrap import clock, open_hub, read_project
+from isthmus.app.flow_approved import bring_up, in_force
 from isthmus.app.flow_desk import FlowDesk
 from isthmus.app.flow_files import file_text, take_up
 from isthmus.app.flow_preview import Samples, preview_record
 from isthmus.app.job_desk import JobDesk
+from isthmus.app.job_work import do_job
 from isthmus.errors import Conflict, NeedsPerson
 from isthmus.store import ChangeState, FlowChange, FlowChanges, Jobs, PostgresStore, Reads
 from isthmus.sync.world import World
@@ -43,6 +45,12 @@ def shown(twin: Twin) -> set[tuple[object, object]]:
     return {(row.get("email"), row.get("phone")) for row in twin.rows.values()}
 
 
+async def into_force(folder: Path, store: PostgresStore) -> None:
+    """What a process of the hub does."""
+    await bring_up(folder, store)
+    await in_force(read_project(folder), store, clock())
+
+
 def project_in(folder: Path, url: str) -> Path:
     """Where the phone is not kept in step yet."""
     project = make_project(folder, url)
@@ -62,10 +70,12 @@ async def test_a_running_hub_and_its_workers_go_on_with_a_flow_that_was_approved
         folder = project_in(tmp_path / "project", url)
         # Another machine with a folder of its own.
         elsewhere = project_in(tmp_path / "elsewhere", url)
+        pages = project_in(tmp_path / "pages", url)
         workers = Workers(folder, database_url)
-        other = Workers(elsewhere, database_url)
+        other, web = Workers(elsewhere, database_url), Workers(pages, database_url)
         try:
             first, second = await workers.start("run"), await other.start("worker")
+            await web.start("web")
             await until(lambda: shown(erp) == {("One@Example.COM", None)})
 
             project = read_project(folder)
@@ -95,15 +105,16 @@ async def test_a_running_hub_and_its_workers_go_on_with_a_flow_that_was_approved
             await bo.approve(change.id, "right")
             await until(lambda: shown(erp) == {("One@Example.COM", "1")})
             await until(lambda: file_text(elsewhere, "flows/customer.yaml") == LOWER)
+            await until(lambda: file_text(pages, "flows/customer.yaml") == LOWER)
             assert file_text(folder, "flows/customer.yaml") == LOWER
             crm.save(key, {"email": "Two@Example.COM"})
             await until(lambda: shown(erp) == {("two@example.com", "1")})
             assert (first.returncode, second.returncode) == (None, None)
 
-            async def in_force() -> bool:
+            async def noted() -> bool:
                 return (await FlowChanges(store).find("customer"))[0].in_force_at is not None
 
-            await until(in_force)
+            await until(noted)
             (found,) = await FlowChanges(store).find("customer")
             assert (found.state, found.decided_by, found.problem) == (ChangeState.APPROVED, BO.login, "")
             versions = await Reads(store).flow_versions("customer")
@@ -130,6 +141,7 @@ async def test_a_running_hub_and_its_workers_go_on_with_a_flow_that_was_approved
         finally:
             await workers.close()
             await other.close()
+            await web.close()
             print(workers.log.read_text()[-6000:], other.log.read_text()[-3000:])
 
 
@@ -220,7 +232,7 @@ async def test_what_was_typed_is_kept_and_two_people_are_told_of_each_other(
     change = await bo.propose_text("customer", his, "the ERP names them")
     assert [one.id for one in (await anna.open("customer")).proposed] == [change.id]
     await anna.approve(change.id)
-    take_up(folder, "hub", await FlowChanges(store).approved())
+    await into_force(folder, store)
     late = await anna.open("customer")
     assert (late.overtaken, late.text, late.present) == (True, LOWER, his)
     with pytest.raises(Conflict, match="has changed since you began"):
@@ -234,7 +246,10 @@ async def test_what_was_typed_is_kept_and_two_people_are_told_of_each_other(
     hers = await anna.propose("customer", "", mine.edits)
     his_second = await bo.propose_text("customer", his + "# bo\n", "")
     await bo.approve(hers.id)
-    take_up(folder, "hub", await FlowChanges(store).approved())
+    # Before anybody can know what it would be laid over, the next one waits.
+    with pytest.raises(Conflict, match="not in force yet"):
+        await anna.approve(his_second.id)
+    await into_force(folder, store)
     with pytest.raises(Conflict, match="has changed since"):
         await anna.approve(his_second.id)
     assert file_text(folder, "flows/customer.yaml") == his + "# anna\n"
@@ -313,3 +328,28 @@ def test_a_folder_that_is_new_to_a_hub_comes_to_what_was_approved_last(tmp_path:
     file.write_text("one")
     assert take_up(tmp_path, "another hub", changes).left == {}
     assert file.read_text() == "three"
+
+
+async def test_a_job_whose_worker_goes_on_with_other_flows_is_begun_anew_and_counts_as_no_death(
+    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ISTHMUS_DATABASE_URL", database_url)
+    begun = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr("isthmus.app.job_work.make_plan", never)
+    async with open_hub(make_project(tmp_path / "project", "http://127.0.0.1:1")) as hub:
+        job = await JobDesk(hub.store, hub.world, ANNA).plan("customer")
+        for _ in range(5):
+            begun.clear()
+            task = asyncio.create_task(do_job(hub, job))
+            await begun.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            left = await Jobs(hub.store).next()
+            assert left is not None
+            assert (left.id, left.attempts, left.started_at, left.done_at) == (job.id, 0, None, None)

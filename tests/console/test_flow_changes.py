@@ -160,6 +160,7 @@ async def test_somebody_else_approves_and_it_is_written_with_comments_and_noted(
     assert "<del>crm</del> → <ins>erp</ins>" in page
     assert "No dry run" not in (await browser.get("/flows")).text
     assert address in (await browser.get("/flows")).text
+    assert "Flow changes to review" in (await browser.get("/")).text
     # A dry run is asked for; without one it must be said.
     hasty = await browser.post(f"{address}/approve", {"answer": "fine"})
     assert (hasty.status_code, 'value="fine"' in hasty.text) == (422, True)

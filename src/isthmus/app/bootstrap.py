@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import random
+import threading
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -53,6 +54,10 @@ STATE_FOLDER = ".isthmus"
 """Inside the project: embedded database, lab, logs."""
 
 
+_READING = threading.Lock()
+"""Reading a project runs its Python files: one reader at a time, in whichever thread."""
+
+
 class Hub(msgspec.Struct, kw_only=True):
     """Everything a use case needs. ``down`` names the systems that could not be opened, and why."""
 
@@ -90,7 +95,8 @@ def read_project(
     """The checked project in ``folder``, with other texts ``instead`` of some flow files (None: without them). Raises
     ``ProjectErrors``."""
     environ = os.environ if environ is None else environ
-    return load_project(folder, environ, connector_info, connectors.kinds(), instead=instead)
+    with _READING:
+        return load_project(folder, environ, connector_info, connectors.kinds(), instead=instead)
 
 
 def configured_database(project: Project) -> str | None:

@@ -278,6 +278,11 @@ class FlowDesk:
         decided = await self._changes.decide(
             change.id, state, by=self._me.login, answer=answer.strip()[:LONGEST_NOTE], now=self._now()
         )
+        if decided is None and (now := await self._changes.one(change.id)) and now.state is ChangeState.PROPOSED:
+            raise Conflict(
+                "A change of this flow was approved and is not in force yet.",
+                advice="Wait until it is (a hub must run), then look at this one again.",
+            )
         if decided is None:
             raise Conflict("Somebody was faster.", advice="Look at what was decided.")
         return decided

@@ -25,6 +25,7 @@ class Site:
         self.reads = Reads(store)
         self.access = Access(store)
         self.counts = KeptCounts(self.reads)
+        self.pulse = Pulse(self.reads, world)
         self.renew(project, world)
         self.secret = secret
         """Signs forms; the same in every process of this hub."""
@@ -35,7 +36,7 @@ class Site:
     def renew(self, project: Project, world: World) -> None:
         """Show these flows from now on."""
         self.project, self.world = project, world
-        self.pulse = Pulse(self.reads, world, {name: system.kind for name, system in project.systems.items()})
+        self.pulse.renew(world, {name: system.kind for name, system in project.systems.items()})
 
     @classmethod
     async def open(cls, project: Project, store: PostgresStore, world: World, samples: Samples | None = None) -> Site:

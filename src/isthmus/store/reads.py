@@ -322,6 +322,10 @@ class Reads:
         """Webhooks of each system."""
         return await self._all(HookCount, "hook_counts")
 
+    async def flow_reviews(self) -> dict[str, int]:
+        """Flow -> how many changes of it wait for a review."""
+        return dict(await self._store.rows("flow_reviews", {}))
+
     async def far_fields(self) -> list[FarField]:
         """Every field that was ever seen in a resource which flows use."""
         return await self._all(FarField, "far_fields")

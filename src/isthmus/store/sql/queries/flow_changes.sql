@@ -21,6 +21,9 @@ where (%(flow)s::text is null or flow = %(flow)s) and state = any(%(states)s)
 order by coalesce(decided_at, saved_at) desc, id
 limit %(limit)s;
 
+-- name: flow_reviews
+select flow, count(*) from flow_change where state = 'proposed' group by flow order by flow;
+
 -- name: flow_draft
 select {flow_change_columns} from flow_change
 where flow = %(flow)s and made_by = %(made_by)s and state = 'draft';
@@ -53,7 +56,11 @@ update flow_change
 set state = %(state)s, decided_by = %(by)s, decided_at = %(now)s, answer = %(answer)s,
     place = case when %(state)s = 'approved'
         then (select coalesce(max(before.place), 0) + 1 from flow_change as before) end
-where id = %(id)s and state = 'proposed'
+where id = %(id)s and state = 'proposed' and (%(state)s <> 'approved' or not exists (
+    -- Nobody knows yet which text this one would be laid over.
+    select from flow_change as before
+    where before.flow = flow_change.flow and before.state = 'approved' and before.in_force_at is null
+        and before.problem = ''))
 returning {flow_change_columns};
 
 -- name: tell_flows
