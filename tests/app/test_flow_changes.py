@@ -16,6 +16,7 @@ from isthmus.app.flow_files import file_text, take_up
 from isthmus.app.flow_preview import Samples, preview_record
 from isthmus.app.job_desk import JobDesk
 from isthmus.app.job_work import do_job
+from isthmus.app.renewing import changed_project
 from isthmus.errors import Conflict, NeedsPerson
 from isthmus.store import ChangeState, FlowChange, FlowChanges, Jobs, PostgresStore, Reads
 from isthmus.sync.world import World
@@ -316,6 +317,47 @@ def test_a_folder_takes_up_what_was_approved_once_and_leaves_what_somebody_edite
     assert set(done.left) == {"c4"}
     assert take_up(tmp_path, "hub", [a_change(5, "two", None)]).there == ["c5"]
     assert not file.exists()
+
+
+async def test_a_folder_that_cannot_be_written_keeps_its_flows_and_says_so(
+    tmp_path: Path, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_project(tmp_path / "project", "http://127.0.0.1:1")
+    project = read_project(folder)
+    change = await FlowDesk(store, project, ANNA).propose_text("customer", LOWER, "\0")
+    await FlowDesk(store, project, BO).approve(change.id)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("isthmus.app.flow_approved.take_up", refused)
+        assert await changed_project(project, store) is None
+    told = await FlowChanges(store).one(change.id)
+    assert told is not None
+    assert "cannot be written: Permission denied" in told.problem
+    assert (told.note, told.in_force_at) == ("", None)
+    found = await changed_project(project, store)
+    assert found is not None
+    await in_force(found, store, clock())
+    told = await FlowChanges(store).one(change.id)
+    assert told is not None
+    assert (told.problem, told.in_force_at is not None) == ("", True)
+    with pytest.raises(NeedsPerson, match="NUL"):
+        await FlowDesk(store, project, ANNA).save("customer", LOWER + "\0", 0)
+
+
+async def test_flows_that_cannot_be_read_leave_what_is_in_force(tmp_path: Path, store: PostgresStore) -> None:
+    folder = make_project(tmp_path / "project", "http://127.0.0.1:1")
+    project = read_project(folder)
+    (folder / "flows" / "customer.yaml").write_text("flow: [")
+    assert await changed_project(project, store) is None
+    (folder / "flows" / "customer.yaml").write_text(FLOW)
+    assert await changed_project(project, store) is None
+    (folder / "flows" / "customer.yaml").write_text(LOWER)
+    found = await changed_project(project, store)
+    assert found is not None
+    assert found.sources["customer"].content == LOWER
 
 
 def test_a_folder_that_is_new_to_a_hub_comes_to_what_was_approved_last(tmp_path: Path) -> None:

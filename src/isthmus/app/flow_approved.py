@@ -27,9 +27,14 @@ async def bring_up(folder: Path, store: PostgresStore) -> None:
     if not changes:
         return
     hub = str(await store.made_once(HUB, str(uuid.uuid4())))
-    taken = await asyncio.to_thread(take_up, folder, hub, changes)
+    try:
+        left = (await asyncio.to_thread(take_up, folder, hub, changes)).left
+    except OSError as error:
+        # Nothing can be kept in this folder; what it has goes on.
+        problem = f"The project's folder cannot be written: {error.strerror or type(error).__name__}."
+        left = {change.id: problem for change in changes if change.in_force_at is None}
     for change in changes:
-        if (problem := taken.left.get(change.id)) is not None:
+        if (problem := left.get(change.id, "")) != "":
             events.emit(events.FLOW_LEFT, logging.ERROR, flow=change.flow, change=change.id, message=problem)
             await FlowChanges(store).note(change.id, at=None, problem=f"{socket.gethostname()}: {problem}")
 

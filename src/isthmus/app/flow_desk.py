@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -26,6 +26,8 @@ __all__ = ["EditView", "FlowDesk", "Review"]
 LONGEST = 100_000
 """Characters of a flow's text."""
 LONGEST_NOTE = 1000
+AT_WORK = timedelta(days=1)
+"""For how long somebody counts as editing a flow after the last letter."""
 
 
 class EditView(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +42,7 @@ class EditView(msgspec.Struct, frozen=True, kw_only=True):
     present: str | None
     """The file as it is in the folder now."""
     others: Sequence[FlowChange]
-    """Drafts of other people."""
+    """Drafts of other people who are at it."""
     proposed: Sequence[FlowChange]
     """Changes of this flow that wait for a review."""
 
@@ -103,7 +105,7 @@ class FlowDesk:
             draft=draft,
             text=draft.content or "" if draft is not None else start,
             present=present,
-            others=[one for one in drafts if one.made_by != self._me.login],
+            others=[one for one in drafts if one.made_by != self._me.login and self._now() - one.saved_at < AT_WORK],
             proposed=await self._changes.find(flow, [ChangeState.PROPOSED]),
         )
 
@@ -165,8 +167,10 @@ class FlowDesk:
         if view.overtaken:
             raise Conflict("The file has changed since you began.", advice="Look at what is new there first.")
         await self._checked(flow, view.draft.content)
-        await self._access.note(self._me.login, "flow change proposed", flow, {"change": view.draft.id, "note": note})
-        made = await self._changes.propose(view.draft.id, note.strip()[:LONGEST_NOTE], edits, self._now())
+        await self._access.note(
+            self._me.login, "flow change proposed", flow, {"change": view.draft.id, "note": _note(note)}
+        )
+        made = await self._changes.propose(view.draft.id, _note(note), edits, self._now())
         if made is None:
             raise Conflict("Another window of yours has changed this draft.", advice="Open the page anew.")
         return made
@@ -192,7 +196,7 @@ class FlowDesk:
             raise NeedsPerson("There is nothing to propose: the text is as the file has it.")
         await self._checked(flow, text)
         id = self._ids()
-        await self._access.note(self._me.login, "flow change proposed", flow, {"change": id, "note": note})
+        await self._access.note(self._me.login, "flow change proposed", flow, {"change": id, "note": _note(note)})
         made = await self._changes.add(
             id=id,
             flow=flow,
@@ -202,7 +206,7 @@ class FlowDesk:
             by=self._me.login,
             now=self._now(),
             state=ChangeState.PROPOSED,
-            note=note.strip()[:LONGEST_NOTE],
+            note=_note(note),
         )
         assert made is not None, "only drafts are single"
         return made
@@ -255,7 +259,7 @@ class FlowDesk:
     async def refuse(self, id: str, answer: str) -> FlowChange:
         """Do not let it come into force; ``answer`` says why."""
         change = await self._waiting(id)
-        if not answer.strip():
+        if not _note(answer):
             raise NeedsPerson("Say why, for whoever made it.")
         return await self._decide(change, ChangeState.REFUSED, "refused", answer)
 
@@ -273,11 +277,9 @@ class FlowDesk:
         return change
 
     async def _decide(self, change: FlowChange, state: ChangeState, word: str, answer: str) -> FlowChange:
-        detail = {"change": change.id, "made_by": change.made_by, "answer": answer[:LONGEST_NOTE]}
+        detail = {"change": change.id, "made_by": change.made_by, "answer": _note(answer)}
         await self._access.note(self._me.login, f"flow change {word}", change.flow, detail)
-        decided = await self._changes.decide(
-            change.id, state, by=self._me.login, answer=answer.strip()[:LONGEST_NOTE], now=self._now()
-        )
+        decided = await self._changes.decide(change.id, state, by=self._me.login, answer=_note(answer), now=self._now())
         if decided is None and (now := await self._changes.one(change.id)) and now.state is ChangeState.PROPOSED:
             raise Conflict(
                 "A change of this flow was approved and is not in force yet.",
@@ -307,4 +309,11 @@ class FlowDesk:
 def _clean(text: str) -> str:
     if len(text) > LONGEST:
         raise NeedsPerson(f"A flow's text may have at most {LONGEST} characters.")
+    if "\0" in text:
+        raise NeedsPerson("The text holds a character that no file may hold (NUL).")
     return unix_lines(text)
+
+
+def _note(text: str) -> str:
+    """What people say beside it, as it is kept."""
+    return text.replace("\0", "").strip()[:LONGEST_NOTE]
