@@ -76,6 +76,8 @@ async def test_only_those_that_are_ticked_are_corrected_and_a_value_that_does_no
     assert wrong.status_code == 422
     assert 'value="much"' in wrong.text, "what was typed is kept"
     assert 'value="q1" aria-label="Choose this question" checked' in wrong.text
+    blank = await browser.post("/inbox/bulk", {**form, "entry": ["q1"], "value": " "})
+    assert (blank.status_code, "Say the new value" in blank.text) == (422, True)
     unknown = await browser.post("/inbox/bulk", {**form, "entry": ["q1"], "field": "nothing", "value": "x"})
     assert unknown.status_code == 422
     assert (await Reads(store).items(["i1"]))["i1"].fields["name"] == "Name 1"

@@ -224,6 +224,8 @@ class InboxDesk:
         flows = {entry.flow for entry in entries}
         if any(field not in self.correctable(flow) for flow in flows):
             raise NeedsPerson(f"'{field}' cannot be corrected for many at once.")
+        if not text.strip():
+            raise NeedsPerson("Say the new value.", advice="To empty a field, open the records one by one.")
         for flow in flows:
             kind = self._world.flows[flow].entity.fields[field]
             try:

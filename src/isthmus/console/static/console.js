@@ -82,6 +82,13 @@
     for (const one of document.querySelectorAll("[data-pick]")) one.setAttribute("aria-pressed", String(one === pick));
   }, true);
 
+  // Where a form has several buttons, the key in this field means the one beside it and not the first.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !event.target.matches?.("[data-enter]")) return;
+    event.preventDefault();
+    document.querySelector(event.target.dataset.enter)?.click();
+  });
+
   let going = false;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
