@@ -78,6 +78,10 @@ async def test_only_those_that_are_ticked_are_corrected_and_a_value_that_does_no
     assert 'value="q1" aria-label="Choose this question" checked' in wrong.text
     blank = await browser.post("/inbox/bulk", {**form, "entry": ["q1"], "value": " "})
     assert (blank.status_code, "Say the new value" in blank.text) == (422, True)
+    both = await browser.post("/inbox/bulk", {**form, "entry": ["q1"], "value": "x", "empty": "1"})
+    assert both.status_code == 422
+    emptied = await browser.post("/inbox/bulk", {**form, "entry": ["q0"], "field": "phone", "empty": "1"})
+    assert "1 refused:" in emptied.text, "it was decided above"
     unknown = await browser.post("/inbox/bulk", {**form, "entry": ["q1"], "field": "nothing", "value": "x"})
     assert unknown.status_code == 422
     assert (await Reads(store).items(["i1"]))["i1"].fields["name"] == "Name 1"

@@ -218,14 +218,15 @@ class InboxDesk:
                 refused[id] = str(error)
         return Bulk(done=done, refused=refused)
 
-    async def correct_many(self, entries: Sequence[InboxEntry], field: str, text: str) -> Bulk:
+    async def correct_many(self, entries: Sequence[InboxEntry], field: str, text: str, *, empty: bool = False) -> Bulk:
         """Give a field of all these records the same value and try them again; each is carried out or refused on its
-        own. Raises ``NeedsPerson`` when the field cannot have that value."""
+        own. No text only when they are to be ``empty``. Raises ``NeedsPerson`` when the field cannot have that
+        value."""
         flows = {entry.flow for entry in entries}
         if any(field not in self.correctable(flow) for flow in flows):
             raise NeedsPerson(f"'{field}' cannot be corrected for many at once.")
-        if not text.strip():
-            raise NeedsPerson("Say the new value.", advice="To empty a field, open the records one by one.")
+        if empty == bool(text.strip()):
+            raise NeedsPerson("Say the new value, or that the field is to be empty.")
         for flow in flows:
             kind = self._world.flows[flow].entity.fields[field]
             try:

@@ -215,7 +215,8 @@ async def bulk(request: Call, data: Form) -> Response[str]:
             problem = NeedsPerson("Nothing is chosen.", advice="Tick the records, or take all of this cause.")
             return await _page(request, chosen, "", 0, typed=data, problem=problem)
         try:
-            told = await desk.correct_many(entries, str(data.get("field", "")), str(data.get("value", "")))
+            field, text, empty = str(data.get("field", "")), str(data.get("value", "")), bool(data.get("empty"))
+            told = await desk.correct_many(entries, field, text, empty=empty)
         except NeedsPerson as problem:
             return await _page(request, chosen, "", 0, typed=data, problem=problem, ticked=ids)
         return await _page(request, chosen, "", 0, told)
