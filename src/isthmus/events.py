@@ -14,6 +14,9 @@ __all__ = [
     "EDIT_UNDONE",
     "FEED_READ",
     "FIELD_CHANGED",
+    "FLOWS_REFUSED",
+    "FLOWS_RENEWED",
+    "FLOW_LEFT",
     "HINT_RECEIVED",
     "HINT_REFUSED",
     "HISTORY_ARCHIVED",
@@ -82,6 +85,12 @@ JOB_DONE: Final = "job.done"
 """What somebody asked for on a page (a comparison, a repair, a dry run) was done."""
 JOB_FAILED: Final = "job.failed"
 """What somebody asked for on a page ended in a fault of ours."""
+FLOWS_RENEWED: Final = "flows.renewed"
+"""A process goes on with changed flows."""
+FLOWS_REFUSED: Final = "flows.refused"
+"""Changed flows cannot be read from the project's folder; what was in force stays."""
+FLOW_LEFT: Final = "flow.left"
+"""An approved change of a flow could not be written into a project's folder."""
 FIELD_CHANGED: Final = "field.changed"
 """A field of a far system appeared, vanished, came back or changed its type."""
 

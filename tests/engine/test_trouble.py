@@ -147,6 +147,8 @@ async def test_a_refused_write_is_parked_with_its_reason_and_goes_on_after_a_cor
     entry = await o.question(InboxKind.FAILURE)
     assert "Names may not be loud." in entry.summary
     assert entry.detail["field"] == "name"
+    # As it was sent, in the system's own words.
+    assert entry.detail["request"] == {"kind": "update", "fields": {"name": "LOUD", "email": "x@acme.example"}}
     writes = o.writes("erp")
     await o.settle(2)
     assert o.writes("erp") == writes

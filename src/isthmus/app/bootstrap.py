@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
+import threading
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from isthmus import connectors
-from isthmus.app.flow_notes import account, note_flows
+from isthmus.app.flow_approved import bring_up, in_force
 from isthmus.connector import FieldInfo, Preparable, System
 from isthmus.errors import IsthmusError, Misconfigured, Paused, StoreUnavailable
 from isthmus.mapping.shape import CUSTOM
@@ -33,10 +35,13 @@ __all__ = [
     "clock",
     "configured_database",
     "database_url",
+    "make_world",
     "new_id",
     "open_hub",
+    "open_missing",
     "open_store",
     "open_system",
+    "prepare_systems",
     "read_project",
     "reopen_system",
     "revive_database",
@@ -47,6 +52,10 @@ REVIVING = 60.0
 """Seconds in which the hub's own database is started again and again while a process opens it."""
 STATE_FOLDER = ".isthmus"
 """Inside the project: embedded database, lab, logs."""
+
+
+_READING = threading.Lock()
+"""Reading a project runs its Python files: one reader at a time, in whichever thread."""
 
 
 class Hub(msgspec.Struct, kw_only=True):
@@ -86,7 +95,8 @@ def read_project(
     """The checked project in ``folder``, with other texts ``instead`` of some flow files (None: without them). Raises
     ``ProjectErrors``."""
     environ = os.environ if environ is None else environ
-    return load_project(folder, environ, connector_info, connectors.kinds(), instead=instead)
+    with _READING:
+        return load_project(folder, environ, connector_info, connectors.kinds(), instead=instead)
 
 
 def configured_database(project: Project) -> str | None:
@@ -136,9 +146,10 @@ async def open_hub(
     """
     async with AsyncExitStack() as stack:
         project, store = await stack.enter_async_context(open_store(folder, instead=instead))
-        world = World(project.flows, project.converters, project.entities)
-        for place, gone in missing_fields(await Reads(store).far_fields()).items():
-            world.lose(*place, gone)
+        if prepare:
+            await bring_up(folder, store)
+            project = read_project(folder, instead=instead)
+        world = await make_world(project, store)
         used = [name for name in world.systems() if name in project.systems]
         pauses = PauseBook()
         pauses.fill(await Reads(store).pauses())
@@ -155,13 +166,41 @@ async def open_hub(
             opened[name] = system
             stack.push_async_callback(system.close)
         if prepare:
-            await note_flows(store, project, by=account(), now=clock(), ran=True)
+            await in_force(project, store, clock())
             await _prepare(world, opened, down)
         engine = Engine(store, world, opened, clock=clock, new_id=new_id, jitter=random.random, pauses=pauses)
         for name, error in down.items():
             for resource in world.resources(name)[:1]:
                 await engine.note_down(name, resource, error)
         yield Hub(project=project, store=store, world=world, engine=engine, down=down)
+
+
+async def make_world(project: Project, store: PostgresStore) -> World:
+    """The project's flows, without the far fields that are missing now."""
+    world = World(project.flows, project.converters, project.entities)
+    for place, gone in missing_fields(await Reads(store).far_fields()).items():
+        world.lose(*place, gone)
+    return world
+
+
+async def open_missing(hub: Hub) -> None:
+    """Open systems that no flow used before; what cannot be opened is named in ``down``."""
+    for name in hub.world.systems():
+        if name in hub.project.systems and name not in hub.engine.systems and name not in hub.down:
+            opened = await open_system(hub.project, name)
+            if isinstance(opened, IsthmusError):
+                hub.down[name] = opened
+            else:
+                hub.engine.add_system(name, opened)
+
+
+async def prepare_systems(hub: Hub) -> None:
+    """Make the custom fields that flows write and a system lacks; one that cannot is left as it is, its writes say
+    what is missing."""
+    for name, system in hub.engine.systems.items():
+        if isinstance(system, Preparable) and hub.engine.pauses.of(name) is None:
+            with contextlib.suppress(IsthmusError):
+                await system.prepare(wanted_custom_fields(hub.world, name))
 
 
 async def revive_database(project: Project) -> None:

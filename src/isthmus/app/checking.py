@@ -32,10 +32,12 @@ class LiveCheck(msgspec.Struct, frozen=True, kw_only=True):
     notes: Sequence[str] = ()
 
 
-def check_examples(project: Project) -> list[str]:
-    """Run the examples of the flow files; one sentence per example that does not hold."""
+def check_examples(project: Project, only: str | None = None) -> list[str]:
+    """Run the examples of the flow files (``only`` those of one flow); one sentence per example that does not hold."""
     failures: list[str] = []
     for example in project.examples:
+        if only not in (None, example.flow):
+            continue
         flow = project.flows[example.flow]
         for system, record in example.far.items():
             lens = compile_lens(flow, system, project.flows, project.converters)

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 
 from isthmus.app.bootstrap import clock, open_hub, open_store, read_project
+from isthmus.app.flow_files import put_file
 from isthmus.app.flow_notes import note_flows
 from isthmus.app.planning import PlanReport, make_plan, plan_of
 from isthmus.errors import Misconfigured
 from isthmus.model.state import Effect, FlowVersion
 from isthmus.project import Project
-from isthmus.store import PostgresStore, Reads, WriteCount
+from isthmus.store import FlowChanges, PostgresStore, Reads, WriteCount
 
-__all__ = ["RolledBack", "VersionView", "flow_history", "flow_versions", "preview_flow", "roll_back", "show_version"]
+__all__ = [
+    "KeptCounts",
+    "RolledBack",
+    "VersionView",
+    "earlier_file",
+    "flow_history",
+    "flow_versions",
+    "preview_flow",
+    "roll_back",
+    "show_version",
+]
+
+
+LEAST_SECONDS = 2.0
+SHARE = 20
+"""Counting takes at most one part in so many of the time."""
 
 
 class VersionView(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +48,29 @@ class VersionView(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is what the project says now."""
     writes: Sequence[Effect] = ()
     """The newest of these writes, where they were asked for."""
+
+
+class KeptCounts:
+    """Writes of versions, for a page that many look at: those of a version that is over never change, and those of the
+    present one are counted anew when counting takes a small share of the time."""
+
+    def __init__(self, reads: Reads) -> None:
+        self._reads = reads
+        self._over: dict[tuple[str, datetime, datetime], Sequence[WriteCount]] = {}
+        self._present: dict[tuple[str, datetime], tuple[float, float, Sequence[WriteCount]]] = {}
+
+    async def of(self, flow: str, since: datetime, until: datetime | None) -> Sequence[WriteCount]:
+        """What was written for a flow in a time, a little late for one that is not over."""
+        if until is not None:
+            if (flow, since, until) not in self._over:
+                self._over[flow, since, until] = await self._reads.count_writes_of_flow(flow, since, until)
+            return self._over[flow, since, until]
+        made, cost, counts = self._present.get((flow, since), (0.0, -1.0, []))
+        if cost < 0 or monotonic() - made > max(LEAST_SECONDS, SHARE * cost):
+            began = monotonic()
+            counts = await self._reads.count_writes_of_flow(flow, since, None)
+            self._present[flow, since] = (monotonic(), monotonic() - began, counts)
+        return counts
 
 
 class RolledBack(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,10 +93,15 @@ async def flow_history(folder: Path, flow: str | None = None) -> list[VersionVie
         return await _views(Reads(store), project, flow)
 
 
-async def flow_versions(store: PostgresStore, project: Project, flow: str) -> list[VersionView]:
-    """All versions of a flow, none when it has never run."""
+async def flow_versions(
+    store: PostgresStore, project: Project, flow: str, counts: KeptCounts, newest: int
+) -> tuple[list[VersionView], int]:
+    """The newest versions of a flow, the present one first, and how many there are; none when it has never run."""
     reads = Reads(store)
-    return await _views(reads, project, flow) if await reads.flow_versions(flow) else []
+    versions = await reads.flow_versions(flow)
+    if not versions:
+        return [], 0
+    return (await _views(reads, project, flow, counts.of, newest))[::-1], len(versions)
 
 
 async def show_version(folder: Path, flow: str, number: int, limit: int) -> VersionView:
@@ -72,15 +115,24 @@ async def show_version(folder: Path, flow: str, number: int, limit: int) -> Vers
 
 
 async def preview_flow(
-    folder: Path, flow: str, number: int | None, report: Callable[[str, str, int], None] | None = None
+    folder: Path,
+    flow: str,
+    number: int | None,
+    change: str | None = None,
+    report: Callable[[str, str, int], None] | None = None,
 ) -> PlanReport:
-    """What the flow would write if it were in force as the project has it now, or as an earlier version had it. Changes
-    nothing anywhere."""
-    instead: dict[str, str | None] = {}
+    """What the flow would write if it were in force as the project has it now, as an earlier version had it or as a
+    proposed change has it. Changes nothing anywhere."""
+    instead: Mapping[str, str | None] = {}
     async with open_store(folder) as (project, store):
-        if number is not None:
+        if change is not None:
+            proposed = await FlowChanges(store).one(change)
+            if proposed is None or proposed.flow != flow:
+                raise Misconfigured(f"There is no change {change} of flow '{flow}'.")
+            instead = {proposed.file: proposed.content}
+        elif number is not None:
             version = _numbered(await _views(Reads(store), project, flow), flow, number).version
-            instead = _instead(project, version)
+            instead = earlier_file(project, version)
         elif flow not in project.flows:
             raise _unknown(flow, project.flows)
     async with open_hub(folder, instead=instead) as hub:
@@ -95,11 +147,11 @@ async def roll_back(folder: Path, flow: str, number: int, *, by: str, limit: int
         reads = Reads(store)
         views = await _views(reads, project, flow)
         view = _numbered(views, flow, number)
-        instead = _instead(project, view.version)
+        instead = earlier_file(project, view.version)
         now = read_project(folder, instead=instead).sources.get(flow)
         await note_flows(store, project, by=by, now=clock(), ran=False)
         for file, content in instead.items():
-            _put(folder, file, content)
+            put_file(folder, file, content)
         since = view.until
         return RolledBack(
             flow=flow,
@@ -111,16 +163,23 @@ async def roll_back(folder: Path, flow: str, number: int, *, by: str, limit: int
         )
 
 
-async def _views(reads: Reads, project: Project, flow: str | None) -> list[VersionView]:
+async def _views(
+    reads: Reads,
+    project: Project,
+    flow: str | None,
+    count: Callable[[str, datetime, datetime | None], Awaitable[Sequence[WriteCount]]] | None = None,
+    newest: int | None = None,
+) -> list[VersionView]:
+    """Versions with what they wrote; of one flow perhaps only the ``newest``."""
     versions = await reads.flow_versions(flow)
     if flow is not None and not versions:
         raise _unknown(flow, {version.flow for version in await reads.flow_versions()})
-    views = []
-    for version in versions:
+    views, count = [], count or reads.count_writes_of_flow
+    for version in versions if newest is None else versions[-newest:]:
         later = [v for v in versions if (v.flow, v.number > version.number) == (version.flow, True)]
         until = next((v.ran_at for v in later if v.ran_at is not None), None)
         ran_at = version.ran_at
-        counts = await reads.count_writes_of_flow(version.flow, ran_at, until) if ran_at is not None else []
+        counts = await count(version.flow, ran_at, until) if ran_at is not None else []
         source = project.sources.get(version.flow)
         texts = (source.content, source.pack) if source is not None else (None, None)
         present = not later and texts == (version.content, version.pack)
@@ -141,7 +200,7 @@ def _unknown(flow: str, known: object) -> Misconfigured:
     return Misconfigured(f"Nothing is known of a flow '{flow}'.", advice=f"Known: {names or 'none that has run'}.")
 
 
-def _instead(project: Project, version: FlowVersion) -> dict[str, str | None]:
+def earlier_file(project: Project, version: FlowVersion) -> Mapping[str, str | None]:
     """Which file must have which text (None: be gone) for the flow to be as it was."""
     source = project.sources.get(version.flow)
     present = source.file if source is not None else None
@@ -155,24 +214,3 @@ def _instead(project: Project, version: FlowVersion) -> dict[str, str | None]:
     if source is not None and source.content == version.content:
         return {}
     return {present or version.file or f"flows/{version.flow}.yaml": version.content}
-
-
-def _put(folder: Path, file: str, content: str | None) -> None:
-    """All of the new text or all of the old one, whenever the machine stops."""
-    path = folder / file
-    if content is None:
-        path.unlink(missing_ok=True)
-        return
-    path.parent.mkdir(exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as output:
-            output.write(content.encode())
-            output.flush()
-            os.fsync(output.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        Path(draft).chmod(mode)
-        Path(draft).replace(path)
-    except BaseException:
-        Path(draft).unlink(missing_ok=True)
-        raise

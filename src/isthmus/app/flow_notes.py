@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Mapping
 from datetime import datetime
 
 from isthmus.model.state import FlowVersion
@@ -21,8 +22,17 @@ def account() -> str:
         return str(os.getuid())
 
 
-async def note_flows(store: PostgresStore, project: Project, *, by: str, now: datetime, ran: bool) -> None:
-    """Note the project's flows as they are now; nothing is noted twice. ``ran``: they are in force from now on."""
+async def note_flows(
+    store: PostgresStore,
+    project: Project,
+    *,
+    by: str,
+    now: datetime,
+    ran: bool,
+    authors: Mapping[str, str] = {},
+) -> None:
+    """Note the project's flows as they are now; nothing is noted twice. ``ran``: they are in force from now on.
+    ``authors``: whose work a flow is, where that is known better than ``by``."""
     ran_at = now if ran else None
     versions = [
         FlowVersion(
@@ -33,7 +43,7 @@ async def note_flows(store: PostgresStore, project: Project, *, by: str, now: da
             pack=source.pack,
             ran_at=ran_at,
             noted_at=now,
-            by=by,
+            by=authors.get(name, by),
         )
         for name, source in project.sources.items()
     ]

@@ -11,6 +11,7 @@ import msgspec
 from isthmus.app.access import Access, Principal
 from isthmus.app.bootstrap import clock, new_id
 from isthmus.app.record_view import field_roles, title_of
+from isthmus.app.redacting import redacted
 from isthmus.errors import IsthmusError, NeedsPerson, Unmappable
 from isthmus.model.fields import Canonical, FieldType, Kind, canonical
 from isthmus.model.state import Effect, InboxEntry, InboxKind, Item, Link
@@ -101,9 +102,8 @@ class InboxDesk:
         if entry.decided_at is not None and entry.kind is InboxKind.CONFLICT:
             conflicts = dict(entry.detail.get("fields", {}))
         kinds = self._kinds(entry)
-        about = {*conflicts, *entry.detail.get("fields", {}), *entry.detail.get("values", {})}
         return Question(
-            entry=entry,
+            entry=self.shown(entry),
             care=(await self.work.care([id])).get(id, Care(id)),
             comments=await self.work.comments(id),
             link=link,
@@ -112,9 +112,30 @@ class InboxDesk:
             candidates=[_candidate(one) for one in entry.detail.get("candidates", ())],
             editable=self._editable(entry, link, item),
             effects=await self._reads.effects(link=link.id, limit=5) if link is not None else [],
-            secret=any(not self._me.sees(role) for name, role in self._roles(entry).items() if name in about),
+            secret=bool(self._secret(entry) & self._about(entry, conflicts)),
             typable=[name for name in conflicts if name in kinds and _simple(kinds[name])],
         )
+
+    def shown(self, entry: InboxEntry) -> InboxEntry:
+        """The entry without values that this person's roles do not show."""
+        return redacted(entry, self._world.flows.get(entry.flow), self._secret(entry))
+
+    def _secret(self, entry: InboxEntry) -> set[str]:
+        return {name for name, role in self._roles(entry).items() if not self._me.sees(role)}
+
+    def _about(self, entry: InboxEntry, conflicts: Mapping[str, Any]) -> set[str]:
+        """Fields that the question itself is about. What else a refused write carried is left out of sight instead."""
+        about = {*conflicts, *entry.detail.get("fields", {}), str(entry.detail.get("field") or "")}
+        return about if entry.kind is InboxKind.FAILURE else about | set(entry.detail.get("values", {}))
+
+    def correctable(self, flow: str | None) -> list[str]:
+        """Fields of a flow that may be corrected for many records at once."""
+        found = self._world.flows.get(flow or "")
+        if found is None:
+            return []
+        roles = field_roles(self._world, found.entity.name)
+        kinds = found.entity.fields
+        return [name for name in found.fields if _simple(kinds[name]) and self._me.sees(roles.get(name))]
 
     async def headlines(self, entries: Sequence[InboxEntry]) -> dict[str, str]:
         """What each is about, as people call it."""
@@ -195,6 +216,33 @@ class InboxDesk:
                 done += 1
             except IsthmusError as error:
                 refused[id] = str(error)
+        return Bulk(done=done, refused=refused)
+
+    async def correct_many(self, entries: Sequence[InboxEntry], field: str, text: str, *, empty: bool = False) -> Bulk:
+        """Give a field of all these records the same value and try them again; each is carried out or refused on its
+        own. No text only when they are to be ``empty``. Raises ``NeedsPerson`` when the field cannot have that
+        value."""
+        flows = {entry.flow for entry in entries}
+        if any(field not in self.correctable(flow) for flow in flows):
+            raise NeedsPerson(f"'{field}' cannot be corrected for many at once.")
+        if empty == bool(text.strip()):
+            raise NeedsPerson("Say the new value, or that the field is to be empty.")
+        for flow in flows:
+            kind = self._world.flows[flow].entity.fields[field]
+            try:
+                canonical(kind, typed(kind, text))
+            except Unmappable as error:
+                raise NeedsPerson(f"{field}: {error.message}", advice=error.advice) from error
+        done, refused = 0, {}
+        for entry in entries[:ONE_BY_ONE]:
+            try:
+                question = await self.question(entry.id)
+                if question is None or field not in question.editable:
+                    raise NeedsPerson("There is no record of it in the hub that could be corrected.")
+                await self.decide(entry.id, "retry", fields={field: text})
+                done += 1
+            except IsthmusError as error:
+                refused[entry.id] = str(error)
         return Bulk(done=done, refused=refused)
 
     async def retry_many(self, entries: Sequence[InboxEntry]) -> Bulk:

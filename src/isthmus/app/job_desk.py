@@ -60,6 +60,20 @@ class JobDesk:
         """Make a dry run; as :meth:`compare`."""
         return await self._ask(JobKind.PLAN, flow)
 
+    async def preview(self, flow: str, change: str) -> Job:
+        """Make a dry run of a flow as a proposed change has it. Raises ``NeedsPerson`` while one of another change of
+        this flow is under way."""
+        job = await self._ask(JobKind.PREVIEW, flow, [change])
+        if job.choices != [change]:
+            raise NeedsPerson("A dry run of another change of this flow is under way.", advice="Wait until it is done.")
+        return job
+
+    async def latest_preview(self, flow: str, change: str) -> tuple[Job | None, Job | None]:
+        """As :meth:`latest_plan`, of a change."""
+        jobs = [job for job in await self._jobs.latest([JobKind.PREVIEW], flow) if job.choices == [change]]
+        under_way = next((job for job in jobs if job.done_at is None), None)
+        return under_way, next((job for job in jobs if job.done_at is not None), None)
+
     async def repair(self, flow: str, choices: Sequence[str]) -> Job:
         """Repair differences of a flow, or of all; see :func:`isthmus.app.comparing.parse_choices`. Raises
         ``NeedsPerson`` when nothing is named, or when somebody repairs it already: what they chose may be

@@ -7,17 +7,18 @@ nothing; a repair that is begun again finds what is repaired already in step.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 
 import msgspec
 
 from isthmus import events
-from isthmus.app.bootstrap import Hub, clock
+from isthmus.app.bootstrap import Hub, clock, make_world, read_project
 from isthmus.app.comparing import compare, repair
-from isthmus.app.planning import PlanDigest, digest_of, make_plan, plan_of
-from isthmus.errors import IsthmusError, StoreUnavailable
-from isthmus.store import Job, JobKind, Jobs
+from isthmus.app.planning import PlanDigest, PlanReport, digest_of, make_plan, plan_of
+from isthmus.errors import IsthmusError, NeedsPerson, StoreUnavailable
+from isthmus.store import FlowChanges, Job, JobKind, Jobs
 
 __all__ = ["do_job", "serve_jobs"]
 
@@ -63,6 +64,11 @@ async def do_job(hub: Hub, job: Job) -> None:
     task = asyncio.create_task(work.run())
     try:
         stopped = await _watch(jobs, job, work, task)
+    except asyncio.CancelledError:
+        # This worker ends in order, or goes on with other flows: nobody died over it.
+        with contextlib.suppress(StoreUnavailable):
+            await jobs.put_back(job.id)
+        raise
     finally:
         if not task.done():
             task.cancel()
@@ -119,10 +125,24 @@ class _Work:
                 found = await repair(hub, flows, job.choices, self._report, by=job.asked_by, limit=0)
                 return {"counts": dict(found.counts), "refused": dict(list(found.refused.items())[:100])}
             case JobKind.PLAN:
-                report = await make_plan(hub, self._reading)
-                digest: PlanDigest = digest_of(plan_of(report, job.flow) if job.flow else report)
-                made: dict[str, object] = msgspec.to_builtins(digest, str_keys=True)
-                return made
+                return self._kept(await make_plan(hub, self._reading))
+            case JobKind.PREVIEW:
+                return self._kept(await make_plan(await self._trial(), self._reading))
+
+    def _kept(self, report: PlanReport) -> dict[str, object]:
+        digest: PlanDigest = digest_of(plan_of(report, self._job.flow) if self._job.flow else report)
+        made: dict[str, object] = msgspec.to_builtins(digest, str_keys=True)
+        return made
+
+    async def _trial(self) -> Hub:
+        """The hub as it would be with a proposed change; a dry run needs no more of it."""
+        hub = self._hub
+        change = await FlowChanges(hub.store).one(self._job.choices[0])
+        if change is None:
+            raise NeedsPerson("This change is not there any more.")
+        instead = {change.file: change.content}
+        project = await asyncio.to_thread(read_project, hub.project.folder, instead=instead)
+        return msgspec.structs.replace(hub, project=project, world=await make_world(project, hub.store))
 
     def _report(self, system: str, what: str, count: int) -> None:
         self.progress[system] = (what, count)

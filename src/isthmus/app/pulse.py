@@ -56,6 +56,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     report: StatusReport
     systems: Sequence[SystemPulse]
     linked: int
+    reviews: Mapping[str, int]
+    """Flow -> changes of it that wait for a review."""
 
     @property
     def alarms(self) -> list[FlowLine]:
@@ -73,6 +75,10 @@ class Pulse:
         self._latest: Overview | None = None
         self._made = self._cost = 0.0
         self._making: asyncio.Task[Overview] | None = None
+
+    def renew(self, world: World, kinds: Mapping[str, str]) -> None:
+        """Make the figures of these flows from now on; until there are new ones the last are shown."""
+        self._world, self.kinds = world, dict(kinds)
 
     async def look(self) -> Overview:
         """The figures: new ones, or, while new ones are being made, the last. They say how old they are."""
@@ -110,6 +116,7 @@ class Pulse:
             report=report,
             systems=[self._system(name, report, rows) for name in names],
             linked=sum(line.linked for line in report.lines),
+            reviews=await self._reads.flow_reviews(),
         )
 
     def _system(self, name: str, report: StatusReport, rows: Mapping[tuple[str, str], list[int]]) -> SystemPulse:

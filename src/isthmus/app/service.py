@@ -60,7 +60,8 @@ class Service:
 
     ``reopen`` opens a system that could not be opened at the start (raising what it raises); ``revive`` starts the
     hub's own database again when it runs embedded and has died; ``jitter`` gives numbers from 0 to 1 that spread what
-    would happen at one moment; ``chores`` are done at the start and then now and then; ``pauses`` gives what is paused.
+    would happen at one moment; ``chores`` are done at the start and then now and then; ``pauses`` gives what is paused;
+    ``flows`` is called when flows may have changed.
     """
 
     def __init__(
@@ -73,10 +74,11 @@ class Service:
         revive: Callable[[], Awaitable[None]],
         chores: Sequence[Callable[[], Awaitable[object]]] = (),
         pauses: Callable[[], Awaitable[Collection[Pause]]] | None = None,
+        flows: Callable[[], None] = lambda: None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._engine, self._store, self._clock, self._jitter = engine, store, clock, jitter
-        self._reopen, self._revive, self._chores, self._pauses = reopen, revive, chores, pauses
+        self._reopen, self._revive, self._chores, self._pauses, self._flows = reopen, revive, chores, pauses, flows
         self._kicks: dict[str, asyncio.Event] = {}
         self._hinted: dict[str, asyncio.Event] = {}
         self._doubts: dict[str, list[asyncio.Event]] = {}
@@ -206,6 +208,8 @@ class Service:
                 self._news.set()
             elif notice.pauses:
                 await self._renew_pauses()
+            elif notice.flows:
+                self._flows()
             elif notice.flow is None and notice.system is not None:
                 if notice.system in self._hinted:
                     self._hinted[notice.system].set()
@@ -213,6 +217,7 @@ class Service:
                 async with self._patience():
                     await self._store.rejoin()
                 await self._renew_pauses()
+                self._flows()
                 for event in self._hinted.values():
                     event.set()
                 self._meet.set()

@@ -17,10 +17,11 @@ from isthmus.app.job_work import serve_jobs
 from isthmus.app.mailing import serve_mail
 from isthmus.app.ordering import forget_simulations
 from isthmus.app.processes import forget_processes
+from isthmus.app.renewing import FlowLook, renew
 from isthmus.app.service import Service
 from isthmus.app.watching import watch_fields
 from isthmus.errors import Misconfigured
-from isthmus.project import ProjectErrors
+from isthmus.project import Project, ProjectErrors
 from isthmus.store import EmbeddedServer, PostgresStore, Reads, Worker
 
 __all__ = ["serve_work", "stop_workers"]
@@ -30,9 +31,57 @@ STOP_SECONDS = 30.0
 ASK_AGAIN = 0.5
 
 
-async def serve_work(hub: Hub, kind: str, stop: asyncio.Event) -> None:
-    """Take part in the work until ``stop``, or until somebody stops the hub. ``kind`` is the command: run or worker."""
+async def serve_work(hub: Hub, kind: str, stop: asyncio.Event, *, renewed: Callable[[], None] = lambda: None) -> None:
+    """Take part in the work until ``stop``, or until somebody stops the hub. ``kind`` is the command: run or worker.
+    ``renewed`` is called when the hub has other flows than before."""
     await hub.store.join(Worker(kind=kind, host=socket.gethostname(), pid=os.getpid()))
+    async with asyncio.TaskGroup() as group:
+        # These ask the hub for its flows each time, and go on over a change of flows.
+        others = [group.create_task(serve_mail(hub))]
+        if hub.project.processes or hub.project.approvals is not None:
+            # Only here: the library takes a third of a second to import, and no other command needs it.
+            from isthmus.app.turning import take_turns
+
+            others.append(group.create_task(take_turns(hub)))
+            others.append(group.create_task(follow_documents(hub)))
+        while (project := await _serve_until_changed(hub, stop)) is not None:
+            await renew(hub, project)
+            renewed()
+        for task in others:
+            task.cancel()
+
+
+async def _serve_until_changed(hub: Hub, stop: asyncio.Event) -> Project | None:
+    """Keep everything in step; the project when its flows have changed, None when the hub is to end."""
+    end, look = asyncio.Event(), FlowLook(hub)
+    service = Service(
+        hub.engine,
+        hub.store,
+        clock,
+        reopen=partial(reopen_system, hub),
+        revive=partial(revive_database, hub.project),
+        chores=_chores(hub),
+        pauses=Reads(hub.store).pauses,
+        flows=look.doubt.set,
+    )
+
+    async def told() -> None:
+        await stop.wait()
+        end.set()
+
+    async def changed() -> None:
+        await look.run()
+        end.set()
+
+    async with asyncio.TaskGroup() as group:
+        others = [group.create_task(work) for work in (told(), changed(), serve_jobs(hub))]
+        await service.run(end)
+        for task in others:
+            task.cancel()
+    return None if stop.is_set() else look.found
+
+
+def _chores(hub: Hub) -> list[Callable[[], Awaitable[object]]]:
     chores: list[Callable[[], Awaitable[object]]] = [partial(watch_fields, hub)]
     if hub.project.processes:
         chores.append(partial(forget_simulations, hub.store))
@@ -40,26 +89,7 @@ async def serve_work(hub: Hub, kind: str, stop: asyncio.Event) -> None:
         chores.append(partial(archive, hub.project, hub.store))
     if hub.project.hub.keep_process_months is not None:
         chores.append(partial(forget_processes, hub.project, hub.store))
-    service = Service(
-        hub.engine,
-        hub.store,
-        clock,
-        reopen=partial(reopen_system, hub),
-        revive=partial(revive_database, hub.project),
-        chores=chores,
-        pauses=Reads(hub.store).pauses,
-    )
-    async with asyncio.TaskGroup() as group:
-        others = [group.create_task(serve_mail(hub)), group.create_task(serve_jobs(hub))]
-        if hub.project.processes or hub.project.approvals is not None:
-            # Only here: the library takes a third of a second to import, and no other command needs it.
-            from isthmus.app.turning import take_turns
-
-            others.append(group.create_task(take_turns(hub)))
-            others.append(group.create_task(follow_documents(hub)))
-        await service.run(stop)
-        for task in others:
-            task.cancel()
+    return chores
 
 
 async def stop_workers(folder: Path, *, only_if_running: EmbeddedServer) -> list[Worker]:

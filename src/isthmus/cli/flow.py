@@ -1,4 +1,4 @@
-"""``flow history | show | preview | rollback``."""
+"""``flow history | show | preview | rollback``, and the commands of :mod:`.flow_changing`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import typer
 
 from isthmus.app.flow_history import VersionView, flow_history, preview_flow, roll_back, show_version
 from isthmus.app.flow_notes import account
+from isthmus.cli import flow_changing
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, print_json, run, table, value_text
 from isthmus.cli.syncing import show_plan
 from isthmus.model.state import Effect
@@ -18,6 +19,10 @@ from isthmus.store import WriteCount
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True)
+app.command("changes")(flow_changing.changes)
+app.command("propose")(flow_changing.propose)
+app.command("approve")(flow_changing.approve)
+app.command("refuse")(flow_changing.refuse)
 
 LimitOption = Annotated[int, typer.Option(help="Show at most this many writes.")]
 
@@ -62,10 +67,12 @@ def preview(
     version: Annotated[
         int | None, typer.Option(help="As this version had it; as the project has it now when left out.")
     ] = None,
+    change: Annotated[str | None, typer.Option(help="As this proposed change has it.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Show every write, not the first of each kind.")] = False,
 ) -> None:
-    """Dry run of one flow, as it is now or as it was: what would be written if it were in force. Changes nothing."""
-    report = run(preview_flow(project, flow, version))
+    """Dry run of one flow, as it is now, as it was or as it may be: what would be written if it were in force. Changes
+    nothing."""
+    report = run(preview_flow(project, flow, version, change))
     if json:
         print_json(report)
     else:

@@ -15,14 +15,16 @@ from isthmus.api.v1 import ApiSite
 from isthmus.app.archiving import archive as put_away
 from isthmus.app.bootstrap import STATE_FOLDER, Hub, open_hub, open_store
 from isthmus.app.business import OpenBusiness
+from isthmus.app.flow_preview import Samples
 from isthmus.app.hints import HintDesk
+from isthmus.app.renewing import follow_flows
 from isthmus.app.shopping import features_of
 from isthmus.app.workers import serve_work, stop_workers
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run
 from isthmus.console import Site, address_of
 from isthmus.portal import Shop
-from isthmus.project import parse_months
-from isthmus.store import Archived, EmbeddedServer, Worker
+from isthmus.project import Project, parse_months
+from isthmus.store import Archived, EmbeddedServer, Reads, Worker
 from isthmus.sync.world import World
 from isthmus.web import Parts, serve
 
@@ -38,7 +40,8 @@ def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
         async with open_hub(project, prepare=True) as hub:
             desk = HintDesk(hub.store, hub.engine.systems)
             settings = hub.project.hub
-            site = await Site.open(hub.project, hub.store, hub.world)
+            samples = Samples(Reads(hub.store), hub.engine.systems, hub.engine.pauses)
+            site = await Site.open(hub.project, hub.store, hub.world, samples)
             business = OpenBusiness(hub)
             shop = Shop(
                 hub.store, business, name=site.name, stylesheet=address_of("console.css"), secure=site.secure,
@@ -58,7 +61,13 @@ def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
                     "api": f"{address}/api/v1",
                 }
                 _say(hub, json, facts, f"isthmus runs; console {address}/. Stop with Ctrl-C.")
-                await serve_work(hub, "run", stop)
+
+                def renewed() -> None:
+                    site.renew(hub.project, hub.world)
+                    api.renew(hub.project, hub.world)
+                    shop.features = features_of(hub)
+
+                await serve_work(hub, "run", stop, renewed=renewed)
 
     run(work())
     if not json:
@@ -86,7 +95,14 @@ def web(
                     print_json({"console": address})
                 else:
                     console.print(f"The console: {address} Stop with Ctrl-C.")
+
+                def renewed(project: Project, world: World) -> None:
+                    site.renew(project, world)
+                    api.renew(project, world)
+
+                following = asyncio.create_task(follow_flows(found, store, renewed))
                 await stop.wait()
+                following.cancel()
 
     run(work())
 

@@ -11,9 +11,12 @@ from isthmus.app.bootstrap import clock
 from isthmus.app.flow_history import flow_versions
 from isthmus.app.flow_view import flow_rows
 from isthmus.console.pages import Call, render, site_of
+from isthmus.store import ChangeState, FlowChanges
 
 __all__ = ["ROUTES"]
 
+CHANGES = 10
+SHOWN_STATES = [state for state in ChangeState if state is not ChangeState.DRAFT]
 VERSIONS = 20
 """Newest versions that are shown."""
 
@@ -21,8 +24,9 @@ VERSIONS = 20
 @get("/flows")
 async def flows(request: Call) -> Response[str]:
     """All flows, parents first."""
-    world = site_of(request).world
-    return render(request, "flows.html", flows=[world.flows[name] for name in world.order])
+    site = site_of(request)
+    waiting = await FlowChanges(site.store).find(None, [ChangeState.PROPOSED])
+    return render(request, "flows.html", flows=[site.world.flows[name] for name in site.world.order], waiting=waiting)
 
 
 @get("/flows/{name:str}")
@@ -32,17 +36,19 @@ async def flow(name: FromPath[str], request: Call) -> Response[str]:
     found = site.world.flows.get(name)
     if found is None:
         raise NotFoundException
-    versions = (await flow_versions(site.store, site.project, name))[::-1]
+    versions, count = await flow_versions(site.store, site.project, name, site.counts, VERSIONS)
     wanted = request.query_params.get("version", "")
-    read = next((view for view in versions if str(view.version.number) == wanted), None)
+    texts = await site.reads.flow_versions(name) if wanted else []
+    read = next((version for version in texts if str(version.number) == wanted), None)
     return render(
         request,
         "flow.html",
         flow=found,
         rows=flow_rows(found),
-        versions=versions[:VERSIONS],
-        older=max(0, len(versions) - VERSIONS),
+        versions=versions,
+        older=count - len(versions),
         read=read,
+        changes=await FlowChanges(site.store).find(name, SHOWN_STATES, CHANGES),
         now=clock(),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +25,8 @@ __all__ = ["ROUTES"]
 SHOWN = 50
 BULK = {"failure": ("retry", "unlink"), "match": ("link", "separate", "ignore"), "conflict": ("hub", "far")}
 """What may be decided for many at once, by kind."""
+CORRECT = "correct"
+"""Give a field of many records the same value, and try them again."""
 SNOOZES = {"4": 4.0, "24": 24.0, "168": 168.0}
 FIELD = "field."
 SIDE = "side."
@@ -43,7 +46,17 @@ def _filters(values: Any) -> dict[str, str | None]:
     }
 
 
-async def _page(request: Call, chosen: dict[str, str | None], view: str, page: int, told: Any = None) -> Response[str]:
+async def _page(
+    request: Call,
+    chosen: dict[str, str | None],
+    view: str,
+    page: int,
+    told: Any = None,
+    *,
+    typed: Mapping[str, Any] | None = None,
+    problem: NeedsPerson | None = None,
+    ticked: Collection[str] = (),
+) -> Response[str]:
     desk, site, now, me = _desk(request), site_of(request), clock(), principal_of(request)
     if view == "decided":
         entries = await desk.work.decided(SHOWN)
@@ -62,8 +75,13 @@ async def _page(request: Call, chosen: dict[str, str | None], view: str, page: i
     return render(
         request,
         "inbox.html",
-        entries=entries,
+        status=200 if problem is None else 422,
+        entries=[desk.shown(entry) for entry in entries],
         groups=groups[:20],
+        correctable=desk.correctable(chosen["flow"]) if chosen["kind"] == "failure" else [],
+        typed=typed or {},
+        problem=problem,
+        ticked=ticked,
         kinds=kinds,
         total=sum(kinds.values()),
         chosen=chosen,
@@ -183,7 +201,7 @@ async def bulk(request: Call, data: Form) -> Response[str]:
     """The same decision for those that are ticked, or for all of a cause."""
     chosen, choice = _filters(data), str(data.get("choice", ""))
     kind = chosen["kind"] or ""
-    if choice not in BULK.get(kind, ()):
+    if choice not in BULK.get(kind, ()) and (kind, choice) != ("failure", CORRECT):
         raise NeedsPerson("This cannot be decided for many at once.")
     desk = _desk(request)
     if "all" in data:
@@ -192,6 +210,16 @@ async def bulk(request: Call, data: Form) -> Response[str]:
     else:
         ids = [str(one) for one in (await request.form()).getall("entry", [])]
         entries = [e for e in [await site_of(request).reads.entry(id) for id in ids[:SHOWN]] if e is not None]
+    if choice == CORRECT:
+        if not entries:
+            problem = NeedsPerson("Nothing is chosen.", advice="Tick the records, or take all of this cause.")
+            return await _page(request, chosen, "", 0, typed=data, problem=problem)
+        try:
+            field, text, empty = str(data.get("field", "")), str(data.get("value", "")), bool(data.get("empty"))
+            told = await desk.correct_many(entries, field, text, empty=empty)
+        except NeedsPerson as problem:
+            return await _page(request, chosen, "", 0, typed=data, problem=problem, ticked=ids)
+        return await _page(request, chosen, "", 0, told)
     told = await (desk.retry_many(entries) if choice == "retry" else desk.decide_many(ids, choice))
     return await _page(request, chosen, "", 0, told)
 

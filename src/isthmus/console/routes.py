@@ -13,6 +13,8 @@ from isthmus.console import (
     comparing,
     editing,
     entering,
+    flow_editing,
+    flow_review,
     flows,
     front,
     inbox,
@@ -35,7 +37,7 @@ def console_router() -> Router:
     """The routes; each has its line in ``permissions``."""
     parts = (
         *(signing, entering, front, overview, records, editing, linking, inbox, approvals, tracing),
-        *(systems, flows, planning, comparing, jobs, processes, administration),
+        *(systems, flows, flow_editing, flow_review, planning, comparing, jobs, processes, administration),
     )
     pages = [route for part in parts for route in part.ROUTES]
     return Router("/", route_handlers=pages, guards=[guard], exception_handlers=handlers(), include_in_schema=False)

@@ -11,6 +11,7 @@ from babel.dates import format_datetime
 from babel.numbers import format_decimal
 from markupsafe import Markup, escape
 
+from isthmus.app.flow_view import expression_text
 from isthmus.app.record_view import title_of
 from isthmus.console.terms import TERMS
 from isthmus.model.state import InboxEntry
@@ -133,5 +134,6 @@ def filters(language: str) -> dict[str, Callable[..., Any]]:
         "typed": _typed,
         "short": _short,
         "title_of": title_of,
+        "expression": expression_text,
         "pretty": _json,
     }

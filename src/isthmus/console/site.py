@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 
 from isthmus.app.access import Access
+from isthmus.app.flow_history import KeptCounts
+from isthmus.app.flow_preview import Samples
 from isthmus.app.openid import OpenIdProvider
 from isthmus.app.pulse import Pulse
 from isthmus.pages import ProviderDoor
@@ -18,11 +20,15 @@ __all__ = ["Site"]
 class Site:
     """One console. Made by :meth:`open`."""
 
-    def __init__(self, project: Project, store: PostgresStore, world: World, secret: str) -> None:
-        self.project, self.store, self.world = project, store, world
+    def __init__(
+        self, project: Project, store: PostgresStore, world: World, secret: str, samples: Samples | None
+    ) -> None:
+        self.store, self.samples = store, samples
         self.reads = Reads(store)
         self.access = Access(store, passwords=project.sign_in.passwords)
-        self.pulse = Pulse(self.reads, world, {name: system.kind for name, system in project.systems.items()})
+        self.counts = KeptCounts(self.reads)
+        self.pulse = Pulse(self.reads, world)
+        self.renew(project, world)
         self.secret = secret
         """Signs forms; the same in every process of this hub."""
         self.name = project.hub.name
@@ -40,11 +46,16 @@ class Site:
             secure=self.secure,
         )  # fmt: skip
 
+    def renew(self, project: Project, world: World) -> None:
+        """Show these flows from now on."""
+        self.project, self.world = project, world
+        self.pulse.renew(world, {name: system.kind for name, system in project.systems.items()})
+
     @classmethod
-    async def open(cls, project: Project, store: PostgresStore, world: World) -> Site:
-        """With the secret of this hub, which is made when it has none."""
+    async def open(cls, project: Project, store: PostgresStore, world: World, samples: Samples | None = None) -> Site:
+        """With the secret of this hub, which is made when it has none. ``samples``: None where no system is open."""
         secret = await store.recall("web secret")
         if secret is None:
             secret = secrets.token_urlsafe(32)
             await store.remember("web secret", secret)
-        return cls(project, store, world, secret)
+        return cls(project, store, world, secret, samples)

@@ -7,6 +7,12 @@ from collections.abc import Mapping
 __all__ = ["FIELDS", "TERMS"]
 
 TERMS: Mapping[str, str] = {
+    # changes of flows
+    "change proposed": "waits for its review",
+    "change approved": "approved",
+    "change refused": "refused",
+    "change withdrawn": "taken back",
+    "job:preview": "Dry run of a change",
     # inbox
     "many:conflict": "Conflicts",
     "many:match": "Doubtful matches",
@@ -233,6 +239,11 @@ TERMS: Mapping[str, str] = {
     "compare asked": "comparison asked for",
     "repair asked": "repair asked for",
     "plan asked": "dry run asked for",
+    "preview asked": "dry run of a change asked for",
+    "flow change proposed": "flow change proposed",
+    "flow change approved": "flow change approved",
+    "flow change refused": "flow change refused",
+    "flow change withdrawn": "flow change withdrawn",
     "job stopped": "job stopped",
     # flows
     "text": "text",
@@ -241,6 +252,10 @@ TERMS: Mapping[str, str] = {
     "boolean": "yes or no",
     "date": "date",
     "instant": "date and time",
+    "datetime": "date and time",
+    "any": "anything",
+    "object": "one record",
+    "key": "key of a record",
     "struct": "value of several parts",
     "list": "list",
     "merge:elements": "list: element by element",

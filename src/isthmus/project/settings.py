@@ -36,8 +36,11 @@ SETTINGS_FILE = "isthmus.toml"
 TOP_KEYS = ("hub", "systems", "packs", "mail", "sign_in", "shop")
 """Tables of isthmus.toml."""
 
-HUB_KEYS = ("name", "database_url", "listen", "public_url", "keep_history", "archive", "keep_processes")
+HUB_KEYS = ("name", "database_url", "listen", "public_url", "keep_history", "archive", "keep_processes", "flow_review")
 """Keys of ``[hub]``."""
+
+FLOW_REVIEWS = ("two people", "one person")
+"""What ``flow_review`` may say."""
 
 RESERVED_NAMES = ("hub", "name", "isthmus", "owner", "writers", "merge", "role", "as")
 """What no system may be called: these words stand beside system names in flow files."""
@@ -64,6 +67,9 @@ class HubSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Folder for what is older, seen from the project's."""
     keep_process_months: int | None = None
     """How long processes that are done or cancelled are kept; None: for ever."""
+    flow_review: str = "two people"
+    """Who may approve a change of a flow. ``two people``: somebody else than who made it; ``one person``: anybody who
+    may change flows."""
 
     @property
     def own_address(self) -> str:
@@ -192,6 +198,9 @@ def _hub_of(node: Node, folder: Path, environ: Mapping[str, str], faults: Faults
             hub = msgspec.structs.replace(hub, **{name: months})
     if "archive" in values:
         hub = msgspec.structs.replace(hub, archive=values["archive"])
+    if "flow_review" in values:
+        word = word_of(entries["flow_review"], "'flow_review'", FLOW_REVIEWS, faults)
+        hub = msgspec.structs.replace(hub, flow_review=word or hub.flow_review)
     if "public_url" in values:
         if not values["public_url"].startswith(("http://", "https://")):
             faults.add(entries["public_url"].place, "'public_url' must start with http:// or https://.")

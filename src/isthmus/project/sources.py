@@ -19,14 +19,25 @@ class FlowSource(msgspec.Struct, frozen=True, kw_only=True):
     """Text of that file."""
     pack: str | None = None
     """Text of the pack's flow that is taken in or extended."""
+    extends: str | None = None
+    """Name of that flow, ``PACK/FLOW``."""
+
+    def start(self, flow: str) -> str:
+        """The text that an edit begins with: the file's own, or a first one that changes nothing yet."""
+        return self.content if self.content is not None else f"flow: {flow}\nextends: {self.extends}\n"
 
 
 def own_source(file: Node, text: str, extended: Node | None) -> FlowSource:
     """Of a flow with a file of its own, and the pack's flow that it extends."""
-    pack = flow_text(extended) if extended is not None else None
-    return FlowSource(file=file.place.file, content=text, pack=pack)
+    if extended is None:
+        return FlowSource(file=file.place.file, content=text)
+    return FlowSource(file=file.place.file, content=text, pack=flow_text(extended), extends=_name(extended))
 
 
 def pack_source(flow: Node) -> FlowSource:
     """Of a pack's flow that the project takes in as it is."""
-    return FlowSource(pack=flow_text(flow))
+    return FlowSource(pack=flow_text(flow), extends=_name(flow))
+
+
+def _name(flow: Node) -> str:
+    return f"{flow.place.file.split('/')[1]}/{flow.entries()['flow'].value}"

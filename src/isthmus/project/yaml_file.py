@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
-from isthmus.errors import Place
+from isthmus.errors import Misconfigured, Place
 from isthmus.project.faults import Faults
 from isthmus.project.nodes import Node
 
 __all__ = ["read_yaml"]
+
+MOST_KEPT = 128
+"""Texts whose nodes are kept: all files of the packs and of a project of some size."""
+LONGEST_KEPT = 20_000
+"""Characters of such a text."""
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?")
@@ -22,7 +28,24 @@ _PLAIN = {"": None, "~": None, "null": None, "Null": None, "true": True, "True":
 
 
 def read_yaml(text: str, file: str, faults: Faults) -> Node | None:
-    """The only document of a YAML text; None when it is empty or, with the error remembered, cannot be read."""
+    """The only document of a YAML text; None when it is empty or, with the error remembered, cannot be read. The same
+    text is parsed once: a project is read again for every letter that somebody types into one of its flows."""
+    node, found = (_read_kept if len(text) < LONGEST_KEPT else _read)(text, file)
+    for error in found:
+        faults.add(error.place, error.message, error.advice)
+    return node
+
+
+def _read(text: str, file: str) -> tuple[Node | None, tuple[Misconfigured, ...]]:
+    faults = Faults()
+    node = _parsed(text, file, faults)
+    return node, tuple(faults.found)
+
+
+_read_kept = lru_cache(maxsize=MOST_KEPT)(_read)
+
+
+def _parsed(text: str, file: str, faults: Faults) -> Node | None:
     try:
         root = YAML(typ="safe", pure=True).compose(text)
     except YAMLError as error:

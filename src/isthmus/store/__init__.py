@@ -5,6 +5,7 @@ from isthmus.store.approvals import ApprovalReads
 from isthmus.store.archive import Archived, archive_history
 from isthmus.store.calls import ApiCalls, KnownCall, OpenItems, Pages
 from isthmus.store.embedded import EmbeddedServer
+from isthmus.store.flow_changes import ChangeState, FlowChange, FlowChanges
 from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
 from isthmus.store.jobs import CompareRun, Job, JobKind, Jobs
 from isthmus.store.notices import NoticeOutbox
@@ -21,9 +22,12 @@ __all__ = [
     "Archived",
     "AuditEntry",
     "Care",
+    "ChangeState",
     "Comment",
     "CompareRun",
     "EmbeddedServer",
+    "FlowChange",
+    "FlowChanges",
     "InboxGroup",
     "InboxWork",
     "Job",

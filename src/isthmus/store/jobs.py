@@ -21,6 +21,8 @@ class JobKind(StrEnum):
     COMPARE = "compare"
     REPAIR = "repair"
     PLAN = "plan"
+    PREVIEW = "preview"
+    """A dry run of a flow as a proposed change has it."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +32,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     kind: JobKind
     flow: str
     choices: list[str] = []
-    """Of a repair; see :func:`isthmus.app.comparing.parse_choices`."""
+    """Of a repair; see :func:`isthmus.app.comparing.parse_choices`. Of a preview: the change's id."""
     asked_by: str
     asked_at: datetime
     started_at: datetime | None = None
@@ -97,6 +99,10 @@ class Jobs:
     async def end(self, id: str, now: datetime, *, problem: str = "", result: Mapping[str, Any] | None = None) -> None:
         """It is done, or cannot be."""
         await self._store.rows("end_job", {"id": id, "now": now, "problem": problem, "result": payload(result or {})})
+
+    async def put_back(self, id: str) -> None:
+        """Whoever had begun leaves it to the next one, and did not die over it."""
+        await self._store.rows("put_back_job", {"id": id})
 
     async def stop(self, id: str, by: str) -> bool:
         """Ask that it ends early; False when it has ended."""

@@ -50,13 +50,14 @@ SESSION = (
 class Notice(msgspec.Struct, frozen=True):
     """Look at this place now. ``flow`` None: hints wait for the system. Both None: look everywhere (the connection
     was made anew, so notices may have been lost). ``stop``: end. ``fields``: those of a far system have changed.
-    ``pauses``: somebody paused or resumed something."""
+    ``pauses``: somebody paused or resumed something. ``flows``: a changed flow was approved."""
 
     flow: str | None
     system: str | None
     stop: bool = False
     fields: bool = False
     pauses: bool = False
+    flows: bool = False
 
 
 def utc_now() -> datetime:
@@ -263,6 +264,15 @@ class PostgresStore:
         if versions:
             await self.rows("add_flow_version", {"rows": payload(versions)})
 
+    async def decide_flow_change(self, given: Mapping[str, Any], *, tell: bool) -> list[tuple[Any, ...]]:
+        """Decide about a changed flow, one after the other over all processes; ``tell`` whoever listens."""
+        async with self._connection() as connection, connection.transaction():
+            await connection.execute(query("lock_flow_changes"))
+            rows = await (await connection.execute(query("decide_flow_change"), given)).fetchall()
+            if rows and tell:
+                await connection.execute(query("tell_flows"))
+            return rows
+
     async def forget_processes(self, months: int, now: datetime) -> int:
         """Forget processes that are done or cancelled for longer than that; how many."""
         count = 0
@@ -331,5 +341,5 @@ def _with_defaults(url: str) -> dict[str, Any]:
 def _notice(text: str) -> Notice:
     flow, slash, system = text.rpartition("/")
     if not slash:
-        return Notice(None, None, stop=text == "stop", fields=text == "fields", pauses=text == "pauses")
+        return Notice(None, None, **{text: True} if text in ("stop", "fields", "pauses", "flows") else {})
     return Notice(flow or None, system)

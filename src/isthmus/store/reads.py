@@ -322,6 +322,10 @@ class Reads:
         """Webhooks of each system."""
         return await self._all(HookCount, "hook_counts")
 
+    async def flow_reviews(self) -> dict[str, int]:
+        """Flow -> how many changes of it wait for a review."""
+        return dict(await self._store.rows("flow_reviews", {}))
+
     async def far_fields(self) -> list[FarField]:
         """Every field that was ever seen in a resource which flows use."""
         return await self._all(FarField, "far_fields")
@@ -348,6 +352,12 @@ class Reads:
     async def drift_counts(self, flows: Collection[str]) -> dict[str, int]:
         """Cause -> how many differences the last comparison of these flows found."""
         return dict(await self._store.rows("drift_counts", {"flows": list(flows)}))
+
+    async def drift_fields(self, system: str) -> dict[tuple[str, str, str], int]:
+        """(resource, flow, field) -> records of a system that differed in it at the last comparison; field "": in
+        anything. Of very many only the first are counted."""
+        rows = await self._store.rows("drift_fields", {"system": system})
+        return {(resource, flow, field): count for resource, flow, field, count in rows}
 
     async def _all[S: msgspec.Struct](self, struct: type[S], name: str, **parameters: Any) -> list[S]:
         return [from_row(struct, row) for row in await self._store.rows(name, parameters)]

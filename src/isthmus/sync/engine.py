@@ -154,6 +154,13 @@ class Engine:
             pauses=self.pauses,
         )
 
+    def take_up(self, world: World) -> None:
+        """Go on with other flows. Nothing of this engine may be under way: a kill at this moment must be harmless, and
+        so is this."""
+        self.world = world
+        for name, system in self.systems.items():
+            self.add_system(name, system)
+
     # -- deciding and writing ------------------------------------------------------------------------------------
 
     async def meet(self, flow: str) -> int | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
 from isthmus import events
-from isthmus.connector import Gone, Record, WriteAnswer
+from isthmus.connector import Create, Gone, Record, Update, WriteAnswer
 from isthmus.errors import Ambiguous, IsthmusError, NeedsPerson, Retryable, Stale, UnknownOutcome
 from isthmus.model.fields import Canonical, covers
 from isthmus.model.state import Effect, InboxKind, Item, Link, LinkState, NotHeld
@@ -27,6 +28,8 @@ from isthmus.sync.world import World
 
 __all__ = ["Outcome", "pause", "record_outcomes"]
 
+LONGEST_REQUEST = 20_000
+"""Characters of a refused write that are kept."""
 LONGEST_PAUSE = 300.0
 """Seconds between tries at most."""
 
@@ -227,11 +230,21 @@ def park(work: Working, link: Link, error: IsthmusError, step: Step) -> None:
             "system": link.system,
             "key": link.key,
             "values": dict(step.values),
+            "request": _request(step),
         },
         choices=("retry", "unlink"),
     )
     level = logging.WARNING if isinstance(error, NeedsPerson) else logging.ERROR
     events.emit(events.WRITE_PARKED, level, system=link.system, link=link.id, code=error.code)
+
+
+def _request(step: Step) -> dict[str, Any]:
+    """The write as it was sent, or was to be, for whoever looks at its refusal; of a very large one only the names."""
+    if step.write is None:
+        return {}
+    fields = step.write.fields if isinstance(step.write, Create | Update) else {}
+    large = sum(len(str(value)) for value in fields.values()) > LONGEST_REQUEST
+    return {"kind": str(step.kind), "fields": dict.fromkeys(fields, "…") if large else dict(fields)}
 
 
 def _name(item: Item | None, link: Link) -> str:

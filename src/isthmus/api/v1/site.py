@@ -27,6 +27,10 @@ class ApiSite:
         self.access, self.calls = Access(store), ApiCalls(store)
         self._business = business
 
+    def renew(self, project: Project, world: World) -> None:
+        """Answer for these flows from now on."""
+        self.project, self.world = project, world
+
     @property
     def business(self) -> BusinessHub:
         """The hub with its far systems. Raises ``Unavailable`` where they are not open."""

@@ -43,6 +43,52 @@
     }
   });
 
+  // A text with numbered lines; those in which something is wrong are marked.
+  const number = (code) => {
+    const text = code.querySelector("textarea"), gutter = code.querySelector(".gutter");
+    const wrong = new Set([...document.querySelectorAll("[data-line]")].map((one) => Number(one.dataset.line)));
+    const lines = text.value.split("\n").map((_, at) => {
+      const line = document.createElement(wrong.has(at + 1) ? "b" : "span");
+      line.textContent = String(at + 1);
+      return line;
+    });
+    gutter.replaceChildren(...lines.flatMap((line) => [line, "\n"]));
+    gutter.scrollTop = text.scrollTop;
+  };
+  const renumber = () => document.querySelectorAll("[data-lines]").forEach(number);
+  document.addEventListener("input", (event) => { if (event.target.closest("[data-lines]")) renumber(); });
+  document.addEventListener("scroll", (event) => {
+    const code = event.target.closest?.("[data-lines]");
+    if (code && event.target.matches("textarea")) code.querySelector(".gutter").scrollTop = event.target.scrollTop;
+  }, true);
+  document.addEventListener("htmx:afterSettle", renumber);
+  document.addEventListener("click", (event) => {
+    const fault = event.target.closest?.("[data-line]");
+    const text = document.querySelector("[data-lines] textarea");
+    if (!fault || !text) return;
+    const before = text.value.split("\n").slice(0, Number(fault.dataset.line) - 1);
+    const at = before.reduce((sum, line) => sum + line.length + 1, 0) + Number(fault.dataset.column) - 1;
+    text.focus();
+    text.setSelectionRange(at, at);
+    text.scrollTop = Math.max(0, (before.length - 5) * (text.scrollHeight / text.value.split("\n").length));
+  });
+  renumber();
+
+  // The record that is picked goes with every check from now on, also with one that begins before this one is answered.
+  document.addEventListener("click", (event) => {
+    const pick = event.target.closest?.("[data-pick]");
+    if (!pick) return;
+    document.querySelector("#record").value = pick.dataset.pick;
+    for (const one of document.querySelectorAll("[data-pick]")) one.setAttribute("aria-pressed", String(one === pick));
+  }, true);
+
+  // Where a form has several buttons, the key in this field means the one beside it and not the first.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !event.target.matches?.("[data-enter]")) return;
+    event.preventDefault();
+    document.querySelector(event.target.dataset.enter)?.click();
+  });
+
   let going = false;
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;

@@ -302,6 +302,36 @@ comment on column flow_version.content is 'Text of the project''s own file; null
 comment on column flow_version.pack is 'Text of the pack''s flow; null with no content: the flow was taken out.';
 comment on column flow_version.ran_at is 'When a hub first ran it; null for what was set aside without having run.';
 
+-- Changes of flows that people make in the console: drafts, proposals, what was decided.
+create table flow_change (
+    id text primary key,
+    flow text not null,
+    file text not null,
+    base text,
+    content text,
+    edits integer not null,
+    note text not null,
+    state text not null check (state in ('draft', 'proposed', 'approved', 'refused', 'withdrawn')),
+    made_by text not null,
+    made_at timestamptz not null,
+    saved_at timestamptz not null,
+    decided_by text,
+    decided_at timestamptz,
+    answer text not null,
+    place integer,
+    in_force_at timestamptz,
+    problem text not null
+);
+comment on table flow_change is 'Changes of flows that people make: drafts, proposals, what was decided.';
+comment on column flow_change.base is 'The file''s text that it was made from; null: there was no file.';
+comment on column flow_change.content is 'The file''s text as wanted; null: the file is to be taken away.';
+comment on column flow_change.edits is 'How often the draft was saved, so that two windows do not undo each other.';
+comment on column flow_change.place is 'Order of the approvals; a project''s folder remembers up to which it has them.';
+comment on column flow_change.problem is 'Why it could not be brought into force where that was tried last.';
+create unique index flow_change_draft on flow_change (flow, made_by) where state = 'draft';
+create unique index flow_change_place on flow_change (place);
+create index flow_change_flow on flow_change (flow, made_at);
+
 create table meta (
     name text primary key,
     value jsonb not null
@@ -656,7 +686,7 @@ comment on table number_range is 'Numbers of documents that the hub makes: the l
 -- Work that people start on a page and the hub does; when each flow was compared last; systems that people have paused.
 create table job (
     id text primary key,
-    kind text not null check (kind in ('compare', 'repair', 'plan')),
+    kind text not null check (kind in ('compare', 'repair', 'plan', 'preview')),
     flow text not null,
     choices text[] not null,
     asked_by text not null,
@@ -671,7 +701,8 @@ create table job (
 );
 comment on table job is 'Work that people start on a page and that a worker of the hub does, one after the other.';
 comment on column job.flow is 'Empty: all flows.';
-comment on column job.choices is 'Of a repair: rule, far or hub for all differences, ID=far and so on for single ones.';
+comment on column job.choices is
+    'Of a repair: rule, far or hub for all differences, ID=far and so on for single ones. Of a preview: the change.';
 comment on column job.attempts is 'How often it was begun; more than once when a worker died over it.';
 comment on column job.progress is 'Place -> [what is being done, how many so far].';
 -- Of two people who ask for the same, the second one joins the first one's job.

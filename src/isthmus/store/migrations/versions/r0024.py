@@ -5,7 +5,7 @@ from alembic import op
 from isthmus.store.migrate import apply
 
 revision = "0024"
-down_revision = "0022"
+down_revision = "0023"
 
 
 def upgrade() -> None:

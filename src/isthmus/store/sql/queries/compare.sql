@@ -123,5 +123,13 @@ where flow = any(%(flows)s) and id > %(after)s and (%(ids)s::text[] is null or i
 order by id
 limit %(limit)s;
 
+-- name: drift_fields
+-- Of a system, by resource, flow and field of the entity; without a field: all of the flow. Of very many the first ones:
+-- a page must not wait for a count.
+with first as materialized (select resource, flow, fields from drift where system = %(system)s limit 20000)
+select resource, flow, '' as field, count(*) from first group by resource, flow
+union all
+select resource, flow, field, count(*) from first, jsonb_object_keys(fields) as field group by resource, flow, field;
+
 -- name: drift_counts
 select kind, count(*) from drift where flow = any(%(flows)s) group by kind order by kind;

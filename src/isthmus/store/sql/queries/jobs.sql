@@ -38,6 +38,9 @@ update job set started_at = %(now)s, attempts = attempts + 1, progress = '{}' wh
 -- name: tell_job
 update job set progress = %(progress)s where id = %(id)s returning stopped_by;
 
+-- name: put_back_job
+update job set attempts = greatest(0, attempts - 1), started_at = null where id = %(id)s and done_at is null;
+
 -- name: end_job
 update job set done_at = %(now)s, problem = %(problem)s, result = %(result)s where id = %(id)s and done_at is null;
 
