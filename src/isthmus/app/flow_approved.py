@@ -12,6 +12,7 @@ from pathlib import Path
 from isthmus import events
 from isthmus.app.flow_files import take_up
 from isthmus.app.flow_notes import account, note_flows
+from isthmus.app.remapping import forget_moved
 from isthmus.project import Project
 from isthmus.store import FlowChange, FlowChanges, PostgresStore
 
@@ -40,10 +41,12 @@ async def bring_up(folder: Path, store: PostgresStore) -> None:
 
 
 async def in_force(project: Project, store: PostgresStore, now: datetime) -> None:
-    """Note the flows that are in force from now on, each with whoever changed it."""
+    """Note the flows that are in force from now on, each with whoever changed it; what they keep elsewhere than
+    before is met anew."""
     latest = {change.flow: change for change in await FlowChanges(store).approved()}
     there = [change for change in latest.values() if _is_there(project, change)]
     authors = {change.flow: change.made_by for change in there}
+    await forget_moved(store, project.flows)
     await note_flows(store, project, by=account(), now=now, ran=True, authors=authors)
     for change in there:
         if change.in_force_at is None or change.problem:

@@ -13,6 +13,7 @@ import msgspec
 
 from isthmus.app.access import Principal
 from isthmus.app.record_view import HIDDEN, field_roles, title_of
+from isthmus.app.remapping import forgotten
 from isthmus.connector import Create, Record, System, Update
 from isthmus.errors import IsthmusError, NeedsPerson
 from isthmus.mapping import Refs
@@ -173,7 +174,8 @@ async def preview_record(
             raise NeedsPerson("This record is not there any more.", advice="Pick another one.")
         item, links = items[sample.item], await tx.links_by_item([sample.item])
         before = await _outcome(tx, old, sample, item, links, now)
-        after = await _outcome(tx, new, sample, item, links, now)
+        anew = [forgotten(link, old.flows, new.flows) for link in links]
+        after = await _outcome(tx, new, sample, item, anew, now)
         places = {link.system: link for link in links if link.flow == sample.flow and link.state is LinkState.LINKED}
         systems = dict.fromkeys([*new.flows[sample.flow].sides, *old.flows[sample.flow].sides])
         sides = [await _side(tx, system, places.get(system), old, new, sample, before, after) for system in systems]

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from isthmus.app.bootstrap import Hub, clock, new_id, wanted_custom_fields
+from isthmus.app.remapping import forget_moved
 from isthmus.connector import Preparable
 from isthmus.errors import IsthmusError
 from isthmus.model.state import InboxEntry, InboxKind
@@ -63,6 +64,7 @@ class PlanReport(msgspec.Struct, frozen=True, kw_only=True):
 async def make_plan(hub: Hub, report: Callable[[str, str, int], None] | None = None) -> PlanReport:
     """Plan everything as it stands now."""
     async with hub.store.scratch() as scratch:
+        await forget_moved(scratch, hub.world.flows)
         engine = Engine(
             scratch,
             hub.world,

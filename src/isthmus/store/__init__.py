@@ -8,6 +8,7 @@ from isthmus.store.embedded import EmbeddedServer
 from isthmus.store.flow_changes import ChangeState, FlowChange, FlowChanges
 from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
 from isthmus.store.jobs import CompareRun, Job, JobKind, Jobs
+from isthmus.store.mapped import MappedPlaces
 from isthmus.store.notices import NoticeOutbox
 from isthmus.store.people import ApiToken, AuditEntry, People, Person, WebSession
 from isthmus.store.postgres import Notice, PostgresStore
@@ -34,6 +35,7 @@ __all__ = [
     "JobKind",
     "Jobs",
     "KnownCall",
+    "MappedPlaces",
     "Notice",
     "NoticeOutbox",
     "OpenItems",

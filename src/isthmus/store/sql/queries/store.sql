@@ -65,6 +65,14 @@ delete from hint using taken
 where hint.system = taken.system and hint.resource = taken.resource and hint.key = taken.key
 returning hint.resource, hint.key;
 
+-- name: forget_base
+with forgotten as (
+    update link set base = base #- %(path)s::text[], digest = null
+    where flow = %(flow)s and system = %(system)s and base #> %(path)s::text[] is not null
+    returning id
+)
+select count(*) from forgotten;
+
 -- name: remember
 insert into meta (name, value) values (%(name)s, %(value)s)
 on conflict (name) do update set value = excluded.value;
