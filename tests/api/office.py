@@ -13,6 +13,7 @@ from isthmus.app.bootstrap import Hub, clock, new_id
 from isthmus.app.business import OpenBusiness
 from isthmus.connector.services import Availability, Available, CreditStanding, OrderPriced, PricedLine
 from isthmus.connector.support import Replies, Reply
+from isthmus.desk.approval_rules import ApprovalRules
 from isthmus.desk.repairing import RepairRules
 from isthmus.errors import Rejected, Unavailable
 from isthmus.model.state import Cause, Item, Link, LinkState
@@ -36,6 +37,12 @@ class PretendBusiness(OpenBusiness):
         self.takes_prices = True
         self.asked = 0
         self.repairs: RepairRules | None = REPAIRS
+        self.rules: ApprovalRules | None = None
+
+    @property
+    def approval_rules(self) -> ApprovalRules | None:
+        """None until a test gives some."""
+        return self.rules
 
     @property
     def repair_rules(self) -> RepairRules | None:

@@ -11,6 +11,7 @@ from isthmus.api.v1 import ApiSite
 from isthmus.store import Reads
 from tests.api.office import PretendBusiness, Program, made
 from tests.console.people import a_person
+from tests.desk.hub import rules_of
 
 ASKED = {"customer": "K1", "lines": [{"sku": "BRG-1", "quantity": "2.5"}]}
 
@@ -149,6 +150,23 @@ async def test_an_order_beyond_the_credit_limit_is_refused(
     assert (answer.status_code, answer.json()["code"]) == (422, "order-refused")
     assert await orders(api) == 0
     assert (await program.post("/orders", {"simulation": "none"})).status_code == 404
+
+
+async def test_an_order_beyond_the_credit_limit_is_checked_where_the_rules_say_by_whom(
+    program: Program, api: ApiSite, business: PretendBusiness
+) -> None:
+    business.limit, business.rules = Decimal(10), rules_of("SalesOrder")
+    simulation = await simulated(program)
+    answer = await program.post("/orders?wait=0", {"simulation": simulation})
+    assert (answer.status_code, answer.json()["state"]) == (202, "checking")
+    assert "10" not in answer.json()["reason"]
+    shown = await program.get(f"/orders/{answer.json()['order']}")
+    assert shown.json()["order"]["fields"]["state"] == "checking"
+    again = await program.post("/orders?wait=0", {"simulation": simulation})
+    assert (again.status_code, again.json()["order"]) == (202, answer.json()["order"])
+    told = await program.post(f"/orders/{answer.json()['order']}/answer", {"accept": True})
+    assert told.status_code == 422, "whoever ordered does not decide"
+    assert await orders(api) == 1
 
 
 async def test_an_order_placed_while_the_erp_is_down_is_kept(program: Program, business: PretendBusiness) -> None:

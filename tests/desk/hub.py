@@ -58,7 +58,8 @@ REPAIRS = RepairRules(
 def rules_of(*documents: str) -> ApprovalRules:
     """The chief approves these kinds of documents, nobody is asked about others."""
     stage = Stage(name="chief", seats=(Seat(CHIEF, (CHIEF,)),), within=86400.0)
-    kinds = ("MaterialRequest", "Return", "LabourSettlement", *(["Quote"] if "Quote" in documents else []))
+    more = [kind for kind in ("Quote", "SalesOrder") if kind in documents]
+    kinds = ("MaterialRequest", "Return", "LabourSettlement", *more)
     return ApprovalRules(
         currency="EUR",
         rules=tuple(

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from isthmus.app import shopping
 from isthmus.app.shopping import MOST_LINES, read_lines
+from isthmus.model.state import Cause
 from isthmus.store import PostgresStore, Reads
 from tests.api.office import PretendBusiness, made
+from tests.desk.hub import CHIEF, rules_of
 from tests.portal.conftest import Buyer
 
 
@@ -79,6 +81,29 @@ async def test_moved_terms_are_shown_before_anything_is_ordered(
     assert await Reads(store).referencing("kern", "SalesOrder") == []
     again = page.text.split('action="/shop/cart/')[1].split('"')[0]
     assert (await buyer.post(f"/shop/cart/{again}")).status_code == 303
+
+
+async def test_an_order_over_the_limit_is_being_checked_and_the_customer_is_told_what_came_of_it(
+    browsers: Any, business: PretendBusiness, store: PostgresStore
+) -> None:
+    business.limit, business.rules = Decimal(20), rules_of("SalesOrder")
+    buyer: Buyer = await browsers("kern@buyer.example")
+    cart = await buyer.cart()
+    order = (await buyer.post(cart)).headers["location"]
+    page = await buyer.get(order)
+    assert "Your order is being checked" in page.text
+    assert 'name="word"' not in page.text, "the customer does not decide"
+    assert CHIEF not in page.text
+    assert "limit" not in page.text
+    assert "being checked" in (await buyer.get("/shop/orders")).text
+    item = order.rpartition("/")[2]
+    async with store.transaction() as tx:
+        edits = business.edits(tx, Cause("process", "order", item), "SalesOrder")
+        await edits.change(item, {"state": "refused", "reason": "Please <b>pay</b> first."})
+    page = await buyer.get(order)
+    assert "We cannot carry out this order" in page.text
+    assert "Please &lt;b&gt;pay&lt;/b&gt; first." in page.text
+    assert (await buyer.post(cart)).headers["location"] == order, "ordered again it is still this order"
 
 
 async def test_while_the_erp_is_down_nothing_typed_is_lost(browsers: Any, business: PretendBusiness) -> None:

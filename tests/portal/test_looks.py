@@ -36,9 +36,22 @@ async def papers(store: PostgresStore, business: PretendBusiness) -> list[str]:
     asked = {"customer": "kern", "number": "SQ-1", "requester": "kern@buyer.example", "subject": "SQ-1 When?"}
     told = {"description": f"x:\n\n{'long' * 60}\nWhen?", "order": "order-back", "status": "Assigned"}
     await made(store, "ServiceCase", {**asked, **told}, "question-1")
+    for state, why in (("checking", None), ("refused", "Please pay what is due first. " * 8)):
+        line = {"product": "p01", "quantity": "12"}
+        order = {"customer": "kern", "reference": "PO 7", "state": state, "ordered": [line], "reason": why}
+        await made(store, "SalesOrder", {**order, "confirmed": False}, f"order-{state}")
     return [
         *("invoices", "invoices?show=open", "invoices/bill-late-kern", "quotes", "quotes/new", f"quotes/{quote}"),
-        *("orders/order-back", "orders/order-back/return", "returns", "returns/return-2", "returns/return-Kiel"),
+        *(
+            "orders",
+            "orders/order-checking",
+            "orders/order-refused",
+            "orders/order-back",
+            "orders/order-back/return",
+            "returns",
+            "returns/return-2",
+            "returns/return-Kiel",
+        ),
         *("questions", "questions/new?order=order-back", "questions/question-1", "station"),
         *(f"station/{place}/request", f"station/{place}/return", "requests/request-Kiel"),
     ]

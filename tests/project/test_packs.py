@@ -191,7 +191,7 @@ def test_a_new_project_on_the_real_kinds_has_all_flows(real: Project) -> None:
 @pytest.mark.parametrize("flow", FLOWS)
 def test_whoever_alone_may_write_a_field_can_be_read(real: Project, flow: str) -> None:
     for name, rule in real.flows[flow].fields.items():
-        for writer in rule.writers:
+        for writer in set(rule.writers) - {"hub"}:
             assert rule.exprs[writer].use is not Use.WRITE, f"{flow}.{name}"
 
 

@@ -89,8 +89,10 @@ class ApprovalDesk:
         withdrawn = process is not None and process[0].state is ProcessState.CANCELLED
         late = request.state is RequestState.OPEN and deadline_passed(request, self._now())
         rights = [] if withdrawn or late else self._rights(request, answers, await self._people())
-        told = ("discount", "level", "role", *(("margin",) if self._me.sees(COST) else ()))
-        facts = {name: _shown(name, fact) for name in told if (fact := request.facts.get(name)) not in (None, "")}
+        told = ("discount", "credit", "level", "role", *(("margin",) if self._me.sees(COST) else ()))
+        facts = {
+            name: _shown(name, fact, request) for name in told if (fact := request.facts.get(name)) not in (None, "")
+        }
         return ApprovalSheet(
             request=request,
             deciders=deciders(request),
@@ -146,6 +148,8 @@ class ApprovalDesk:
         return [one for one in people if free_seat(request, answers, one) is not None]
 
 
-def _shown(name: str, fact: Any) -> str:
-    """Shares as people read them."""
+def _shown(name: str, fact: Any, request: ApprovalRequest) -> str:
+    """Shares and amounts as people read them."""
+    if name == "credit":
+        return f"{Decimal(str(fact)):,.2f} {request.facts.get('currency') or ''}".strip()
     return f"{decimal_text(Decimal(str(fact)) * 100)} %" if name in ("discount", "margin") else str(fact)

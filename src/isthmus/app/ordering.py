@@ -7,44 +7,59 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from isthmus.app.bootstrap import clock
 from isthmus.app.ledgers import ledger_of_order, skus
+from isthmus.desk.credit_release import CHECKING, case_of, decided_by_rules
 from isthmus.desk.ledger import Ledger
 from isthmus.desk.naming import customer as named_customer
 from isthmus.desk.naming import named
 from isthmus.desk.naming import product as named_product
 from isthmus.desk.ordering import VALID_FOR, Asked, AskedLine, Difference, Simulation, Truth, differences
 from isthmus.desk.ports import BusinessHub, DeskTransaction
+from isthmus.desk.processes.order import ACCEPT
 from isthmus.desk.processes.order import order as order_process
 from isthmus.desk.simulating import ask_truth
 from isthmus.errors import NeedsPerson, Retryable
 from isthmus.model.state import Cause, Item, LinkState
-from isthmus.process import ProcessState, signal, start
+from isthmus.process import Process, ProcessState, signal, start
 from isthmus.store import PostgresStore
 
 __all__ = [
     "OrderView",
+    "Orderer",
     "Placed",
     "answer",
     "answer_of",
+    "beyond_credit",
     "forget_simulations",
+    "is_asked",
     "keep",
     "make_order",
     "place",
     "show",
     "simulate",
+    "terms_moved",
 ]
 
 KEEP_FOR = timedelta(days=30)
 """How long a simulation is kept of which no order came."""
 LOOK_AGAIN = 0.1
 """Seconds between looks at whether the ERP has answered an order just placed."""
+BEING_CHECKED = "It is being checked; nothing is ordered until that is done."
+DECLINED = "The order was checked, and is not accepted."
 _STATES = ("confirmed", "processing", "done")
+
+
+class Orderer(NamedTuple):
+    """Who orders, and in which role; empty when that is not known."""
+
+    by: str
+    role: str = ""
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,8 +67,9 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
     * ``ordered``: the ERP has confirmed it; number, total and discount are its own.
     * ``kept``: the order stands in the hub and will be confirmed later (the ERP is down, slow or has not answered).
+    * ``checking``: the order stands in the hub, and somebody decides about the credit limit that it would exceed.
     * ``moved``: nothing was ordered; ``differences`` say what is otherwise now, and ``simulation`` can be placed.
-    * ``refused``: nothing was ordered, for ``reason``.
+    * ``refused``: nothing was ordered, for ``reason``; with an ``order``, whoever checked it has refused it.
     * ``cancelled``: it was ordered, and is cancelled or gone since.
     """
 
@@ -105,11 +121,13 @@ async def simulate(
 
 
 async def place(
-    hub: BusinessHub, simulation: str, *, by: str, client_key: str | None = None, patience: float = 5.0
+    hub: BusinessHub, simulation: str, *, by: str, role: str = "", client_key: str | None = None, patience: float = 5.0
 ) -> Placed:
     """Order what was simulated, once: the same simulation, or the same ``client_key``, again gives the order that is
     there. Before, the ERP is asked anew; what has moved is shown and must be placed by the new simulation's id. When
-    the ERP does not answer the order is kept, checked as soon as it does, and made then.
+    the ERP does not answer the order is kept, checked as soon as it does, and made then. One that would exceed the
+    credit limit is refused, or kept while somebody decides about it where the project has rules for that; ``role`` is
+    that of ``by``, for the rules.
 
     Waits up to ``patience`` seconds for the ERP's answer. Raises :class:`NeedsPerson` for a simulation there is not.
     """
@@ -126,15 +144,27 @@ async def place(
     except Retryable:
         pass  # It is kept, and checked when the ERP is back.
     if now is not None:
-        moved = differences(found.truth, now)
+        moved = terms_moved(hub, found.truth, now)
         if found.expired(hub.now()):
             moved = (Difference(what="expired", before=str(found.expires_at), now=str(hub.now())), *moved)
         if moved:
             return Placed(state="moved", simulation=await keep(hub, found.asked, now), differences=moved)
-        if now.credit is not None and now.credit.exceeded:
-            reason = f"The credit limit of {now.credit.limit} {now.currency} would be exceeded: {now.credit.after}."
+        if reason := beyond_credit(hub, now):
             return Placed(state="refused", simulation=found, reason=reason)
-    return await answer_of(hub, await _order(hub, found, by, client_key, verified=now is not None), patience)
+    return await answer_of(hub, await _order(hub, found, now, Orderer(by, role), client_key), patience)
+
+
+def terms_moved(hub: BusinessHub, before: Truth, now: Truth) -> tuple[Difference, ...]:
+    """What whoever orders must see first. Credit is not among it where somebody will decide about it."""
+    decided = decided_by_rules(hub.approval_rules)
+    return tuple(one for one in differences(before, now) if one.what != "credit" or not decided)
+
+
+def beyond_credit(hub: BusinessHub, now: Truth) -> str:
+    """Why it is refused, when it exceeds the credit limit and nobody could let it."""
+    if now.credit is None or not now.credit.exceeded or decided_by_rules(hub.approval_rules):
+        return ""
+    return f"The credit limit of {now.credit.limit} {now.currency} would be exceeded: {now.credit.after}."
 
 
 async def answer(hub: BusinessHub, order: str, *, yes: bool, by: str) -> None:
@@ -143,7 +173,7 @@ async def answer(hub: BusinessHub, order: str, *, yes: bool, by: str) -> None:
     item = await _find(hub, order)
     async with hub.transaction() as tx:
         process = await tx.processes.load(item.id)
-        if process is None or process.state is not ProcessState.WAITING:
+        if process is None or not is_asked(process):
             raise NeedsPerson("Nothing is asked about this order.")
         word = "yes" if yes else "no"
         await signal(tx, item.id, process.step, word, id=f"{item.id}/{process.step}", by=by, now=hub.now())
@@ -160,7 +190,14 @@ async def _look_up(hub: BusinessHub, id: str, client_key: str | None) -> tuple[S
     return found, done if done.order is not None else None
 
 
-async def _order(hub: BusinessHub, found: Simulation, by: str, client_key: str | None, *, verified: bool) -> Simulation:
+def is_asked(process: Process) -> bool:
+    """Whether it waits for whoever ordered, who must take what has moved or withdraw."""
+    return process.state is ProcessState.WAITING and process.step.partition(" ")[0] == ACCEPT
+
+
+async def _order(
+    hub: BusinessHub, found: Simulation, truth: Truth | None, orderer: Orderer, client_key: str | None
+) -> Simulation:
     """Make the order and start its process in one transaction, unless somebody was faster."""
     async with hub.transaction() as tx:
         names = [f"order/{found.id}", *([f"order key/{client_key}"] if client_key else [])]
@@ -170,15 +207,18 @@ async def _order(hub: BusinessHub, found: Simulation, by: str, client_key: str |
         assert now is not None
         if now.order is not None:
             return now
-        return await make_order(hub, tx, found, by=by, client_key=client_key, verified=verified)
+        return await make_order(hub, tx, found, truth, orderer, client_key=client_key)
 
 
 async def make_order(
-    hub: BusinessHub, tx: DeskTransaction, found: Simulation, *, by: str, client_key: str | None = None, verified: bool,
-    deal: str | None = None, reference: str = "",
+    hub: BusinessHub, tx: DeskTransaction, found: Simulation, truth: Truth | None, orderer: Orderer, *,
+    client_key: str | None = None, deal: str | None = None, reference: str = "",
 ) -> Simulation:  # fmt: skip
     """Make the order of a simulation that has none, and start its process; in the caller's transaction, which has seen
-    to it that nobody else does. ``deal``: the CRM's opportunity that it belongs to."""
+    to it that nobody else does. ``truth``: what the ERP says now; None when it does not answer. ``deal``: the CRM's
+    opportunity that it belongs to."""
+    over = truth is not None and case_of(truth) is not None
+    verified = truth is not None and not over
     item = f"order-{found.id}"
     fields: dict[str, Any] = {
         "customer": found.asked.customer,
@@ -186,14 +226,18 @@ async def make_order(
         "reference": found.asked.reference or reference or f"web {found.id[:8]}",
         "confirmed": verified,
     }
+    if over:
+        fields["state"] = CHECKING
     if deal is not None:
         fields["deal"] = deal
     if (found.asked.wanted_on or "") > hub.now().date().isoformat():
         fields["wanted_on"] = found.asked.wanted_on
-    edits = hub.edits(tx, Cause("person", by, found.id), "SalesOrder")
+    edits = hub.edits(tx, Cause("person", orderer.by, found.id), "SalesOrder")
     await edits.create("SalesOrder", fields, id=item, alike=deal is not None)
     await tx.simulations.placed(found.id, order=item, client_key=client_key)
-    given = {"order": item, "simulation": found.id, "verified": verified}
+    rules = decided_by_rules(hub.approval_rules)
+    given = {"order": item, "simulation": found.id, "verified": verified, "kept": truth is None, "rules": rules}
+    given |= {"by": orderer.by, "role": orderer.role}
     await start(tx, order_process, given, id=item, now=hub.now())
     return replace(found, order=item, client_key=client_key)
 
@@ -213,7 +257,7 @@ async def answer_of(hub: BusinessHub, placed: Simulation, patience: float) -> Pl
         async with hub.transaction() as tx:
             process = await tx.processes.load(item.id)
         fields = item.fields
-        told = [process.question] if process is not None and process.question else []
+        told = [process.question] if process is not None and is_asked(process) else []
         told += [link.problem.message for link in links if link.problem is not None]
         total, discount = fields.get("total") or {}, fields.get("discount_total") or {}
         found = Placed(
@@ -228,6 +272,12 @@ async def answer_of(hub: BusinessHub, placed: Simulation, patience: float) -> Pl
         )
         if item.deleted_at is not None or fields.get("state") in ("cancelled", "withdrawn"):
             return replace(found, state="cancelled")
+        if fields.get("state") == "refused":
+            return replace(found, state="refused", reason=fields.get("reason") or DECLINED)
+        if fields.get("state") == CHECKING and not told:
+            found = replace(found, state="checking", reason=BEING_CHECKED)
+            if process is not None and process.state is ProcessState.WAITING:
+                return found  # for people: it would be in vain to stay
         linked = any(link.state is LinkState.LINKED for link in links)
         if linked and fields.get("state") in _STATES and fields.get("number") and total:
             return replace(found, state="ordered")

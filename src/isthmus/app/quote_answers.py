@@ -7,11 +7,11 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from isthmus.app.ordering import Placed, answer_of, keep, make_order
+from isthmus.app.ordering import Orderer, Placed, answer_of, beyond_credit, keep, make_order, terms_moved
 from isthmus.app.quoting import ENTITY
 from isthmus.desk.documents import one, stop_process
 from isthmus.desk.naming import document
-from isthmus.desk.ordering import Difference, Simulation, Truth, differences
+from isthmus.desk.ordering import Difference, Simulation, Truth
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.desk.processes.quote import ANSWER, LOCKS, change_quote
 from isthmus.desk.quoting import ACCEPTABLE, OPEN, held
@@ -33,14 +33,15 @@ class Accepted(Placed, frozen=True, kw_only=True):
 
 
 async def accept_quote(
-    hub: BusinessHub, number: str, *, by: str, seen: str | None = None, patience: float = 5.0
+    hub: BusinessHub, number: str, *, by: str, role: str = "", seen: str | None = None, patience: float = 5.0
 ) -> Accepted:
     """Accept a quote that was sent and still holds: it becomes one order at its prices, however often it is accepted.
 
     The ERP is asked first what the order would come to now. Its own prices may have moved, the quote's are kept. What
     cannot be kept (a later day, another tax, a price that the ERP does not take) is shown, and nothing is ordered until
     somebody accepts again what was ``seen``. When the ERP does not answer the order is kept, checked as soon as it
-    does, and made then. An order that its deal has become already in the CRM is the quote's order.
+    does, and made then. An order that its deal has become already in the CRM is the quote's order. For ``role`` and the
+    credit limit see :func:`~isthmus.app.ordering.place`.
 
     Raises :class:`NeedsPerson` for a quote that was not sent, was replaced, rejected, or does not hold any more.
     """
@@ -60,10 +61,9 @@ async def accept_quote(
     if now is not None and moved:
         again = await keep(hub, shown.asked, now)
         return Accepted(quote=number, state="moved", simulation=again, differences=moved, held=held(shown.truth, now))
-    if now is not None and now.credit is not None and now.credit.exceeded:
-        reason = f"The credit limit of {now.credit.limit} {now.currency} would be exceeded: {now.credit.after}."
+    if now is not None and (reason := beyond_credit(hub, now)):
         return Accepted(quote=number, state="refused", simulation=shown, reason=reason)
-    made = await _make(hub, quote, shown, by=by, verified=now is not None)
+    made = await _make(hub, quote, shown, now, Orderer(by, role))
     return await _ordered(hub, made, patience, () if now is None else held(shown.truth, now))
 
 
@@ -119,13 +119,13 @@ async def _shown(hub: BusinessHub, quote: Item, seen: str | None) -> Simulation:
 def _moved(hub: BusinessHub, shown: Simulation, now: Truth | None) -> tuple[Difference, ...]:
     if now is None:
         return ()
-    moved = differences(shown.truth, now)
+    moved = terms_moved(hub, shown.truth, now)
     if shown.expired(hub.now()):
         moved = (Difference(what="expired", before=str(shown.expires_at), now=str(hub.now())), *moved)
     return moved
 
 
-async def _make(hub: BusinessHub, quote: Item, shown: Simulation, *, by: str, verified: bool) -> Item:
+async def _make(hub: BusinessHub, quote: Item, shown: Simulation, truth: Truth | None, orderer: Orderer) -> Item:
     """The order, the quote's state and the news for its process in one transaction, unless somebody was faster."""
     async with hub.transaction() as tx:
         await tx.lock([*LOCKS, "SalesOrder"])
@@ -137,14 +137,14 @@ async def _make(hub: BusinessHub, quote: Item, shown: Simulation, *, by: str, ve
         if order is None:
             deal = await _deal(hub, now)
             reference = str(now.fields["number"])
-            made = await make_order(hub, tx, shown, by=by, verified=verified, deal=deal, reference=reference)
+            made = await make_order(hub, tx, shown, truth, orderer, deal=deal, reference=reference)
             order = made.order
         else:
             await tx.simulations.placed(shown.id, order=order, client_key=None)
-        fields = {"state": "accepted", "answered_by": by, "order": order, "simulation": shown.id}
-        accepted = await change_quote(hub, tx, Cause("person", by), now, fields)
+        fields = {"state": "accepted", "answered_by": orderer.by, "order": order, "simulation": shown.id}
+        accepted = await change_quote(hub, tx, Cause("person", orderer.by), now, fields)
         run = str(now.fields["process"])
-        await signal(tx, run, ANSWER, "accepted", id=f"{run}/{ANSWER}", by=by, now=hub.now())
+        await signal(tx, run, ANSWER, "accepted", id=f"{run}/{ANSWER}", by=orderer.by, now=hub.now())
     return accepted
 
 

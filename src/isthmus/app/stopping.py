@@ -9,9 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from isthmus.app.bootstrap import new_id
+from isthmus.desk.documents import withdraw_approval
 from isthmus.desk.ports import DeskTransaction
 from isthmus.model.state import Cause, Item
-from isthmus.process import OPEN, cancel
+from isthmus.process import cancel
 from isthmus.sync.editing import HubEdits
 from isthmus.sync.world import World
 
@@ -54,7 +55,7 @@ DOCUMENTS: Final[Mapping[str, Stopped]] = {
         ended=frozenset({"accepted", "refused", "rejected", "expired", "replaced", "withdrawn"}),
     ),
     "order": Stopped(
-        entity="SalesOrder", given="order", state="withdrawn", ended=frozenset({"withdrawn", "cancelled"})
+        entity="SalesOrder", given="order", state="withdrawn", ended=frozenset({"withdrawn", "refused", "cancelled"})
     ),
 }
 REASONS = ("MaterialRequest", "LabourSettlement", "Quote")
@@ -76,10 +77,8 @@ async def stop(tx: DeskTransaction, world: World, id: str, *, by: str, now: date
         edits = HubEdits(tx, world, Cause("person", by, id), now=now, new_id=new_id, entities=entities)
     process = await tx.processes.load(id)
     await cancel(tx, id, by=by, now=now)
-    request = await tx.approvals.load(f"{id}/approval")
-    asked = await tx.processes.load(request.process) if request is not None else None
-    if asked is not None and asked.state in OPEN:
-        await cancel(tx, asked.id, by=by, now=now)
+    if process is not None:
+        await withdraw_approval(tx, process, by=by, now=now)
     if known is None or edits is None or process is None or process.name != name:
         return
     item = (await tx.items([process.input[known.given]])).get(process.input[known.given])

@@ -18,6 +18,8 @@ TOPICS: Final[Mapping[str, str]] = {
     "order.kept": "order_kept",
     "order.changed": "order_changed",
     "order.confirmed": "order_confirmed",
+    "order.checking": "order_checking",
+    "order.declined": "order_declined",
     "order.withdrawn": "order_cancelled",
     "order.cancelled": "order_cancelled",
     "delivery.shipped": "dispatched",
@@ -96,7 +98,7 @@ def _context(item: Item, detail: Mapping[str, Any]) -> dict[str, Any]:
     return {**context, **told, "details": details}
 
 
-_TOLD = frozenset({"date", "carrier", "tracking", "lines", "outstanding", "period"})
+_TOLD = frozenset({"date", "carrier", "tracking", "lines", "outstanding", "period", "reason"})
 """What a process may add, as text to be read."""
 
 

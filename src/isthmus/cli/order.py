@@ -46,13 +46,13 @@ def place_order(
     wait: Annotated[float, typer.Option(help="Seconds to wait for the ERP's number.")] = 5.0,
 ) -> None:
     """Order what was simulated, once. Exit code 1 when nothing was ordered because something has moved, 4 when the
-    order is kept and will be confirmed later."""
+    order is kept and will be confirmed later, or is checked by somebody first."""
     done = with_hub(project, lambda hub: place(hub, simulation, by=who(by), client_key=key, patience=wait))
     if json:
         print_json(done)
     else:
         _show_placed(done)
-    codes = {"ordered": Exit.OK, "kept": Exit.NEEDS_PERSON}
+    codes = {"ordered": Exit.OK, "kept": Exit.NEEDS_PERSON, "checking": Exit.NEEDS_PERSON}
     raise typer.Exit(codes.get(done.state, Exit.DIFFERENT))
 
 
@@ -133,6 +133,11 @@ def _show_placed(done: Placed) -> None:
     elif done.state == "kept":
         why = f" ({done.reason})" if done.reason else ""
         console.print(f"Kept as {done.order}; it will be confirmed{why}.", markup=False)
+    elif done.state == "checking":
+        console.print(
+            f"Kept as {done.order}: it exceeds the credit limit, and somebody decides about that.", markup=False
+        )
+        console.print(f"Who, and since when: isthmus process show {done.order}", markup=False)
     elif done.state == "moved":
         _differences(done.differences)
         console.print(f"Nothing was ordered. To order all the same: isthmus order place {done.simulation.id}")

@@ -138,7 +138,7 @@ def accept(
         print_json(done)
     else:
         _show_accepted(done)
-    codes = {"ordered": Exit.OK, "kept": Exit.NEEDS_PERSON}
+    codes = {"ordered": Exit.OK, "kept": Exit.NEEDS_PERSON, "checking": Exit.NEEDS_PERSON}
     raise typer.Exit(codes.get(done.state, Exit.DIFFERENT))
 
 
@@ -226,8 +226,9 @@ def _show_accepted(done: Accepted) -> None:
         console.print(f"Kept although the ERP's {one.sku} is {one.now} now (was {one.before}).", markup=False)
     if done.state == "ordered":
         console.print(f"Ordered: {done.number}, total {done.total} {done.currency}.", markup=False)
-    elif done.state == "kept":
-        console.print(f"Kept as {done.order}; it will be confirmed. {done.reason}".strip(), markup=False)
+    elif done.state in ("kept", "checking"):
+        words = "it will be confirmed. " if done.state == "kept" else ""
+        console.print(f"Kept as {done.order}; {words}{done.reason}".strip(), markup=False)
     elif done.state == "moved":
         rows = [(one.line or "", one.sku or "", one.what, one.before, one.now) for one in done.differences]
         console.print(table(f"{len(rows)} differences", ("line", "sku", "what", "offered", "now"), rows))

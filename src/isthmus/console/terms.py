@@ -185,6 +185,7 @@ TERMS: Mapping[str, str] = {
     "need:all": "all must approve",
     "fact:discount": "Discount",
     "fact:margin": "Margin",
+    "fact:credit": "Over the credit limit by",
     "fact:level": "Level",
     "fact:role": "Role",
     # comparing
@@ -300,7 +301,8 @@ FIELDS = (
     "process reason received received_on repair repaired_on reported_at reported_by reported_on requested_at "
     "requester responsible sent sent_on serial_number settled settled_by settlement station supply tracking "
     "transfers whole withdrawn "
-    "agreed_price answered_by available_on conceded note opportunity original own_price prospect quote quote_state "
-    "quote_total quote_until replaced_by replaces salesperson sent_at simulation valid_until version wanted_on"
+    "agreed_price answered_by available_on conceded credit_approved note opportunity original own_price prospect quote "
+    "quote_state quote_total quote_until replaced_by replaces salesperson sent_at simulation valid_until version "
+    "wanted_on"
 ).split()
 """Fields of the built-in entities and their lines; other languages have a name for each: ``field:NAME``."""

@@ -71,6 +71,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     amount: Range | None = None
     discount: Range | None = None
     margin: Range | None = None
+    credit: Range | None = None
     levels: tuple[str, ...] = ()
     roles: tuple[str, ...] = ()
 
@@ -119,6 +120,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """As a share: 0.15 for 15 %."""
     margin: Decimal | None = None
     """As a share of the amount; may be negative."""
+    credit: Decimal | None = None
+    """By how much the customer's credit limit would be exceeded."""
     level: str = ""
     """Level of the organisation that requests: head_office, centre, station."""
     role: str = ""
@@ -131,14 +134,15 @@ def rule_for(rules: ApprovalRules, facts: Facts) -> Rule | None:
 
 
 def fits(rule: Rule, facts: Facts, currency: str) -> bool:
-    """Whether a rule is for these facts. What is not known (an amount in another currency among it) counts against the
+    """Whether a rule is for these facts. What is not known (amounts in another currency among it) counts against the
     requester: it fits every rule that asks somebody and none that asks nobody."""
     if rule.document != facts.document:
         return False
     unknown = bool(rule.stages)
     when = rule.when
-    amount = facts.amount if facts.currency == currency else None
-    for wanted, number in ((when.amount, amount), (when.discount, facts.discount), (when.margin, facts.margin)):
+    amount, credit = (facts.amount, facts.credit) if facts.currency == currency else (None, None)
+    shares = ((when.discount, facts.discount), (when.margin, facts.margin))
+    for wanted, number in ((when.amount, amount), (when.credit, credit), *shares):
         if wanted is not None and not (unknown if number is None else wanted.holds(number)):
             return False
     for words, word in ((when.levels, facts.level), (when.roles, facts.role)):

@@ -31,6 +31,7 @@ from isthmus.errors import AlreadyDecided, NeedsPerson, NotEntitled, TooLate
 from isthmus.process import Definition, ProcessState, Run, signal, start
 
 __all__ = [
+    "CUSTOMER",
     "ENTITY",
     "PROCESS",
     "Ask",
@@ -44,6 +45,9 @@ __all__ = [
 
 PROCESS = "approval_request"
 """Name of the process, see ``isthmus.desk.processes.approval``."""
+
+CUSTOMER = "customer"
+"""Role of requesters who are customers."""
 
 ENTITY = "ApprovalRequest"
 """The kind of document that notices about approvals are about."""
@@ -185,20 +189,28 @@ async def end_request(tx: ApprovalTransaction, id: str, outcome: RequestState, n
     answers = await tx.approvals.answers(id)
     said = [answer for answer in answers if answer.choice is Choice.REFUSE] or answers
     comments = [f"{answer.by}: {answer.comment}" for answer in said if answer.comment]
-    await queue_notice(
-        tx,
-        "request_approved" if outcome is RequestState.APPROVED else "request_refused",
-        document=ENTITY,
-        key=id,
-        recipient=request.requester,
-        context={**_told(request), "comments": comments, "expired": outcome is RequestState.EXPIRED},
-        now=now,
-    )
+    # A customer hears of the document, in its own words, not of who decided about it.
+    if request.facts.get("role") != CUSTOMER:
+        await _tell_requester(tx, request, outcome, comments, now)
     if request.tell is not None:
         process, topic = request.tell
         # One that is over has nothing to do with the answer any more.
         with contextlib.suppress(NeedsPerson):
             await signal(tx, process, topic, str(outcome), id=f"approval/{id}", by=PROCESS, now=now)
+
+
+async def _tell_requester(
+    tx: ApprovalTransaction, request: ApprovalRequest, outcome: RequestState, comments: Sequence[str], now: datetime
+) -> None:
+    await queue_notice(
+        tx,
+        "request_approved" if outcome is RequestState.APPROVED else "request_refused",
+        document=ENTITY,
+        key=request.id,
+        recipient=request.requester,
+        context={**_told(request), "comments": comments, "expired": outcome is RequestState.EXPIRED},
+        now=now,
+    )
 
 
 async def decide(

@@ -4,6 +4,7 @@ telling people."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +15,20 @@ from isthmus.desk.notices import queue_notice
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.errors import Misconfigured, NeedsPerson
 from isthmus.model.state import Cause, Item, LinkState
-from isthmus.process import OPEN, ProcessState, Run, cancel
+from isthmus.process import OPEN, Process, ProcessState, Run, cancel
 
-__all__ = ["amount_of", "approved", "edit", "fields_of", "keys_in", "one", "stop_process", "tell", "why_refused"]
+__all__ = [
+    "amount_of",
+    "approved",
+    "edit",
+    "fields_of",
+    "keys_in",
+    "one",
+    "stop_process",
+    "tell",
+    "why_refused",
+    "withdraw_approval",
+]
 
 
 async def one(hub: BusinessHub, id: str) -> Item:
@@ -59,7 +71,8 @@ def amount_of(value: Any) -> Decimal:
 
 async def approved(
     run: Run, *, document: str, id: str, number: str, title: str, amount: Decimal, currency: str, level: str,
-    requester: str, details: Mapping[str, Any], discount: Decimal | None = None,
+    requester: str, details: Mapping[str, Any], discount: Decimal | None = None, credit: Decimal | None = None,
+    role: str = "",
 ) -> RequestState:  # fmt: skip
     """Have a document approved by the project's rules, and wait for it. Raises ``Misconfigured`` without rules."""
     hub: BusinessHub = run.hub
@@ -69,7 +82,9 @@ async def approved(
             "The project has no approvals.yaml.",
             advice=f"Say there who approves a {document}, ask: nobody too; then: isthmus process retry {run.id}",
         )
-    facts = Facts(document=document, amount=amount, currency=currency, discount=discount, level=level)
+    facts = Facts(
+        document=document, amount=amount, currency=currency, discount=discount, credit=credit, level=level, role=role
+    )
     ask = Ask(id=id, key=number, title=title, facts=facts, requester=requester, details=details)
     return await get_approval(run, rules, ask, hub.now)
 
@@ -100,7 +115,14 @@ async def stop_process(hub: BusinessHub, tx: DeskTransaction, id: str, *, by: st
     if process is None or process.state in (ProcessState.DONE, ProcessState.CANCELLED):
         return
     await cancel(tx, id, by=by, now=hub.now())
-    request = await tx.approvals.load(f"{id}/approval")
-    asked = await tx.processes.load(request.process) if request is not None else None
-    if asked is not None and asked.state in OPEN:
-        await cancel(tx, asked.id, by=by, now=hub.now())
+    await withdraw_approval(tx, process, by=by, now=hub.now())
+
+
+async def withdraw_approval(tx: DeskTransaction, process: Process, *, by: str, now: datetime) -> None:
+    """Nobody needs to answer any more what a process that is stopped has asked."""
+    waits_for = process.step.removeprefix("approval ") if process.step.startswith("approval ") else ""
+    for id in dict.fromkeys([f"{process.id}/approval", waits_for]):
+        request = await tx.approvals.load(id) if id else None
+        asked = await tx.processes.load(request.process) if request is not None else None
+        if asked is not None and asked.state in OPEN:
+            await cancel(tx, asked.id, by=by, now=now)

@@ -26,6 +26,8 @@ __all__ = [
 MILESTONES = (
     "order_kept",
     "order_changed",
+    "order_checking",
+    "order_declined",
     "order_confirmed",
     "order_cancelled",
     "dispatched",

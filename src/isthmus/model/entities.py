@@ -139,7 +139,8 @@ class OrderLine(Part, kw_only=True, frozen=True):
 class SalesOrder(Entity, kw_only=True, frozen=True):
     """A customer's order (UBL Order, SAP sales order). ``deal`` is the CRM's opportunity it came from; ``ordered`` are
     the positions as sold, ``lines`` the positions as the ERP keeps them. ``wanted_on``: the goods should not leave
-    before this day."""
+    before this day. ``credit_approved``: somebody lets it exceed the customer's credit limit; ``reason``: why it was
+    refused."""
 
     number: Text = UNSET
     deal: Text = UNSET
@@ -149,6 +150,7 @@ class SalesOrder(Entity, kw_only=True, frozen=True):
     wanted_on: Day = UNSET
     currency: Text = UNSET
     confirmed: Flag = UNSET
+    credit_approved: Flag = UNSET
     ordered: list[OrderLine] | None | UnsetType = UNSET
     lines: list[OrderLine] | None | UnsetType = UNSET
     net_total: Amount = UNSET
@@ -156,6 +158,7 @@ class SalesOrder(Entity, kw_only=True, frozen=True):
     tax_total: Amount = UNSET
     total: Amount = UNSET
     state: Text = UNSET
+    reason: Text = UNSET
     shipment_state: Text = UNSET
     invoice_state: Text = UNSET
 

@@ -11,12 +11,12 @@ from litestar.exceptions import NotFoundException
 from litestar.params import Body, FromPath
 from litestar.response import Redirect, Response
 
-from isthmus.app.ordering import Placed, answer, place, show, simulate
+from isthmus.app.ordering import Placed, answer, is_asked, place, show, simulate
 from isthmus.app.shopping import LineFault
 from isthmus.desk.ordering import Simulation
 from isthmus.errors import NeedsPerson, Retryable
 from isthmus.portal.front import Form
-from isthmus.portal.guard import loaded, me_of, own, whom_of
+from isthmus.portal.guard import loaded, me_of, own, role_of, whom_of
 from isthmus.portal.lines import lines_of, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
@@ -110,10 +110,10 @@ async def order_cart(id: FromPath[str], request: Call, data: Form) -> Response[A
     shop, me = shop_of(request), me_of(request)
     found = await _simulation(request, id)
     await shop.access.note(me.login, "order placed", found.id, {"via": "shop", "customer": request.state.buyer.id})
-    done: Placed = await place(shop.business, found.id, by=me.login, patience=PATIENCE)
+    done: Placed = await place(shop.business, found.id, by=me.login, role=role_of(request), patience=PATIENCE)
     if done.state == "moved":
         return render(request, "cart.html", status=409, cart=done.simulation, moved=done.differences, reason="")
-    if done.state == "refused":
+    if done.state == "refused" and done.order is None:
         return render(request, "cart.html", status=422, cart=found, moved=(), reason=done.reason)
     return Redirect(f"/shop/orders/{done.order}{whom_of(request)}", status_code=303)
 
@@ -136,7 +136,7 @@ async def order(id: FromPath[str], request: Call) -> Response[str]:
     }
     async with shop.store.transaction() as tx:
         process = await tx.processes.load(found.id)
-    asked = view.simulation is not None and process is not None and bool(process.question)
+    asked = view.simulation is not None and process is not None and is_asked(process)
     back = any(line.shipped > line.returned for line in view.ledger.lines)
     return render(request, "order.html", view=view, order=found, below=below, asked=asked, back=back)
 

@@ -18,7 +18,18 @@ from isthmus.portal.permissions import BUYER, FEATURES, OPEN, ROUTES, STAFF, STA
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, Shop, shop_of
 
-__all__ = ["NoBuyer", "guard", "handlers", "loaded", "me_of", "own", "own_of_station", "station_of", "whom_of"]
+__all__ = [
+    "NoBuyer",
+    "guard",
+    "handlers",
+    "loaded",
+    "me_of",
+    "own",
+    "own_of_station",
+    "role_of",
+    "station_of",
+    "whom_of",
+]
 
 _NEEDED = {(method, path.replace(":str}", "}")): needed for (method, path), needed in ROUTES.items()}
 
@@ -84,6 +95,11 @@ def me_of(request: Call) -> Principal:
     """Who is signed in; the guard has seen to it."""
     me: Principal = request.state.me
     return me
+
+
+def role_of(request: Call) -> str:
+    """In which role the buyer's things are done: the customer's own, or sales on behalf."""
+    return "customer" if me_of(request).customer is not None else "sales"
 
 
 def own(request: Call, item: Item | None, entity: str) -> Item:

@@ -18,7 +18,7 @@ from isthmus.desk.quoting import WantedLine
 from isthmus.errors import NeedsPerson
 from isthmus.model.state import Item
 from isthmus.portal.front import Form
-from isthmus.portal.guard import loaded, me_of, own, whom_of
+from isthmus.portal.guard import loaded, me_of, own, role_of, whom_of
 from isthmus.portal.lines import key_of, lines_of, new_key, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
@@ -145,12 +145,14 @@ async def accept(id: FromPath[str], request: Call, data: Form) -> Response[Any]:
     number, seen = str(found.fields["number"]), str(data.get("seen", ""))[:100].replace("\x00", "") or None
     await shop.access.note(me.login, "quote accepted", number, {"via": "shop", "seen": seen})
     try:
-        done: Accepted = await accept_quote(shop.business, number, by=me.login, seen=seen, patience=PATIENCE)
+        done: Accepted = await accept_quote(
+            shop.business, number, by=me.login, role=role_of(request), seen=seen, patience=PATIENCE
+        )
     except NeedsPerson as error:
         return await _page(request, found, 422, reason=error.message)
     if done.state == "moved":
         return await _page(request, found, 409, moved=done)
-    if done.state == "refused":
+    if done.state == "refused" and done.order is None:
         return await _page(request, found, 422, reason=done.reason)
     return Redirect(f"/shop/orders/{done.order}{whom_of(request)}", status_code=303)
 

@@ -29,7 +29,7 @@ APPROVALS_FILE = "approvals.yaml"
 APPROVALS_KEYS = ("currency", "teams", "people", "rules")
 PERSON_KEYS = ("name", "language")
 RULE_KEYS = ("rule", "document", "when", "ask", "four_eyes")
-CONDITION_KEYS = ("amount", "discount", "margin", "level", "role")
+CONDITION_KEYS = ("amount", "discount", "margin", "credit", "level", "role")
 RANGE_KEYS = ("from", "below")
 STAGE_KEYS = ("stage", "who", "need", "within", "escalate")
 DOCUMENTS = ("Quote", "SalesOrder", "MaterialRequest", "Return", "RepairRecord", "LabourSettlement", "CreditNote")
@@ -37,6 +37,8 @@ DOCUMENTS = ("Quote", "SalesOrder", "MaterialRequest", "Return", "RepairRecord",
 LEVELS = ("head_office", "centre", "station")
 """Levels of the organisation."""
 
+_AMOUNTS = ("amount", "credit")
+"""Conditions on money; the other ranges are of shares."""
 _LOGIN = re.compile(r"[^\s@<>,;:\"]+@[^\s@<>,;:\"]+")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _SPAN = re.compile(r"([1-9][0-9]{0,3})(m|h|d)")
@@ -129,8 +131,9 @@ class _Reader:
 
     def _conditions(self, node: Node) -> Conditions:
         entries = mapping_of(node, "'when'", CONDITION_KEYS, self._faults)
-        if "amount" in entries and self._currency is None:
-            self._faults.add(node.keys["amount"], "Amounts need a currency.", "Add a line such as 'currency: EUR'.")
+        for name in _AMOUNTS:
+            if name in entries and self._currency is None:
+                self._faults.add(node.keys[name], "Amounts need a currency.", "Add a line such as 'currency: EUR'.")
         levels = self._elements(entries.get("level"), "'level'")
         roles = self._elements(entries.get("role"), "'role'")
         level_words = [word_of(one, "level", LEVELS, self._faults) for one in levels]
@@ -139,6 +142,7 @@ class _Reader:
             amount=self._range(entries.get("amount"), "amount"),
             discount=self._range(entries.get("discount"), "discount"),
             margin=self._range(entries.get("margin"), "margin"),
+            credit=self._range(entries.get("credit"), "credit"),
             levels=tuple(word for word in level_words if word),
             roles=tuple(word for word in role_words if word),
         )
@@ -153,7 +157,7 @@ class _Reader:
         if not entries:
             self._faults.add(node.place, f"'{what}' must say from or below.", f"As in {what}: {{below: 1000}}.")
             return None
-        share = what != "amount"
+        share = what not in _AMOUNTS
         low, high = (self._number(entries.get(key), share) for key in RANGE_KEYS)
         if low is not None and high is not None and low >= high:
             self._faults.add(node.place, f"'{what}' from {low} below {high}: no number is there.")

@@ -12,6 +12,7 @@ from isthmus.connector import Create, Gone, Record, Update
 from isthmus.connectors import tryton
 from isthmus.connectors.tryton import TRYTON, TrytonSystem
 from isthmus.connectors.tryton.twin import TrytonTwin
+from isthmus.connectors.tryton.twin_business import warning_name
 from isthmus.errors import Rejected
 from isthmus.project.defaults import load_default_mapping
 from tests.connectors.tryton.contract_cases import configured
@@ -36,13 +37,13 @@ async def write(system: TrytonSystem, resource: str, *writes: Any) -> list[Any]:
     return list(await system.resources()[resource].write(writes))  # type: ignore[attr-defined]
 
 
-async def ordered(system: TrytonSystem, quantity: int = 12, **party: Any) -> Record:
+async def ordered(system: TrytonSystem, quantity: int = 12, *, token: str = "order-1", **party: Any) -> Record:
     """A dealer's order for bolts."""
     fields = {"name": "Dealer", "price_list": "Dealer", "payment_term": "30 days", "addresses": [{"city": "Köln"}]}
     (dealer,) = await write(system, "party", Create(token="d", fields={**fields, **party}))
     (bolt,) = await write(system, "product", Create(token="b", fields={"name": "Bolt", "list_price": Decimal(10)}))
     lines = [{"product": bolt.key, "quantity": Decimal(quantity)}]
-    create = Create(token="order-1", fields={"party": dealer.key, "reference": "CRM-7", "lines": lines})
+    create = Create(token=token, fields={"party": dealer.key, "reference": "CRM-7", "lines": lines})
     (sale,) = await write(system, "sale", create)
     assert isinstance(sale, Record), sale
     return sale
@@ -125,15 +126,39 @@ async def test_a_credit_warning_is_refused_by_name_and_skipped_when_accepted(day
     sale = await ordered(system, credit_limit=Decimal(50))
     (answer,) = await write(system, "sale", Update(before=sale, fields={"confirmed": True}))
     assert isinstance(answer, Rejected)
-    assert f"credit_limit_amount.{sale.key}" in answer.message
+    assert warning_name("credit_limit_amount", f"sale.sale,{sale.key}") in answer.message
+    assert answer.field == "credit_limit"
     config = configured(
-        url=twin.url, database="erp", login="hub", password=twin.password, accept_warnings=["credit_limit_amount.*"]
+        url=twin.url, database="erp", login="hub", password=twin.password, accept_warnings=["*.credit_limit_amount"]
     )
     bold = await TRYTON.open(config)
     (answer,) = await write(bold, "sale", Update(before=sale, fields={"confirmed": True}))
     assert isinstance(answer, Record)
     assert answer.fields["confirmed"]
     await bold.close()
+
+
+async def test_an_order_that_may_exceed_the_limit_passes_and_no_other_with_it(day: Day) -> None:
+    _, system = day
+    sales = [await ordered(system, token=f"order-{at}", credit_limit=Decimal(50)) for at in range(3)]
+    assert [sale.fields["over_limit"] for sale in sales] == [None, None, None]
+    answers = await write(
+        system,
+        "sale",
+        *(
+            Update(before=sale, fields={"confirmed": True, **({"over_limit": True} if at == 1 else {})})
+            for at, sale in enumerate(sales)
+        ),
+    )
+    refused, passed, other = answers
+    assert isinstance(refused, Rejected)
+    assert isinstance(other, Rejected)
+    assert isinstance(passed, Record)
+    assert passed.fields["confirmed"]
+    assert "over_limit" not in passed.fields, "no matter any more"
+    # The next one of the same customer is asked about again.
+    (again,) = await write(system, "sale", Update(before=sales[0], fields={"confirmed": True}))
+    assert isinstance(again, Rejected)
 
 
 async def test_a_moved_stock_shows_in_the_feed_of_products_sales_and_shipments(day: Day) -> None:

@@ -43,7 +43,7 @@ KEY = Annotated[
         description="Your own name of this call; the same again is carried out once and answered alike.",
     ),
 ]
-STATES = {"ordered": 201, "kept": 202, "cancelled": 200}
+STATES = {"ordered": 201, "kept": 202, "checking": 202, "cancelled": 200}
 
 
 def _simulation(found: Simulation) -> SimulationShown:
@@ -91,7 +91,8 @@ async def place_order(
     idempotency_key: KEY = None,
     wait: Annotated[int, QueryParameter(ge=0, le=20, description="Seconds to wait for the ERP's number.")] = 5,
 ) -> Response[PlacedShown]:
-    """201: ordered, with number, total and discount. 202: kept, and it will be confirmed. 409: something has moved,
+    """201: ordered, with number, total and discount. 202: kept, and it will be confirmed; or
+    somebody checks it first (``checking``). 409: something has moved,
     nothing was ordered, and ``order`` of the problem says what, with a simulation to place instead. 422: refused."""
     site, me = request.app.state.api, caller(request)
     await _stored(site, data.simulation)

@@ -135,8 +135,9 @@ async def accept(
     idempotency_key: KEY = None,
     wait: Annotated[int, QueryParameter(ge=0, le=20, description="Seconds to wait for the ERP's number.")] = 5,
 ) -> Response[AcceptedShown]:
-    """201: ordered. 202: kept, and it will be confirmed. 409: what cannot be kept has moved, nothing was ordered, and
-    ``order`` of the problem says what, with a simulation to accept as ``seen``. 422: refused."""
+    """201: ordered. 202: kept, and it will be confirmed; or somebody checks it first. 409: what cannot be kept has
+    moved, nothing was ordered, and ``order`` of the problem says what, with a simulation to accept as
+    ``seen``. 422: refused."""
     offered, by = await acted_on(request, ENTITY, id, "quote accepted", if_match)
     done = await accept_quote(request.app.state.api.business, offered.id, by=by, seen=data.seen, patience=wait)
     if done.state not in STATES:

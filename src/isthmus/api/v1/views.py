@@ -165,7 +165,8 @@ class DifferenceShown(Shown, frozen=True, kw_only=True):
 
 
 class PlacedShown(Shown, frozen=True, kw_only=True):
-    """What became of placing: ``ordered``, ``kept`` (it will be confirmed) or ``cancelled`` since."""
+    """What became of placing: ``ordered``, ``kept`` (it will be confirmed), ``checking`` (somebody decides about it
+    first) or ``cancelled`` since."""
 
     state: str
     order: str | None

@@ -26,7 +26,7 @@ class TrytonConfig(SystemConfig, frozen=True, kw_only=True, forbid_unknown_field
     """Code of the language for names and messages; the user's own when not given."""
     http: HttpSettings = HttpSettings()
     accept_warnings: list[str] = field(default_factory=list)
-    """Names (shell patterns, e.g. ``credit_limit_amount.*``) of confirmations the hub may answer with yes."""
+    """Names (shell patterns, e.g. ``*.credit_limit_dunning``) of confirmations the hub may answer with yes."""
     quote_orders: bool = False
     """Whether a created order becomes a quotation at once (it then has a number)."""
     price_lists: list[str] = field(default_factory=list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from isthmus.errors import (
@@ -17,7 +18,10 @@ from isthmus.errors import (
     UnknownOutcome,
 )
 
-__all__ = ["Confirmation", "refusal", "status_error"]
+__all__ = ["CREDIT_LIMIT", "Confirmation", "refusal", "status_error"]
+
+CREDIT_LIMIT = "*.credit_limit_amount"
+"""Name of the warning about an order that exceeds its customer's credit limit; a digest of the order stands first."""
 
 _FIELD = re.compile(r'field "([^"]+)"')
 _NO_RIGHT = re.compile(r"^(You are not allowed to (access|execute)|Calling button)")
@@ -49,6 +53,7 @@ class Confirmation(Rejected):
         super().__init__(
             f"Tryton asks for a confirmation: {message} (warning {name})",
             advice="Do it in Tryton by hand, or list the warning in accept_warnings to let the hub answer yes.",
+            field="credit_limit" if fnmatchcase(name, CREDIT_LIMIT) else None,
         )
         self.name = name
 

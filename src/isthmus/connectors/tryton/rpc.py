@@ -49,18 +49,26 @@ class Rpc:
         """Release connections."""
         await self._http.close()
 
-    async def call(self, method: str, *params: Any, context: Mapping[str, Any] | None = None, safe: bool = True) -> Any:
+    async def call(
+        self,
+        method: str,
+        *params: Any,
+        context: Mapping[str, Any] | None = None,
+        safe: bool = True,
+        accept: Sequence[str] = (),
+    ) -> Any:
         """Call ``method`` (``model.party.party.read``) with our context laid under ``context``.
 
         ``safe`` False marks a write: a lost answer is then ``UnknownOutcome``. A warning that matches one of the
-        accepted names is confirmed and the call made again; any other is raised as ``Rejected``.
+        accepted names, or of those that this call may ``accept`` besides, is confirmed and the call made again; any
+        other is raised as ``Rejected``.
         """
         arguments = [*params, {**self.context, **(context or {})}]
         for _ in range(_MOST_WARNINGS):
             try:
                 return await self._send(method, arguments, safe=safe)
             except Confirmation as warning:
-                if not any(fnmatchcase(warning.name, pattern) for pattern in self._accept):
+                if not any(fnmatchcase(warning.name, pattern) for pattern in (*self._accept, *accept)):
                     raise
                 await self._send("model.res.user.warning.skip", [warning.name, self.context], safe=True)
         raise Misconfigured(f"Tryton keeps asking for confirmations of {method}.")

@@ -12,6 +12,7 @@ from isthmus.connectors.tryton.changes import Changed, Watch
 from isthmus.connectors.tryton.codec import date_of, iso
 from isthmus.connectors.tryton.collection import Seen, digest, identify
 from isthmus.connectors.tryton.ordering import Ordering, token_note
+from isthmus.connectors.tryton.refusals import CREDIT_LIMIT
 from isthmus.connectors.tryton.saleline import LINE_FIELDS, read_line
 from isthmus.connectors.tryton.writing import WritableCollection
 from isthmus.errors import IsthmusError, Rejected
@@ -46,6 +47,7 @@ class Sales(WritableCollection):
         "party": FieldInfo(type="key", target="party", label="Party"),
         "state": FieldInfo(type="text", readonly=True, label="State"),
         "confirmed": FieldInfo(type="boolean", label="Confirmed, processing or done"),
+        "over_limit": FieldInfo(type="boolean", label="May be confirmed beyond the credit limit"),
         "sale_date": FieldInfo(type="date", label="Sale Date"),
         "shipping_date": FieldInfo(type="date", label="Shipping Date"),
         "currency": FieldInfo(type="text", label="Currency"),
@@ -102,6 +104,9 @@ class Sales(WritableCollection):
             "shipments": [str(one) for one in sorted(row["shipments"])],
             "invoices": [str(one) for one in sorted(row["invoices"])],
         }
+        if row["state"] not in _CONFIRMED:
+            # Tryton keeps no such thing: it is said when a sale is confirmed, and is no matter afterwards.
+            fields["over_limit"] = None
         return Seen(Record(key=str(row["id"]), fields=fields, version=digest(stamps, fields)), stamps)
 
     async def affected(self, rows: Sequence[Changed]) -> Sequence[int]:
@@ -149,6 +154,8 @@ class Sales(WritableCollection):
                     )
                 case "lines":
                     values["lines"] = await Ordering(self.tryton).changed_lines(int(update.key), value, seen.record)
+                case "over_limit":
+                    pass  # Heeded when it is confirmed.
                 case "confirmed" if value or not seen.record.fields["confirmed"]:
                     pass
                 case "confirmed":
@@ -158,19 +165,23 @@ class Sales(WritableCollection):
         return (int(update.key), values) if values else None
 
     async def change(self, updates: Sequence[tuple[int, Update]]) -> dict[int, int | Gone | IsthmusError]:
-        """Fields first, then the confirmations that were asked for."""
-        outcomes = await super().change(updates)
+        """Fields first, then the confirmations that were asked for; those that may exceed the credit limit apart,
+        so that no other passes with them."""
+        outcomes, writes = await super().change(updates), dict(updates)
         asked = {
             outcome: at
             for at, update in updates
             if isinstance(outcome := outcomes[at], int) and update.fields.get("confirmed")
         }
+        released = {key for key, at in asked.items() if writes[at].fields.get("over_limit")}
         found = await self.seen_after(list(asked), outcomes, asked)
         for button, states in (("quote", ("draft",)), ("confirm", ("draft", "quotation"))):
             stamps = {key: one.stamps for key, one in found.items() if one.record.fields["state"] in states}
-            for key, error in (await self.press(button, stamps)).items():
-                outcomes[asked[key]] = error
-                del found[key]
+            for accept, keys in (((), set(stamps) - released), ((CREDIT_LIMIT,), set(stamps) & released)):
+                failed = await self.press(button, {key: stamps[key] for key in keys}, accept)
+                for key, error in failed.items():
+                    outcomes[asked[key]] = error
+                    del found[key]
             if button == "quote" and stamps:
                 found = await self.seen_after(list(found), outcomes, asked)
         return outcomes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import Any
 from isthmus.connectors.tryton.twin_models import Computed
 from isthmus.connectors.tryton.twin_store import Refused, Store
 
-__all__ = ["COMPUTED", "Business"]
+__all__ = ["COMPUTED", "Business", "warning_name"]
 
 type Row = dict[str, Any]
 type Context = Mapping[str, Any]
@@ -131,6 +132,11 @@ COMPUTED: Mapping[tuple[str, str], Computed] = {
 }
 
 
+def warning_name(kind: str, record: str) -> str:
+    """What Tryton calls a warning about a record."""
+    return f"{hashlib.md5(record.encode(), usedforsecurity=False).hexdigest()}.{kind}"
+
+
 class Business:
     """Buttons, defaults and the payment wizard over a store."""
 
@@ -195,7 +201,7 @@ class Business:
     def _confirm(self, sale: Row) -> None:
         store = self._store
         party = store.row("party.party", sale["party"])
-        limit, warning = party["credit_limit_amount"], f"credit_limit_amount.{sale['id']}"
+        limit, warning = party["credit_limit_amount"], warning_name("credit_limit_amount", f"sale.sale,{sale['id']}")
         total = store.value("sale.sale", sale, "untaxed_amount", {})
         if limit is not None and _credit(store, party, {}) + total > limit and warning not in self.skipped:
             raise Refused("UserWarning", warning, f'Party "{party["name"]}" would exceed its credit limit.', "")

@@ -112,14 +112,17 @@ class WritableCollection(Collection):
             outcomes.update({at[key]: after_effect(error) for key in keys})
             return {}
 
-    async def press(self, button: str, stamps: Mapping[int, Mapping[str, str]]) -> dict[int, IsthmusError]:
-        """Press a button on records as last seen (id -> time stamps); answers those it failed for."""
+    async def press(
+        self, button: str, stamps: Mapping[int, Mapping[str, str]], accept: Sequence[str] = ()
+    ) -> dict[int, IsthmusError]:
+        """Press a button on records as last seen (id -> time stamps); answers those it failed for. ``accept``: warnings
+        that are answered with yes."""
         keys = sorted(stamps)
 
         async def send(some: Sequence[int]) -> Sequence[int]:
             seen = {name: stamp for key in some for name, stamp in stamps[key].items()}
             method = f"model.{self.row_model}.{button}"
-            await self.tryton.rpc.call(method, list(some), context={"_timestamp": seen}, safe=False)
+            await self.tryton.rpc.call(method, list(some), context={"_timestamp": seen}, safe=False, accept=accept)
             return some
 
         answers = await each(keys, send)

@@ -2,16 +2,24 @@
 
 One that was placed while the ERP did not answer is kept: as soon as it answers, it is checked against what was
 promised. If nothing has moved it is made there; else somebody accepts the new terms, or the order is withdrawn.
+
+One that would exceed the customer's credit limit waits until the project's rules have decided about it. After that the
+terms are checked again, because that may have taken days.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
 
+from isthmus.desk.approval_state import RequestState
+from isthmus.desk.credit_release import CHECKING, CreditCase, case_of, has_released, why_declined
+from isthmus.desk.documents import one
 from isthmus.desk.ordering import differences
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.desk.simulating import ask_truth
@@ -19,8 +27,10 @@ from isthmus.errors import NeedsPerson
 from isthmus.model.state import Cause, LinkState
 from isthmus.process import Run, process
 
-__all__ = ["order"]
+__all__ = ["ACCEPT", "order"]
 
+ACCEPT = "accept"
+"""Topic: the customer takes what has moved, or not. From the second time on a number stands behind it."""
 DECIDE_WITHIN = timedelta(days=7)
 PAUSES = (2, 3, 5, 10, 30, 60, 300, 900, 3600)
 """Seconds between looks at what the ERP made of it; the last one again and again."""
@@ -28,44 +38,128 @@ PAUSES = (2, 3, 5, 10, 30, 60, 300, 900, 3600)
 
 @process("order")
 async def order(run: Run, given: Mapping[str, Any]) -> str:
-    """``given``: ``order`` (the item), ``simulation`` (its id), ``verified`` (checked when it was placed)."""
-    hub: BusinessHub = run.hub
+    """``given``: ``order`` (the item), ``simulation`` (its id), ``verified`` (checked when it was placed, and within
+    the credit limit), ``rules`` (the project's rules decide about credit), ``kept`` (the ERP did not answer when it was
+    placed), ``by`` and ``role`` of whoever placed it."""
     item = given["order"]
     if not given["verified"]:
-        await _tell(run, "kept", "order.kept", item, {})
-        moved = await run.step("check", lambda: _check(hub, given["simulation"]))
-        if moved:
-            await _tell(run, "changed", "order.changed", item, {"differences": moved})
-            answer = await run.wait("accept", _question(moved), who="customer", within=DECIDE_WITHIN)
-            if answer is None or answer.value != "yes":
-                await run.change("withdraw", lambda tx: _edit(hub, tx, run.id, item, {"state": "withdrawn"}))
-                await _tell(run, "withdrawn", "order.withdrawn", item, {})
+        if given.get("kept", True):
+            await _tell(run, "kept", "order.kept", item, {})
+        ended = await (_settle(run, given) if given.get("rules") else _check_once(run, given))
+        if ended:
+            return ended
+    return await _follow(run, given)
+
+
+async def _check_once(run: Run, given: Mapping[str, Any]) -> str:
+    """Where no rules decide about credit, a limit that is exceeded is a term like others."""
+    hub: BusinessHub = run.hub
+    moved = await run.step("check", lambda: _check(hub, given["simulation"]))
+    if moved and not await _accepted(run, given["order"], moved, ""):
+        return "withdrawn"
+    await run.change("confirm", partial(_edit, run, given["order"], {"confirmed": True}))
+    return ""
+
+
+async def _settle(run: Run, given: Mapping[str, Any]) -> str:
+    """Until the terms are taken and credit is released for what the ERP says now; how it ended when they are not."""
+    hub: BusinessHub = run.hub
+    item, taken, released, at = given["order"], None, Decimal(0), 0
+    while True:
+        at += 1
+        nth = f" {at}" if at > 1 else ""
+        moved = await run.step(f"check{nth}", lambda: _check(hub, given["simulation"], rules=True))
+        case = None if moved["credit"] is None else msgspec.convert(moved["credit"], CreditCase, strict=False)
+        if moved["terms"] and moved["terms"] != taken:
+            if not await _accepted(run, item, moved["terms"], nth):
                 return "withdrawn"
-        await run.change("confirm", lambda tx: _edit(hub, tx, run.id, item, {"confirmed": True}))
-    look = 0
-    told = False
+            taken = moved["terms"]
+        if case is None or case.over <= released:
+            break
+        if not await _released(run, given, case, nth):
+            return "refused"
+        released = case.over
+    fields = {"confirmed": True, "state": None, **({"credit_approved": True} if released else {})}
+    await run.change("confirm", partial(_edit, run, item, fields))
+    return ""
+
+
+async def _accepted(run: Run, item: str, moved: list[dict[str, Any]], nth: str) -> bool:
+    """Whether the customer orders all the same; if not, the order is withdrawn."""
+    await _tell(run, f"changed{nth}", "order.changed", item, {"differences": moved})
+    answer = await run.wait(f"{ACCEPT}{nth}", _question(moved), who="customer", within=DECIDE_WITHIN)
+    if answer is not None and answer.value == "yes":
+        return True
+    await run.change("withdraw", partial(_edit, run, item, {"state": "withdrawn"}))
+    await _tell(run, "withdrawn", "order.withdrawn", item, {})
+    return False
+
+
+async def _released(run: Run, given: Mapping[str, Any], case: CreditCase, nth: str) -> bool:
+    """Whether somebody lets it exceed the limit by so much; if not, it is refused and the customer is told why."""
+    item, approval = given["order"], f"{run.id}/approval{nth}"
+    named = await run.change(f"checking{nth}", partial(_being_checked, run, item))
+    await _tell(run, f"checking{nth}", "order.checking", item, {})
+    try:
+        decision = await has_released(run, case, id=approval, by=given["by"], role=given["role"], **named)
+    except NeedsPerson as error:
+        # No rule is for it, or nobody is left to decide: not released, as anywhere in approvals.
+        await run.change(f"refuse{nth}", partial(_refuse, run, item, "", error.message))
+        await _tell(run, f"declined{nth}", "order.declined", item, {})
+        return False
+    if decision is RequestState.APPROVED:
+        return True
+    reason = await run.change(f"refuse{nth}", partial(_refuse, run, item, approval, str(decision)))
+    await _tell(run, f"declined{nth}", "order.declined", item, {"reason": reason})
+    return False
+
+
+async def _follow(run: Run, given: Mapping[str, Any]) -> str:
+    """Until the ERP has confirmed it, or will not. When it finds the limit exceeded only then, it is asked about like
+    any other such order."""
+    hub: BusinessHub = run.hub
+    item, look, told, released = given["order"], 0, False, False
     while True:
         seen = await run.step(f"look {look}", lambda: _look(hub, item))
         if seen["state"] in ("confirmed", "cancelled", "gone"):
             await _tell(run, "end", f"order.{seen['state']}", item, seen)
             return f"{seen['state']} {seen['number'] or ''}".strip()
-        if seen["problem"] and not told:
+        if seen.get("over_limit") and given.get("rules") and not released:
+            found = await run.step(f"weigh {look}", lambda: _check(hub, given["simulation"], rules=True))
+            if found["credit"] is None:
+                # Somebody has paid meanwhile: the ERP is to try again, and may refuse again.
+                await run.change(f"hold {look}", partial(_edit, run, item, {"confirmed": False}))
+                await run.change(f"try again {look}", partial(_edit, run, item, {"confirmed": True}))
+            else:
+                case = msgspec.convert(found["credit"], CreditCase, strict=False)
+                if not await _released(run, given, case, " by the ERP"):
+                    return "refused"
+                released = True
+                await run.change("release", partial(_edit, run, item, {"credit_approved": True}))
+        elif seen["problem"] and not told:
             told = True
             await _tell(run, "refused", "order.refused", item, seen)
         await run.sleep(f"pause {look}", timedelta(seconds=PAUSES[min(look, len(PAUSES) - 1)]))
         look += 1
 
 
-async def _check(hub: BusinessHub, simulation: str) -> list[dict[str, Any]]:
-    """What is not as it was promised. An order that the ERP would refuse now has moved too."""
+async def _check(hub: BusinessHub, simulation: str, *, rules: bool = False) -> Any:
+    """What is not as it was promised. An order that the ERP would refuse now has moved too. With ``rules`` credit is no
+    term: how far it is exceeded stands beside them."""
     async with hub.transaction() as tx:
         found = await tx.simulations.load(simulation)
     assert found is not None
     try:
         now = await ask_truth(hub, found.asked)
     except NeedsPerson as error:
-        return [{"what": "refused", "before": "", "now": error.message}]
+        refused = [{"what": "refused", "before": "", "now": error.message}]
+        return {"terms": refused, "credit": None} if rules else refused
     moved: list[dict[str, Any]] = msgspec.to_builtins(differences(found.truth, now))
+    # That it takes until now was said with the wait itself.
+    today = hub.now().date().isoformat()
+    moved = [one for one in moved if one["what"] != "date" or one["now"] > today]
+    if rules:
+        return {"terms": [one for one in moved if one["what"] != "credit"], "credit": msgspec.to_builtins(case_of(now))}
     if now.credit is not None and now.credit.exceeded and not any(one["what"] == "credit" for one in moved):
         moved.append({"what": "credit", "before": "", "now": f"{now.credit.after} of {now.credit.limit}"})
     return moved
@@ -76,9 +170,24 @@ def _question(moved: list[dict[str, Any]]) -> str:
     return f"Order all the same? {told}"
 
 
-async def _edit(hub: BusinessHub, tx: DeskTransaction, run: str, item: str, fields: Mapping[str, Any]) -> None:
-    edits = hub.edits(tx, Cause("process", "order", run), "SalesOrder")
+async def _edit(run: Run, item: str, fields: Mapping[str, Any], tx: DeskTransaction) -> None:
+    edits = run.hub.edits(tx, Cause("process", "order", run.id), "SalesOrder")
     await edits.change(item, fields)
+
+
+async def _being_checked(run: Run, item: str, tx: DeskTransaction) -> dict[str, str]:
+    """Say so on the order; what those who decide call it."""
+    await _edit(run, item, {"state": CHECKING}, tx)
+    fields = (await one(run.hub, item)).fields
+    customer = (await one(run.hub, str(fields["customer"]))).fields
+    return {"reference": str(fields.get("reference") or item), "customer": str(customer.get("name") or "")}
+
+
+async def _refuse(run: Run, item: str, approval: str, how: str, tx: DeskTransaction) -> str:
+    """The order ends; the ERP does not confirm it any more, should it have it. Why, as the customer is told."""
+    reason = await why_declined(tx, approval, RequestState(how)) if approval else ""
+    await _edit(run, item, {"state": "refused", "confirmed": False, "reason": reason or None}, tx)
+    return reason
 
 
 async def _look(hub: BusinessHub, item: str) -> dict[str, Any]:
@@ -95,7 +204,9 @@ async def _look(hub: BusinessHub, item: str) -> dict[str, Any]:
     if linked and fields.get("state") == "cancelled":
         return {**seen, "state": "cancelled"}
     parked = [link.problem for link in links if link.problem is not None and link.due_at is None]
-    return {**seen, "problem": parked[0].message} if parked else seen
+    if not parked:
+        return seen
+    return {**seen, "problem": parked[0].message, "over_limit": parked[0].field == "credit_limit"}
 
 
 async def _tell(run: Run, step: str, topic: str, item: str, detail: Mapping[str, Any]) -> None:
