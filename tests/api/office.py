@@ -35,6 +35,7 @@ class PretendBusiness(OpenBusiness):
         super().__init__(Hub(project=project, store=store, world=world, engine=engine, down={}))
         self.price, self.down, self.limit, self.refusal = D(100), False, D(1_000_000), ""
         self.takes_prices = True
+        self.cost: D | None = D("61.37")
         self.asked = 0
         self.repairs: RepairRules | None = REPAIRS
         self.rules: ApprovalRules | None = None
@@ -82,7 +83,7 @@ class PretendBusiness(OpenBusiness):
         rows = tuple(
             PricedLine(
                 product=one.product, quantity=one.quantity, unit="Unit", list_price=self.price, unit_price=price,
-                discount_rate=D(0), amount=price * one.quantity, own_price=self.price,
+                discount_rate=D(0), amount=price * one.quantity, own_price=self.price, cost_price=self.cost,
             )
             for one in given.lines
             for price in [self.price if one.unit_price is None or not self.takes_prices else one.unit_price]

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from httpx import AsyncClient
 
 from isthmus.api.v1 import ApiSite
 from isthmus.store import Reads
@@ -121,6 +123,28 @@ async def test_two_people_may_use_the_same_key(program: Program, api: ApiSite) -
     one = await program.post("/order-simulations", ASKED, idempotency_key="same")
     two = await other.post("/order-simulations", ASKED, idempotency_key="same")
     assert one.json()["id"] != two.json()["id"]
+
+
+async def test_costs_are_told_with_the_scope_for_them_only(
+    client: AsyncClient, api: ApiSite, program: Program, token: Any
+) -> None:
+    await api.access.people.save(a_person("sales", roles=["sales", "cost"], login="boss@office.example"))
+    sees = Program(client, await token("see", "order", "cost", login="boss@office.example"))
+    blind = Program(client, await token("see", "order", login="boss@office.example"))
+    answer = await sees.post("/order-simulations", ASKED, idempotency_key="one")
+    found = answer.json()
+    assert found["lines"][0]["costs"] == found["costs"] == {"cost": "153.42", "margin": "96.58", "rate": "0.3863"}
+    for other in (blind, program):
+        shown = await other.get(f"/order-simulations/{found['id']}")
+        assert (shown.json()["costs"], shown.json()["lines"][0]["costs"]) == (None, None)
+        assert "153.42" not in shown.text
+        assert "61.37" not in shown.text
+    # Not from the memory of what the other token was answered, either.
+    again = await blind.post("/order-simulations", ASKED, idempotency_key="one")
+    assert again.status_code == 422
+    placed = await blind.post("/orders?wait=0", {"simulation": found["id"]})
+    assert "61.37" not in placed.text
+    assert "61.37" not in (await blind.get(f"/orders/{placed.json()['order']}")).text
 
 
 async def test_moved_terms_are_told_and_nothing_is_ordered(

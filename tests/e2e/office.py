@@ -130,11 +130,11 @@ class Office:
             f"{word.lower()}{self._salt}{self._number:02d}@e2e.example",
         )
 
-    def product(self, word: str, price: str, stock: float = 0) -> str:
+    def product(self, word: str, price: str, stock: float = 0, cost: str | None = None) -> str:
         """A product made in the ERP that has arrived in the CRM: its SKU."""
         self._number += 1
         sku = f"E2E-{word}-{self._salt}{self._number:02d}"
-        self.erin.create_product(sku, f"{word.title()} valve", price)
+        self.erin.create_product(sku, f"{word.title()} valve", price, cost=cost)
         if stock:
             self.erin.set_stock(sku, stock)
         see(lambda: self.carl.product(sku))

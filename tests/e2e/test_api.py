@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,11 +27,21 @@ class Shop:
         _, login = office.new("shop")
         said = office.isthmus("user", "add", login, "--role", role, "--generate", "--json")
         assert said.code == 0, said
-        words = [word for scope in scopes or ("see", "order") for word in ("--scope", scope)]
+        self._begin(office, login, scopes or ("see", "order"))
+
+    def _begin(self, office: Office, login: str, scopes: Sequence[str]) -> None:
+        words = [word for scope in scopes for word in ("--scope", scope)]
         said = office.isthmus("token", "add", login, "shop", *words, "--json")
         assert said.code == 0, said
         self.secret = str(said.json["secret"])
         self.address = office.stage.hub_url().rstrip("/")
+
+    @classmethod
+    def of(cls, office: Office, login: str, *scopes: str) -> Shop:
+        """A program of a person who is there already."""
+        made = cls.__new__(cls)
+        made._begin(office, login, scopes)
+        return made
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> requests.Response:
         given = {"authorization": f"Bearer {self.secret}"} | {n.replace("_", "-"): v for n, v in headers.items()}

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from litestar import Litestar
 
 from isthmus.app import shopping
 from isthmus.app.shopping import MOST_LINES, read_lines
 from isthmus.model.state import Cause
 from isthmus.store import PostgresStore, Reads
 from tests.api.office import PretendBusiness, made
+from tests.console.people import a_person
 from tests.desk.hub import CHIEF, rules_of
 from tests.portal.conftest import Buyer
 
@@ -104,6 +106,27 @@ async def test_an_order_over_the_limit_is_being_checked_and_the_customer_is_told
     assert "We cannot carry out this order" in page.text
     assert "Please &lt;b&gt;pay&lt;/b&gt; first." in page.text
     assert (await buyer.post(cart)).headers["location"] == order, "ordered again it is still this order"
+
+
+async def test_costs_are_for_staff_with_the_role_and_on_no_page_of_a_customer(
+    browsers: Any, business: PretendBusiness, store: PostgresStore, app: Litestar
+) -> None:
+    await app.state.shop.access.people.save(a_person("sales", roles=["sales", "cost"], login="boss@office.example"))
+    boss: Buyer = await browsers("boss@office.example")
+    cart = await boss.cart(whom="?for=kern")
+    page = await boss.get(cart)
+    assert "€122.74" in page.text, "two at 61.37"
+    assert "€77.26 (38.63%)" in page.text
+    for login, whom in (("sales@office.example", "?for=kern"), ("kern@buyer.example", "")):
+        other: Buyer = await browsers(login)
+        address = f"{cart.partition('?')[0]}{whom}"
+        for shown in (await other.get(address), await other.get(f"/shop/{whom}"), await other.post(address)):
+            assert shown.status_code in (200, 302, 303)
+            assert "122.74" not in shown.text
+            assert "61.37" not in shown.text
+            assert "Margin" not in shown.text
+    business.cost = None
+    assert "not known of every line" in (await boss.get(await boss.cart(whom="?for=kern"))).text
 
 
 async def test_while_the_erp_is_down_nothing_typed_is_lost(browsers: Any, business: PretendBusiness) -> None:

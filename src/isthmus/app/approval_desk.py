@@ -22,6 +22,7 @@ from isthmus.desk.approval_state import (
     deciders,
     free_seat,
 )
+from isthmus.desk.costing import COST
 from isthmus.errors import NeedsPerson
 from isthmus.model.fields import decimal_text
 from isthmus.process import ProcessState
@@ -33,8 +34,6 @@ MOST = 500
 """Open requests that are looked through."""
 SHOWN = 50
 LONGEST_COMMENT = 2000
-COST = "cost"
-"""Role that sees margins."""
 
 
 class ApprovalRow(msgspec.Struct, frozen=True, kw_only=True):

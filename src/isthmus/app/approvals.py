@@ -11,6 +11,7 @@ import msgspec
 from isthmus.app.bootstrap import clock, new_id, open_store
 from isthmus.desk.approval_state import ApprovalAnswer, ApprovalRequest, Choice, Delegation, RequestState
 from isthmus.desk.approvals import ENTITY, Ask, decide, request_approval
+from isthmus.desk.costing import without_margin
 from isthmus.desk.notices import Notice
 from isthmus.errors import Misconfigured, NeedsPerson
 from isthmus.store import ApprovalReads, NoticeOutbox, PostgresStore
@@ -51,7 +52,7 @@ async def decide_approval(
     """Take one answer in, wherever it comes from (``via``: cli, mail, console, api). See
     :func:`isthmus.desk.approvals.decide`, which says what it raises."""
     async with store.transaction() as tx:
-        return await decide(
+        found = await decide(
             tx,
             request,
             by=by,
@@ -62,6 +63,7 @@ async def decide_approval(
             asked_at=asked_at,
             now=now,
         )
+    return without_margin(found)
 
 
 async def ask_approval(folder: Path, ask: Ask) -> ApprovalRequest:
@@ -74,25 +76,27 @@ async def ask_approval(folder: Path, ask: Ask) -> ApprovalRequest:
 
 
 async def list_approvals(folder: Path, state: RequestState | None, limit: int) -> list[ApprovalRequest]:
-    """Requests in this state (None: any), oldest first."""
+    """Requests in this state (None: any), oldest first, without their margins."""
     async with open_store(folder) as (_, store):
-        return await ApprovalReads(store).requests(state, limit)
+        return [without_margin(one) for one in await ApprovalReads(store).requests(state, limit)]
 
 
-async def show_approval(folder: Path, id: str) -> ApprovalView:
-    """One request. Raises :class:`NeedsPerson` when there is none of this id."""
+async def show_approval(folder: Path, id: str, *, margin: bool = False) -> ApprovalView:
+    """One request, with its margin for whoever may see it. Raises :class:`NeedsPerson` when there is no such one."""
     async with open_store(folder) as (_, store):
-        return await view_of(store, id)
+        return await view_of(store, id, margin=margin)
 
 
-async def view_of(store: PostgresStore, id: str) -> ApprovalView:
-    """One request. Raises :class:`NeedsPerson` when there is none of this id."""
+async def view_of(store: PostgresStore, id: str, *, margin: bool = False) -> ApprovalView:
+    """One request; see :func:`show_approval`."""
     reads = ApprovalReads(store)
     request = await reads.request(id)
     if request is None:
         raise NeedsPerson(f"There is no approval request {id}.", advice="See: isthmus approve list")
     return ApprovalView(
-        request=request, answers=await reads.answers(id), notices=await NoticeOutbox(store).about(ENTITY, id)
+        request=request if margin else without_margin(request),
+        answers=await reads.answers(id),
+        notices=await NoticeOutbox(store).about(ENTITY, id),
     )
 
 

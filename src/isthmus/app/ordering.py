@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from isthmus.app.bootstrap import clock
 from isthmus.app.ledgers import ledger_of_order, skus
+from isthmus.desk.costing import without_costs
 from isthmus.desk.credit_release import CHECKING, case_of, decided_by_rules
 from isthmus.desk.ledger import Ledger
 from isthmus.desk.naming import customer as named_customer
@@ -63,7 +64,7 @@ class Orderer(NamedTuple):
 
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of placing. ``state``:
+    """What became of placing; ``simulation`` says nothing of costs. ``state``:
 
     * ``ordered``: the ERP has confirmed it; number, total and discount are its own.
     * ``kept``: the order stands in the hub and will be confirmed later (the ERP is down, slow or has not answered).
@@ -102,8 +103,10 @@ async def simulate(
     *,
     wanted_on: str | None = None,
     reference: str | None = None,
+    costs: bool = False,
 ) -> Simulation:
-    """Ask the ERP what these (SKU, quantity) would come to for this customer, and keep the answer.
+    """Ask the ERP what these (SKU, quantity) would come to for this customer, and keep the answer. ``costs``: whether
+    whoever asks may see what it costs the company; without it the answer does not say.
 
     Raises :class:`NeedsPerson` when something is not known or the ERP refuses it, ``Unavailable`` when it is down.
     """
@@ -117,7 +120,8 @@ async def simulate(
         product = await named_product(hub, sku)
         asked_lines.append(AskedLine(product=product.id, sku=str(product.fields.get("sku")), quantity=quantity))
     asked = Asked(customer=buyer.id, lines=tuple(asked_lines), wanted_on=wanted_on, reference=reference)
-    return await keep(hub, asked, await ask_truth(hub, asked))
+    made = await keep(hub, asked, await ask_truth(hub, asked))
+    return made if costs else without_costs(made)
 
 
 async def place(
@@ -131,6 +135,13 @@ async def place(
 
     Waits up to ``patience`` seconds for the ERP's answer. Raises :class:`NeedsPerson` for a simulation there is not.
     """
+    done = await _place(hub, simulation, Orderer(by, role), client_key, patience)
+    return replace(done, simulation=without_costs(done.simulation))
+
+
+async def _place(
+    hub: BusinessHub, simulation: str, orderer: Orderer, client_key: str | None, patience: float
+) -> Placed:
     found, before = await _look_up(hub, simulation, client_key)
     if before is not None:
         return await answer_of(hub, before, patience)
@@ -151,7 +162,7 @@ async def place(
             return Placed(state="moved", simulation=await keep(hub, found.asked, now), differences=moved)
         if reason := beyond_credit(hub, now):
             return Placed(state="refused", simulation=found, reason=reason)
-    return await answer_of(hub, await _order(hub, found, now, Orderer(by, role), client_key), patience)
+    return await answer_of(hub, await _order(hub, found, now, orderer, client_key), patience)
 
 
 def terms_moved(hub: BusinessHub, before: Truth, now: Truth) -> tuple[Difference, ...]:
@@ -295,7 +306,7 @@ async def show(hub: BusinessHub, text: str) -> OrderView:
     links = await hub.links([item.id])
     return OrderView(
         order=item,
-        simulation=simulation,
+        simulation=None if simulation is None else without_costs(simulation),
         deviations=() if simulation is None else _deviations(simulation, item.fields, names),
         ledger=await ledger_of_order(hub, item),
         problems=[link.problem.message for link in links if link.problem is not None],

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from isthmus.app.ordering import Orderer, Placed, answer_of, beyond_credit, keep, make_order, terms_moved
 from isthmus.app.quoting import ENTITY
+from isthmus.desk.costing import without_costs
 from isthmus.desk.documents import one, stop_process
 from isthmus.desk.naming import document
 from isthmus.desk.ordering import Difference, Simulation, Truth
@@ -45,6 +46,11 @@ async def accept_quote(
 
     Raises :class:`NeedsPerson` for a quote that was not sent, was replaced, rejected, or does not hold any more.
     """
+    done = await _accept(hub, number, Orderer(by, role), seen, patience)
+    return replace(done, simulation=without_costs(done.simulation))
+
+
+async def _accept(hub: BusinessHub, number: str, orderer: Orderer, seen: str | None, patience: float) -> Accepted:
     quote = await document(hub, ENTITY, number)
     if quote.fields.get("order"):
         return await _ordered(hub, quote, patience)
@@ -63,7 +69,7 @@ async def accept_quote(
         return Accepted(quote=number, state="moved", simulation=again, differences=moved, held=held(shown.truth, now))
     if now is not None and (reason := beyond_credit(hub, now)):
         return Accepted(quote=number, state="refused", simulation=shown, reason=reason)
-    made = await _make(hub, quote, shown, now, Orderer(by, role))
+    made = await _make(hub, quote, shown, now, orderer)
     return await _ordered(hub, made, patience, () if now is None else held(shown.truth, now))
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
+from msgspec.structs import replace
 
 from isthmus.app.bootstrap import Hub, clock
 from isthmus.desk.ordering import Asked, AskedLine, LineTruth
@@ -139,4 +140,4 @@ class Catalogue:
         if len(self._said) > REMEMBERED:
             self._said.clear()
         for one, line in zip(products, truth.lines, strict=True):
-            self._said[customer, one.id] = (self._now(), truth.currency, line)
+            self._said[customer, one.id] = (self._now(), truth.currency, replace(line, cost_price=None))

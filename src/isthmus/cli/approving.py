@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from isthmus.app.bootstrap import clock, open_store
 from isthmus.cli.opened import who
 from isthmus.cli.show import JsonOption, ProjectOption, age, console, print_json, run, table
 from isthmus.desk.approval_state import ApprovalRequest, Choice, RequestState, deciders, names_of
+from isthmus.model.fields import decimal_text
 
 __all__ = ["app", "delegations"]
 
@@ -54,9 +56,14 @@ def list_requests(
 
 
 @app.command("show")
-def show(request: str, project: ProjectOption = Path(), json: JsonOption = False) -> None:
+def show(
+    request: str,
+    project: ProjectOption = Path(),
+    json: JsonOption = False,
+    cost: Annotated[bool, typer.Option("--cost", help="Also the margin, where it is known.")] = False,
+) -> None:
     """One request: its stages, what was decided by whom with which comment, and the mails about it."""
-    view = run(show_approval(project, request))
+    view = run(show_approval(project, request, margin=cost))
     if json:
         print_json(view)
     else:
@@ -69,6 +76,8 @@ def _show(view: ApprovalView) -> None:
         f"requested by {request.requester} on {request.requested_at:%Y-%m-%d %H:%M}, rule '{request.rule}'",
         *(f"{label}: {value}" for label, value in {"amount": request.amount, **request.details}.items() if value),
     ]
+    if request.facts.get("margin") is not None:
+        lines.append(f"margin: {decimal_text(Decimal(str(request.facts['margin'])) * 100)} %")
     for number, stage in enumerate(request.stages):
         now = " (now)" if request.state is RequestState.OPEN and number == request.stage else ""
         lines.append(f"stage {number + 1} {stage.name}{now}, {stage.need} of: {names_of(stage.seats)}")

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import structs
 
 from isthmus.app.ordering import OrderView, Placed, answer, place, show, simulate
 from isthmus.cli.opened import who, with_hub
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, print_json, table, value_text
+from isthmus.desk.costing import Costs, costs_of, costs_of_line
 from isthmus.desk.ordering import Difference, Simulation
 
 __all__ = ["app"]
@@ -26,14 +28,19 @@ def simulate_order(
     json: JsonOption = False,
     wanted: Annotated[str | None, typer.Option(help="Not before this day (YYYY-MM-DD).")] = None,
     reference: Annotated[str | None, typer.Option(help="The customer's own word for the order.")] = None,
+    cost: Annotated[bool, typer.Option("--cost", help="Also what it costs the company, and the margin.")] = False,
 ) -> None:
     """Ask the ERP for price, discount, tax, stock, date and credit of an order, without making it."""
     asked = [_line(text) for text in lines]
-    found = with_hub(project, lambda hub: simulate(hub, customer, asked, wanted_on=wanted, reference=reference))
+    found = with_hub(
+        project, lambda hub: simulate(hub, customer, asked, wanted_on=wanted, reference=reference, costs=cost)
+    )
     if json:
-        print_json(found)
+        print_json({**structs.asdict(found), "costs": costs_of(found.truth)} if cost else found)
     else:
         _show_simulation(found)
+        if cost:
+            _show_costs(found)
 
 
 @app.command("place")
@@ -118,6 +125,17 @@ def _show_simulation(found: Simulation) -> None:
         word = "exceeds" if truth.credit.exceeded else "is within"
         console.print(f"{truth.credit.after} {word} the credit limit of {truth.credit.limit}", markup=False)
     console.print(f"Valid until {found.expires_at:%Y-%m-%d %H:%M} UTC: isthmus order place {found.id}", markup=False)
+
+
+def _show_costs(found: Simulation) -> None:
+    def row(name: str, costs: Costs | None) -> tuple[object, ...]:
+        if costs is None:
+            return name, "not known", "", ""
+        return name, costs.cost, costs.margin, "–" if costs.rate is None else f"{costs.rate * 100:.2f} %"
+
+    truth = found.truth
+    rows = [*(row(line.sku, costs_of_line(line)) for line in truth.lines), row("all", costs_of(truth))]
+    console.print(table(f"Costs in {truth.currency}", ("sku", "cost", "margin", "share"), rows))
 
 
 def _differences(found: tuple[Difference, ...]) -> None:

@@ -83,7 +83,8 @@ class OrderAsked(msgspec.Struct, frozen=True, kw_only=True):
 class PricedLine(msgspec.Struct, frozen=True, kw_only=True):
     """A line as the system would sell it. ``list_price`` is before, ``unit_price`` after discount, both for one
     ``unit``; ``discount_rate`` is 0.05 for 5 %; ``amount`` is without tax. ``own_price``: what the system would
-    ask where another price was agreed."""
+    ask where another price was agreed. ``cost_price``: what one ``unit`` costs the company, in the order's
+    currency; None where the system does not say."""
 
     product: Key
     quantity: Decimal
@@ -93,6 +94,7 @@ class PricedLine(msgspec.Struct, frozen=True, kw_only=True):
     discount_rate: Decimal
     amount: Decimal
     own_price: Decimal | None = None
+    cost_price: Decimal | None = None
 
 
 class OrderPriced(msgspec.Struct, frozen=True, kw_only=True):

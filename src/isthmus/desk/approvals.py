@@ -6,8 +6,9 @@ Not to be confused with the brake's approvals, which allow a number of writes of
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ __all__ = [
     "ENTITY",
     "PROCESS",
     "Ask",
+    "Weigh",
     "decide",
     "end_request",
     "get_approval",
@@ -76,13 +78,21 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """More for whoever decides: label -> text."""
 
 
-async def get_approval(run: Run, rules: ApprovalRules, ask: Ask, clock: Callable[[], datetime]) -> RequestState:
+type Weigh = Callable[[Any], Awaitable[Decimal | None]]
+"""Tells the margin, in the transaction in which the request is made: a process's history is for more eyes than that."""
+
+
+async def get_approval(
+    run: Run, rules: ApprovalRules, ask: Ask, clock: Callable[[], datetime], weigh: Weigh | None = None
+) -> RequestState:
     """In a process: have it approved, and wait for the end of it. With no stages it is approved at once. Raises
     :class:`NeedsPerson` when no rule is for it or nobody could decide."""
     topic = f"approval {ask.id}"
 
     async def requested(tx: Any) -> str:
-        return (await request_approval(tx, rules, ask, tell=(run.id, topic), now=clock())).state
+        facts = ask.facts if weigh is None else replace(ask.facts, margin=await weigh(tx))
+        asked = replace(ask, facts=facts)
+        return (await request_approval(tx, rules, asked, tell=(run.id, topic), now=clock())).state
 
     state = RequestState(await run.change(f"request {ask.id}", requested))
     if state is not RequestState.OPEN:

@@ -11,6 +11,7 @@ import msgspec
 
 from isthmus.desk.approval_rules import ApprovalRules
 from isthmus.desk.approval_state import Choice, RequestState
+from isthmus.desk.costing import margin_in
 from isthmus.desk.documents import approved
 from isthmus.desk.ordering import Truth
 from isthmus.desk.ports import DeskTransaction
@@ -57,7 +58,7 @@ def case_of(truth: Truth) -> CreditCase | None:
 
 
 async def has_released(
-    run: Run, case: CreditCase, *, id: str, reference: str, customer: str, by: str, role: str
+    run: Run, case: CreditCase, *, id: str, simulation: str, reference: str, customer: str, by: str, role: str
 ) -> RequestState:
     """In a process: have the project's rules decide, and wait. Whoever placed the order decides nowhere."""
     shown = f"{case.over} {case.currency}"
@@ -75,6 +76,7 @@ async def has_released(
         role=role,
         requester=by,
         details=_details(case, customer),
+        weigh=margin_in(simulation),
     )
 
 

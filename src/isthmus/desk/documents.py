@@ -10,7 +10,7 @@ from typing import Any
 
 from isthmus.desk.approval_rules import Facts
 from isthmus.desk.approval_state import Choice, RequestState
-from isthmus.desk.approvals import Ask, get_approval
+from isthmus.desk.approvals import Ask, Weigh, get_approval
 from isthmus.desk.notices import queue_notice
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.errors import Misconfigured, NeedsPerson
@@ -72,9 +72,10 @@ def amount_of(value: Any) -> Decimal:
 async def approved(
     run: Run, *, document: str, id: str, number: str, title: str, amount: Decimal, currency: str, level: str,
     requester: str, details: Mapping[str, Any], discount: Decimal | None = None, credit: Decimal | None = None,
-    role: str = "",
+    role: str = "", weigh: Weigh | None = None,
 ) -> RequestState:  # fmt: skip
-    """Have a document approved by the project's rules, and wait for it. Raises ``Misconfigured`` without rules."""
+    """Have a document approved by the project's rules, and wait for it. ``weigh`` tells its margin. Raises
+    ``Misconfigured`` without rules."""
     hub: BusinessHub = run.hub
     rules = hub.approval_rules
     if rules is None:
@@ -86,7 +87,7 @@ async def approved(
         document=document, amount=amount, currency=currency, discount=discount, credit=credit, level=level, role=role
     )
     ask = Ask(id=id, key=number, title=title, facts=facts, requester=requester, details=details)
-    return await get_approval(run, rules, ask, hub.now)
+    return await get_approval(run, rules, ask, hub.now, weigh)
 
 
 async def why_refused(tx: DeskTransaction, id: str, state: RequestState) -> str:

@@ -65,6 +65,8 @@ class LineTruth(msgspec.Struct, frozen=True, kw_only=True):
     date: str | None
     own_price: Decimal | None = None
     """What the ERP would ask by itself, where another price was agreed."""
+    cost_price: Decimal | None = None
+    """What one unit costs the company; see :mod:`isthmus.desk.costing` for who is told."""
 
 
 class Credit(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +139,7 @@ def truth_of(asked: Asked, priced: OrderPriced, stock: Available, standing: Cred
             on_hand=there.on_hand,
             date=there.date,
             own_price=price.own_price,
+            cost_price=price.cost_price,
         )
         for line, price, there in zip(asked.lines, priced.lines, stock.lines, strict=True)
     )

@@ -191,17 +191,22 @@ class ErpUser:
         """Write fields of the template, for instance name or active."""
         self.call("model.product.template.write", [self._template(code)], values)
 
-    def create_product(self, code: str, name: str, price: Decimal | str) -> int:
+    def create_product(
+        self, code: str, name: str, price: Decimal | str, *, cost: Decimal | str | None = None,
+        kept_in: str = "Unit", sold_in: str = "Unit",
+    ) -> int:  # fmt: skip
         """A product that can be sold; the id of its variant."""
-        unit = self._id("product.uom", "name", "Unit")
+        unit = self._id("product.uom", "name", kept_in)
         category = self._id("product.category", "name", "Goods")
+        variant: dict[str, Any] = {} if cost is None else {"cost_price": Decimal(cost)}
+        sold = self._id("product.uom", "name", sold_in)
         values = {
-            "name": name, "code": code, "type": "goods", "default_uom": unit, "sale_uom": unit, "salable": True,
-            "list_price": Decimal(price), "account_category": category, "products": [["create", [{}]]],
+            "name": name, "code": code, "type": "goods", "default_uom": unit, "sale_uom": sold, "salable": True,
+            "list_price": Decimal(price), "account_category": category, "products": [["create", [variant]]],
         }  # fmt: skip
         (template,) = self.call("model.product.template.create", [values])
-        (variant,) = self.read("product.product", [["template", "=", template]], ["id"])
-        return int(variant["id"])
+        (made,) = self.read("product.product", [["template", "=", template]], ["id"])
+        return int(made["id"])
 
     def sale_price(self, code: str, party: int, quantity: float = 1.0) -> Decimal:
         """What this customer pays for one, by the price list of the customer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from litestar import get, post
@@ -13,7 +14,8 @@ from litestar.response import Redirect, Response
 
 from isthmus.app.ordering import Placed, answer, is_asked, place, show, simulate
 from isthmus.app.shopping import LineFault
-from isthmus.desk.ordering import Simulation
+from isthmus.desk.costing import COST, costs_of, costs_of_line, without_costs
+from isthmus.desk.ordering import Difference, Simulation
 from isthmus.errors import NeedsPerson, Retryable
 from isthmus.portal.front import Form
 from isthmus.portal.guard import loaded, me_of, own, role_of, whom_of
@@ -101,7 +103,19 @@ async def cart(id: FromPath[str], request: Call) -> Response[Any]:
     found = await _simulation(request, id)
     if found.order is not None:
         return Redirect(f"/shop/orders/{found.order}{whom_of(request)}")
-    return render(request, "cart.html", cart=found, moved=(), reason="")
+    return _cart(request, found)
+
+
+def _cart(
+    request: Call, found: Simulation, *, status: int = 200, moved: Sequence[Difference] = (), reason: str = ""
+) -> Response[str]:
+    """Costs and margins are for staff with the role for it."""
+    costs = None
+    if me_of(request).customer is None and me_of(request).sees(COST):
+        costs = {"lines": [costs_of_line(line) for line in found.truth.lines], "total": costs_of(found.truth)}
+    return render(
+        request, "cart.html", status=status, cart=without_costs(found), costs=costs, moved=moved, reason=reason
+    )
 
 
 @post("/cart/{id:str}", status_code=200)
@@ -112,9 +126,10 @@ async def order_cart(id: FromPath[str], request: Call, data: Form) -> Response[A
     await shop.access.note(me.login, "order placed", found.id, {"via": "shop", "customer": request.state.buyer.id})
     done: Placed = await place(shop.business, found.id, by=me.login, role=role_of(request), patience=PATIENCE)
     if done.state == "moved":
-        return render(request, "cart.html", status=409, cart=done.simulation, moved=done.differences, reason="")
+        moved = await _simulation(request, done.simulation.id)
+        return _cart(request, moved, status=409, moved=done.differences)
     if done.state == "refused" and done.order is None:
-        return render(request, "cart.html", status=422, cart=found, moved=(), reason=done.reason)
+        return _cart(request, found, status=422, reason=done.reason)
     return Redirect(f"/shop/orders/{done.order}{whom_of(request)}", status_code=303)
 
 

@@ -80,6 +80,24 @@ async def test_a_simulated_price_is_the_price_of_the_order_that_is_made(
     assert priced.tax > 0
 
 
+async def test_cost_is_told_in_the_unit_that_is_sold_and_only_where_somebody_has_said_it(
+    system: TrytonSystem, erin: ErpUser, code: str
+) -> None:
+    party = buyer(erin, code)
+    erin.create_product(f"{code}-C", "Costed", "50", cost="20.1234")
+    erin.create_product(f"{code}-D", "Sold by weight", "0.05", cost="0.025", kept_in="Gram", sold_in="Kilogram")
+    wanted = (
+        *lines(erin, **{code: 1}),
+        *lines(erin, **{f"{code}-C": 3}),
+        *lines(erin, **{f"{code}-D": 2}),
+    )
+    priced = await system.call("simulate_order", OrderAsked(party=str(party), lines=wanted))
+    assert [line.cost_price for line in priced.lines] == [None, Decimal("20.1234"), Decimal(25)]
+    assert priced.lines[2].unit == "Kilogram"
+    other = await system.call("simulate_order", OrderAsked(party=str(party), lines=wanted, currency="USD"))
+    assert [line.cost_price for line in other.lines] == [None, None, None], "costs are in the company's currency"
+
+
 async def test_stock_is_promised_from_the_day_on_that_leaves_nobody_short(
     system: TrytonSystem, erin: ErpUser, code: str
 ) -> None:

@@ -13,6 +13,7 @@ from isthmus.api.v1.door import caller
 from isthmus.api.v1.items import item_shown
 from isthmus.api.v1.paging import Cursor, Limit, after, cursor_of
 from isthmus.api.v1.problems import Failed
+from isthmus.api.v1.simulation_views import SimulationShown
 from isthmus.api.v1.site import ApiSite, Call
 from isthmus.api.v1.views import (
     AnswerAsked,
@@ -21,13 +22,14 @@ from isthmus.api.v1.views import (
     OrderShown,
     PlacedShown,
     SimulationAsked,
-    SimulationShown,
     plain,
     shown,
 )
+from isthmus.app.access import Principal
 from isthmus.app.ledgers import StoredDocuments
 from isthmus.app.ordering import Placed, place, show, simulate
 from isthmus.app.ordering import answer as answer_order
+from isthmus.desk.costing import COST, costs_of, costs_of_line
 from isthmus.desk.ordering import Simulation
 from isthmus.errors import Ambiguous, NeedsPerson
 
@@ -46,8 +48,9 @@ KEY = Annotated[
 STATES = {"ordered": 201, "kept": 202, "checking": 202, "cancelled": 200}
 
 
-def _simulation(found: Simulation) -> SimulationShown:
-    truth = found.truth
+def _simulation(me: Principal, found: Simulation) -> SimulationShown:
+    truth, sees = found.truth, me.sees(COST)
+    lines = [{**plain(line), "costs": plain(costs_of_line(line)) if sees else None} for line in truth.lines]
     credit = None if truth.credit is None else {**plain(truth.credit), "exceeded": truth.credit.exceeded}
     return shown(
         SimulationShown,
@@ -55,6 +58,8 @@ def _simulation(found: Simulation) -> SimulationShown:
         customer=found.asked.customer,
         reference=found.asked.reference,
         credit=credit,
+        lines=lines,
+        costs=plain(costs_of(truth)) if sees else None,
     )
 
 
@@ -63,11 +68,13 @@ async def simulate_order(
     request: Call, data: JSONBody[SimulationAsked], idempotency_key: KEY = None
 ) -> SimulationShown:
     """The ERP's own price, discount, tax, stock, date and credit; kept for a while, so that it can be placed."""
-    site: ApiSite = request.app.state.api
+    site, me = request.app.state.api, caller(request)
     lines = [(line.sku, Decimal(line.quantity)) for line in data.lines]
     wanted = data.wanted_on.isoformat() if data.wanted_on else None
-    found = await simulate(site.business, data.customer, lines, wanted_on=wanted, reference=data.reference)
-    return _simulation(found)
+    found = await simulate(
+        site.business, data.customer, lines, wanted_on=wanted, reference=data.reference, costs=me.sees(COST)
+    )
+    return _simulation(me, found)
 
 
 async def _stored(site: ApiSite, id: str) -> Simulation:
@@ -81,7 +88,7 @@ async def _stored(site: ApiSite, id: str) -> Simulation:
 @get("/order-simulations/{id:str}", operation_id="getSimulation", summary="A simulation again, as it was")
 async def simulation(id: FromPath[str], request: Call) -> SimulationShown:
     """With the order that it became, if any."""
-    return _simulation(await _stored(request.app.state.api, id))
+    return _simulation(caller(request), await _stored(request.app.state.api, id))
 
 
 @post("/orders", operation_id="placeOrder", summary="Order what was simulated, once", status_code=201)

@@ -25,6 +25,7 @@ __all__ = [
     "ItemShown",
     "LineAsked",
     "Me",
+    "Number",
     "OrderAsked",
     "OrderPage",
     "OrderShown",
@@ -32,8 +33,8 @@ __all__ = [
     "ProcessPage",
     "ProcessShown",
     "QuestionShown",
+    "Shown",
     "SimulationAsked",
-    "SimulationShown",
     "TraceShown",
     "plain",
     "shown",
@@ -111,47 +112,6 @@ class Me(Shown, frozen=True, kw_only=True):
     name: str
     roles: list[str]
     scopes: list[str]
-
-
-class SimulatedLine(Shown, frozen=True, kw_only=True):
-    """A line as the ERP would sell and deliver it. ``date`` null: not to be had."""
-
-    sku: str
-    quantity: Number
-    unit: str
-    list_price: Number
-    unit_price: Number
-    discount_rate: Number
-    amount: Number
-    on_hand: Number | None
-    date: str | None
-
-
-class CreditShown(Shown, frozen=True, kw_only=True):
-    """How the customer would stand after the order."""
-
-    limit: Number | None
-    used: Number
-    after: Number
-    exceeded: bool
-
-
-class SimulationShown(Shown, frozen=True, kw_only=True):
-    """What the ERP said at one moment, and until when it may be placed. ``order``: the item that it became."""
-
-    id: str
-    customer: str
-    reference: str | None
-    currency: str
-    lines: list[SimulatedLine]
-    untaxed: Number
-    tax: Number
-    total: Number
-    discount: Number
-    credit: CreditShown | None
-    made_at: datetime
-    expires_at: datetime
-    order: str | None
 
 
 class DifferenceShown(Shown, frozen=True, kw_only=True):

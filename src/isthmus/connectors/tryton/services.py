@@ -45,7 +45,7 @@ from isthmus.connectors.tryton.ordering import Ordering
 from isthmus.connectors.tryton.promising import Movement, first_day
 from isthmus.connectors.tryton.returning import Returning
 from isthmus.connectors.tryton.transfers import Transfers
-from isthmus.errors import Rejected
+from isthmus.errors import Rejected, Unauthorized
 
 __all__ = ["TrytonServices"]
 
@@ -72,6 +72,7 @@ class TrytonServices:
         self._ordering = Ordering(tryton)
         self._places: list[int] = []
         self._units: dict[int, str] = {}
+        self._factors: dict[int, Decimal] = {}
         self._digits: dict[int, tuple[str, int]] = {}
 
     def operations(self) -> Mapping[str, Operation]:
@@ -94,13 +95,15 @@ class TrytonServices:
         if not asked.lines:
             raise Rejected("An order needs a line.", field="lines")
         fields = {"party": asked.party, "currency": asked.currency, "sale_date": asked.date}
-        sale, _ = await asyncio.gather(self._ordering.head(fields), self._read_units())
+        sale, costs, _ = await asyncio.gather(self._ordering.head(fields), self._costs(asked.lines), self._read_units())
         lines = await asyncio.gather(*(self._ordering.priced(sale, _wanted(line)) for line in asked.lines))
         code, digits = await self._currency(sale["currency"])
         totals = await self._tryton.rpc.call(
             "model.sale.sale.on_change", {**sale, "lines": [_line_values(line) for line in lines]}, ["lines"]
         )
-        priced = tuple(self._priced(wanted, line) for wanted, line in zip(asked.lines, lines, strict=True))
+        if code != self._tryton.currency:
+            costs = {}  # they are in the company's currency
+        priced = tuple(self._priced(wanted, line, costs) for wanted, line in zip(asked.lines, lines, strict=True))
         discount = sum(((one.list_price - one.unit_price) * one.quantity for one in priced), Decimal(0))
         return OrderPriced(
             currency=code,
@@ -113,7 +116,9 @@ class TrytonServices:
             credit_amount=totals["untaxed_amount"],
         )
 
-    def _priced(self, wanted: WantedLine, line: Mapping[str, Any]) -> PricedLine:
+    def _priced(
+        self, wanted: WantedLine, line: Mapping[str, Any], costs: Mapping[int, Mapping[str, Any]]
+    ) -> PricedLine:
         unit_price, base = line["unit_price"], line.get("base_price")
         if unit_price is None:
             raise Rejected(f"Tryton has no price for the product {wanted.product}.", field="lines")
@@ -127,11 +132,30 @@ class TrytonServices:
             discount_rate=(1 - unit_price / list_price).quantize(Decimal("0.0001")) if list_price else Decimal(0),
             amount=line["amount"],
             own_price=line.get("own_price"),
+            cost_price=self._cost_price(costs.get(line["product"]), line["unit"]),
         )
+
+    async def _costs(self, lines: Sequence[WantedLine]) -> dict[int, Mapping[str, Any]]:
+        """Cost price and own unit of the products; empty when the hub's user may not see it."""
+        ids = list(dict.fromkeys(needed(line.product, "lines", "product") for line in lines))
+        try:
+            rows = await self._tryton.rpc.call("model.product.product.read", ids, ["cost_price", "default_uom"])
+        except Unauthorized:
+            return {}
+        return {row["id"]: row for row in rows}
+
+    def _cost_price(self, row: Mapping[str, Any] | None, unit: int) -> Decimal | None:
+        """For one of the line's unit. Tryton's default is zero: nobody has said what it costs."""
+        if row is None or not row["cost_price"]:
+            return None
+        # A factor says how many of the smallest unit are in one.
+        return Decimal(row["cost_price"]) * self._factors[unit] / self._factors[row["default_uom"]]
 
     async def _read_units(self) -> None:
         if not self._units:
-            rows = await self._tryton.rpc.call("model.product.uom.search_read", [], 0, None, None, ["id", "name"])
+            names = ["id", "name", "factor"]
+            rows = await self._tryton.rpc.call("model.product.uom.search_read", [], 0, None, None, names)
+            self._factors = {row["id"]: Decimal(str(row["factor"])) for row in rows}
             self._units = {row["id"]: row["name"] for row in rows}
 
     async def _currency(self, id: int) -> tuple[str, int]:

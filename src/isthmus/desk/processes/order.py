@@ -101,7 +101,9 @@ async def _released(run: Run, given: Mapping[str, Any], case: CreditCase, nth: s
     named = await run.change(f"checking{nth}", partial(_being_checked, run, item))
     await _tell(run, f"checking{nth}", "order.checking", item, {})
     try:
-        decision = await has_released(run, case, id=approval, by=given["by"], role=given["role"], **named)
+        decision = await has_released(
+            run, case, id=approval, simulation=given["simulation"], by=given["by"], role=given["role"], **named
+        )
     except NeedsPerson as error:
         # No rule is for it, or nobody is left to decide: not released, as anywhere in approvals.
         await run.change(f"refuse{nth}", partial(_refuse, run, item, "", error.message))

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from isthmus.desk.approval_state import RequestState
+from isthmus.desk.costing import margin_in
 from isthmus.desk.documents import approved, fields_of, one, tell, why_refused
 from isthmus.desk.naming import skus_of
 from isthmus.desk.notices import language_of
@@ -75,6 +76,7 @@ async def _approved(run: Run, item: str) -> tuple[RequestState, str]:
         requester=fields["salesperson"],
         details={"customer": fields["name"], "conceded": shown, "valid until": fields["valid_until"][:10]},
         discount=share,
+        weigh=margin_in(fields.get("simulation") or ""),
     )
     return decision, approval
 
@@ -114,7 +116,7 @@ async def _edit(run: Run, item: str, fields: Mapping[str, Any], tx: DeskTransact
 async def _approving(run: Run, item: str, tx: DeskTransaction) -> dict[str, Any]:
     fields = dict((await _edit(run, item, {"state": "approving"}, tx)).fields)
     name = (await one(run.hub, str(fields["customer"]))).fields.get("name") or ""
-    kept = ("number", "total", "conceded", "salesperson", "valid_until")
+    kept = ("number", "total", "conceded", "salesperson", "simulation", "valid_until")
     return {**{name: fields.get(name) for name in kept}, "name": name}
 
 
