@@ -1,5 +1,6 @@
 """``trace``: one document followed across all systems, with its times: opportunity → quotes → order → deliveries →
-invoices → payments; and from a station's request to its order. Returns stand by themselves."""
+invoices → payments, and what came back; from a station's request to its order; a month's settlement with its repairs.
+A station's return, and a repair that is in no settlement yet, stand by themselves."""
 
 from __future__ import annotations
 
@@ -17,11 +18,20 @@ from isthmus.store import Reads
 
 __all__ = ["Trace", "TraceEvent", "TraceNode", "trace"]
 
-ORDER = ("Opportunity", "Quote", "MaterialRequest", "Return", "SalesOrder", "Delivery", "Invoice", "Payment")
+ORDER = (
+    *("Opportunity", "Quote", "MaterialRequest", "SalesOrder", "Delivery", "Invoice", "Payment", "Return"),
+    *("LabourSettlement", "RepairRecord"),
+)
+"""From above to below."""
 ASKED = ("Quote", "MaterialRequest")
 """What an order may have come from: these name the order."""
+HANGS_ON = ("invoice", "order")
+"""Fields that name the document above."""
 DEPTH = 6
-TOLD = ("state", "shipment_state", "invoice_state", "total", "open_amount", "amount", "shipped_on", "paid_on", "reason")
+TOLD = (
+    *("state", "shipment_state", "invoice_state", "total", "open_amount", "amount", "shipped_on", "paid_on", "reason"),
+    *("erp_state", "credit_state", "credit_note", "level", "fee", "entry_state"),
+)
 """Fields worth a line in a document's history."""
 
 
@@ -102,8 +112,11 @@ async def _climb(reads: Reads, item: Item) -> Item:
             found = [one for entity in ASKED for one in await reads.items_by_field(entity, "order", item.id)]
         elif item.entity in ASKED:
             found = await _items(reads, item.fields.get("opportunity"))
+        elif item.entity == "RepairRecord":
+            found = await reads.items_by_field("LabourSettlement", "number", item.fields.get("settlement"))
         else:
-            found = await _items(reads, item.fields.get("invoice") or item.fields.get("order"))
+            above = next((item.fields[name] for name in HANGS_ON if item.fields.get(name)), None)
+            found = await _items(reads, above)
         if not found:
             return item
         item = found[0]
@@ -118,12 +131,15 @@ async def _below(reads: Reads, item: Item) -> list[Item]:
     """The documents that hang on this one."""
     if item.entity in ASKED:
         return await _items(reads, item.fields.get("order"))
+    if item.entity == "LabourSettlement":
+        repairs = [str(line["repair"]) for line in item.fields.get("lines") or () if line.get("repair")]
+        return list((await reads.items(repairs)).values())
     place = ORDER.index(item.entity) if item.entity in ORDER else len(ORDER)
     return [
         child
         for child in await reads.referencing(item.id)
         if child.entity in ORDER[place + 1 :]
-        and item.id in (child.fields.get("opportunity"), child.fields.get("order"), child.fields.get("invoice"))
+        and item.id in [child.fields.get(name) for name in ("opportunity", *HANGS_ON)]
     ]
 
 
