@@ -18,6 +18,7 @@ from benchmarks.first_link import first_link
 from benchmarks.growth import growth
 from benchmarks.hint_latency import hint_latency
 from benchmarks.idle_cost import idle_cost
+from benchmarks.open_processes import open_processes
 from benchmarks.order_simulation import order_simulation
 from benchmarks.place import linked_stage
 from benchmarks.retention import retention
@@ -35,7 +36,12 @@ ALONE = {
     "retention": retention,
 }
 """Those that need no far systems of the lab."""
-LINKED = {"hint_latency": hint_latency, "idle_cost": idle_cost, "order_simulation": order_simulation}
+LINKED = {
+    "hint_latency": hint_latency,
+    "idle_cost": idle_cost,
+    "order_simulation": order_simulation,
+    "open_processes": open_processes,
+}
 """Those that need linked systems."""
 NAMES = ("first_link", *LINKED, *ALONE)
 

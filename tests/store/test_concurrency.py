@@ -288,3 +288,20 @@ async def test_hints_are_taken_once(two: tuple[Any, Any]) -> None:
     assert sorted(taken) == sorted([(resource, key) for _, resource, key in hints] + [("contact", "")])
     assert await store.take_hints("crm") == []
     assert await store.take_hints("erp") == [("party", "1")]
+
+
+async def test_transactions_that_ask_something_outside_of_themselves_never_wait_for_each_other(
+    store: PostgresStore,
+) -> None:
+    """As many at once as no pool has connections for: each holds one and asks by another."""
+    reads = Reads(store)
+
+    async def work(number: int) -> int:
+        async with store.transaction() as tx:
+            await tx.lock([f"own {number}"])
+            await asyncio.sleep(0.05)  # by then all connections for transactions are taken
+            await reads.items([f"none-{number}"])
+        return number
+
+    async with asyncio.timeout(8):
+        assert await asyncio.gather(*(work(number) for number in range(60))) == list(range(60))

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from isthmus import events
 from isthmus.app.bootstrap import Hub, clock
+from isthmus.app.waking import Bell
 from isthmus.desk.approval_state import Choice
 from isthmus.desk.mail_settings import Mailbox, MailSettings
 from isthmus.desk.notices import Notice, NoticeState
@@ -37,8 +38,9 @@ __all__ = ["LINK_SECRET", "Mailer", "hub_address", "link_secret", "serve_mail"]
 LINK_SECRET = "approval_link_secret"  # noqa: S105 - its name
 """Name of the fact under which the store keeps what links are signed with."""
 LOCK = "notices"
-LOOK = 1.0
-"""Seconds between looks into the outbox."""
+LOOK = 5.0
+"""Seconds between looks into the outbox when nothing new is told: for what is to be tried again."""
+TOLD = "isthmus_notices"
 LOOK_FOR_BOUNCES = 30.0
 AGAIN = 5.0
 """Seconds until another worker tries to be the one that sends."""
@@ -106,12 +108,14 @@ class Mailer:
 
     async def run(self) -> None:
         """Until cancelled."""
+        bell = Bell(self._store, TOLD)
         async with asyncio.TaskGroup() as group:
+            group.create_task(bell.listen())
             if self._settings.mailbox is not None:
                 group.create_task(self._watch(self._settings.mailbox))
             while True:
                 await _calmly(self._look)
-                await asyncio.sleep(LOOK)
+                await bell.wait(LOOK)
 
     async def _look(self) -> None:
         if not await self._mine():

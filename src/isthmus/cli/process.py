@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.table import Table
 
 from isthmus.app.bootstrap import clock
 from isthmus.app.flow_notes import account
@@ -22,7 +25,7 @@ from isthmus.app.processes import (
 from isthmus.cli.show import JsonOption, ProjectOption, age, console, print_json, run, table, value_text
 from isthmus.process import OPEN, Process, ProcessState
 
-__all__ = ["app"]
+__all__ = ["app", "drawn"]
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -83,8 +86,13 @@ def list_open(
     if json:
         print_json(found)
         return
-    rows = [(p.id, p.name, p.state, p.step, _waits(p), age(p.since, clock())) for p in found]
-    console.print(table(f"{len(found)} processes", ("id", "process", "state", "at", "waits for", "for"), rows))
+    console.print(drawn(found, clock()))
+
+
+def drawn(found: Sequence[Process], now: datetime) -> Table:
+    """Processes as a table."""
+    rows = [(p.id, p.name, p.state, p.step, _waits(p), age(p.since, now)) for p in found]
+    return table(f"{len(found)} processes", ("id", "process", "state", "at", "waits for", "for"), rows)
 
 
 @app.command("show")

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from isthmus.errors import Unavailable
@@ -72,6 +73,19 @@ async def connect(url: str) -> AsyncConnection:
     return connection
 
 
+def _pool(url: str, least: int, most: int) -> AsyncConnectionPool:
+    return AsyncConnectionPool(
+        url,
+        kwargs=_with_defaults(url),
+        min_size=least,
+        max_size=most,
+        timeout=10,
+        open=False,
+        configure=set_up,
+        name="isthmus",
+    )
+
+
 async def set_up(connection: AsyncConnection) -> None:
     """Types and session settings of every connection."""
     register(connection)
@@ -86,16 +100,10 @@ class PostgresStore:
         """Use :meth:`open`."""
         self.url = url
         self._clock = clock
-        self._pool = AsyncConnectionPool(
-            url,
-            kwargs=_with_defaults(url),
-            min_size=1,
-            max_size=connections,
-            timeout=10,
-            open=False,
-            configure=set_up,
-            name="isthmus",
-        )
+        self._pool = _pool(url, 1, connections)
+        # Whoever is in a transaction may ask something outside of it. From the same pool, many who hold a connection
+        # each would wait for ever for a second one.
+        self._asking = _pool(url, 0, max(2, connections // 2))
         self._locks = SessionLocks(url, connect)
 
     @classmethod
@@ -116,6 +124,7 @@ class PostgresStore:
             if not migrated:
                 await asyncio.to_thread(migrate, url)
             await store._pool.open(wait=True, timeout=10)
+            await store._asking.open()
             await store.make_partitions()
         except psycopg.Error as error:
             await store.close()
@@ -137,15 +146,16 @@ class PostgresStore:
             yield PostgresTransaction(connection, self._clock, notify=True)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self, pool: AsyncConnectionPool | None = None) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._pool.connection() as connection:
+            async with (pool or self._pool).connection() as connection:
                 yield connection
         except psycopg.Error as error:
             fault = translated(error, self.url)
             if isinstance(fault, Unavailable) and isinstance(error, psycopg.OperationalError):
                 # After a restart of the server all pooled connections are dead: find out now, not one by one.
                 await self._pool.check()
+                await self._asking.check()
             raise fault from error
 
     async def try_lock(self, name: str) -> bool:
@@ -216,14 +226,20 @@ class PostgresStore:
     async def notifications(self) -> AsyncIterator[Notice]:
         """What happened in any process, as it commits; reconnects by itself, and then says "look everywhere", as at the
         start. Ends only by cancelling or ``aclose``."""
+        async for told in self.told("isthmus"):
+            yield Notice(None, None) if told is None else _notice(told)
+
+    async def told(self, channel: str) -> AsyncIterator[str | None]:
+        """What is notified on a channel of the database, as it commits; None at the start and after a reconnect: what
+        was notified before was not heard. Ends only by cancelling or ``aclose``."""
         while True:
             try:
                 async with await connect(self.url) as connection:
-                    await connection.execute(b"listen isthmus")
-                    yield Notice(None, None)
+                    await connection.execute(SQL("listen {}").format(Identifier(channel)))
+                    yield None
                     while True:
                         async for notice in connection.notifies(timeout=QUIET_SECONDS):
-                            yield _notice(notice.payload)
+                            yield notice.payload
                         await connection.execute(b"select")
             except psycopg.OperationalError:
                 await asyncio.sleep(RECONNECT_SECONDS)
@@ -320,13 +336,14 @@ class PostgresStore:
 
     async def rows(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run one named query on its own."""
-        async with self._connection() as connection:
+        async with self._connection(self._asking) as connection:
             cursor = await connection.execute(query(name), parameters)
             return await cursor.fetchall() if cursor.description else []
 
     async def close(self) -> None:
         """Release connections, and with them the locks. A second call does nothing."""
         await self._pool.close()
+        await self._asking.close()
         await self._locks.close()
 
     def __repr__(self) -> str:

@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
 from dbos import DBOS, DBOSConfig
+from dbos._queue import queue_worker_thread
 
 from isthmus import events
 from isthmus.errors import StoreUnavailable
@@ -33,8 +35,12 @@ QUEUE = "isthmus_turns"
 TURN = "isthmus.turn"
 AT_ONCE = 50
 """Turns under way in one worker."""
-LOOK_SECONDS = 0.1
-"""How often the library looks for turns; what a signal waits is half of it, on average."""
+TOLD = "isthmus_turns"
+"""Channel on which a turn that is wanted at once is notified."""
+LOOK_SECONDS = 2.0
+"""How often turns are looked for all the same: those whose time has come, and what a notice was lost of."""
+SETTLED_SECONDS = 0.05
+"""After a turn the library notes that it is over; then the next one of the same process may begin."""
 SWEEP_SECONDS = 1.0
 STRANDED_SWEEPS = 5
 """So many sweeps a turn of ours may be under way for the library without being so here."""
@@ -50,6 +56,29 @@ def make_schema(url: str) -> None:
     DBOS.migrate(_sqlalchemy_url(url))
 
 
+class _Alarm(threading.Event):
+    """What the library's thread waits on between two looks: the time, its end, or being woken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._news = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Whether it is to end."""
+        self._news.wait(timeout)
+        self._news.clear()
+        return self.is_set()
+
+    def wake(self) -> None:
+        """Look now."""
+        self._news.set()
+
+    def set(self) -> None:
+        """End."""
+        super().set()
+        self._news.set()
+
+
 class Turns:
     """The library in one worker. One per process of the operating system: the library allows no second."""
 
@@ -59,6 +88,8 @@ class Turns:
         self._store, self._worker, self._take = store, worker, take
         self._under_way: dict[str, int] = {}
         self._stranded: dict[str, int] = {}
+        self._alarm = _Alarm()
+        self._looking: threading.Thread | None = None
 
     async def run(self) -> None:
         """Until cancelled: takes turns, and sees that no turn is lost. Raises :class:`StoreUnavailable` when the
@@ -66,14 +97,20 @@ class Turns:
         await self._store.keep_lock(_life(self._worker))
         loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._start, loop)
+        hearing = asyncio.create_task(self._hear())
         try:
             while True:
                 with contextlib.suppress(StoreUnavailable):
                     await self.sweep()
                 await asyncio.sleep(SWEEP_SECONDS)
         finally:
+            hearing.cancel()
             # Turns that are still under way stay so in the database, and are another worker's in a moment.
-            await asyncio.shield(asyncio.to_thread(DBOS.destroy, destroy_registry=True))
+            await asyncio.shield(asyncio.to_thread(self._end))
+
+    async def _hear(self) -> None:
+        async for _ in self._store.told(TOLD):
+            self._alarm.wake()
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         logging.getLogger("dbos").setLevel(logging.WARNING)
@@ -89,7 +126,9 @@ class Turns:
             "enable_otlp": False,
         }
         try:
-            DBOS(config=config)
+            library = DBOS(config=config)
+            # Its own thread would look ten times a second, or make every signal wait. Ours is woken by notices.
+            DBOS.listen_queues([])
 
             @DBOS.workflow(name=TURN, max_recovery_attempts=MOST_DEATHS)
             async def turn(process: str) -> None:
@@ -103,8 +142,21 @@ class Turns:
                 polling_interval_sec=LOOK_SECONDS,
                 on_conflict="always_update",
             )
+            queue = library._sys_db.get_queue(QUEUE)
         except psycopg.Error as error:
             raise translated(error, self._store.url) from error
+        assert queue is not None
+        self._alarm = _Alarm()
+        self._looking = threading.Thread(
+            target=queue_worker_thread, args=(self._alarm, library, queue), name=QUEUE, daemon=True
+        )
+        self._looking.start()
+
+    def _end(self) -> None:
+        self._alarm.set()
+        if self._looking is not None:
+            self._looking.join()
+        DBOS.destroy(destroy_registry=True)
 
     def _connect(self) -> Any:
         """A connection for the library. Over a Unix socket the driver says "connection is bad", which the library does
@@ -126,6 +178,7 @@ class Turns:
             self._under_way[process] -= 1
             if not self._under_way[process]:
                 del self._under_way[process]
+            asyncio.get_running_loop().call_later(SETTLED_SECONDS, self._alarm.wake)
 
     # -- nothing is lost -----------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ from jsonb_to_recordset(%(rows)s) as given (
     id text, milestone text, document text, key text, recipient text, language text, context jsonb, thread text,
     state text, attempts integer, next_at timestamptz, queued_at timestamptz, sent_at timestamptz, problem jsonb)
 on conflict (id) do nothing
-returning id;
+returning id, pg_notify('isthmus_notices', '')::text;
 
 -- name: notices_about
 select {notice_columns} from notice where document = %(document)s and key = any(%(keys)s::text[]) order by seq;
@@ -51,7 +51,7 @@ update notice set state = 'off' where state in ('queued', 'sending') returning i
 -- name: retry_notice
 update notice set state = 'queued', next_at = %(now)s, attempts = 0, queued_at = %(now)s, problem = null
 where id = %(id)s and state in ('refused', 'bounced', 'off', 'queued')
-returning id;
+returning id, pg_notify('isthmus_notices', '')::text;
 
 -- name: list_notices
 select {notice_columns} from notice

@@ -69,8 +69,8 @@ where process = %(process)s and id = (
 returning process, id, topic, value, by, at;
 
 -- name: request_turn
--- One turn for each instant that was asked for; the present one has a turn of its own each time.
-select dbos.enqueue_workflow(
+-- One turn for each instant that was asked for; the present one has a turn of its own each time, and workers are told.
+select case when %(at)s::timestamptz is null then pg_notify('isthmus_turns', '')::text end, dbos.enqueue_workflow(
     'isthmus.turn', 'isthmus_turns', array[to_json(%(id)s::text)],
     workflow_id => %(id)s || '@' || coalesce(extract(epoch from %(at)s::timestamptz)::text, gen_random_uuid()::text),
     app_version => 'isthmus', application_name => 'isthmus', queue_partition_key => %(id)s,
