@@ -46,7 +46,7 @@ async def _follow(hub: Hub, followers: Mapping[str, Callable[[BusinessHub], Awai
                 continue
             moved = sum([await follow(business) for follow in followers.values()])
             failing = False
-            rest = LOOK if moved else min(SELDOM, rest * 1.5)
+            rest = LOOK if moved else min(SELDOM, rest * 2)
             await asyncio.sleep(LOOK)
             await bell.wait(rest - LOOK)
         except StoreUnavailable as error:
