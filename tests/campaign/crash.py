@@ -99,8 +99,8 @@ def _no_brake(office: Office) -> Iterator[None]:
     """So many people in so small a company are a mass change, at which the brake would ask; that is not the question
     here."""
     folder = office.folder / "flows"
-    assert not folder.exists(), "the office has flows of its own"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
+    assert not any(folder.iterdir()), "the office has flows of its own"
     try:
         for flow in FLOWS:
             (folder / f"{flow}.yaml").write_text(NO_BRAKE.format(flow=flow))

@@ -97,7 +97,8 @@ class Office:
         self.stage = Stage(folder, lambda text: None)
         self.lab = self.stage.lab
         # Names never come twice, also not in an office that was kept from an earlier run.
-        self._salt, self._number = f"{int(time.time()) % 1_000_000:06d}", 0
+        # Eight digits together, the first not zero: so a VAT number wants them.
+        self._salt, self._number = f"{10_000 + int(time.time()) % 90_000}", 0
 
     @property
     def project(self) -> Path:
@@ -126,14 +127,14 @@ class Office:
         """A name and a mailbox that nobody else has."""
         self._number += 1
         return (
-            f"{word} {self._salt}{self._number:02d} GmbH",
-            f"{word.lower()}{self._salt}{self._number:02d}@e2e.example",
+            f"{word} {self._salt}{self._number:03d} GmbH",
+            f"{word.lower()}{self._salt}{self._number:03d}@e2e.example",
         )
 
     def product(self, word: str, price: str, stock: float = 0, cost: str | None = None) -> str:
         """A product made in the ERP that has arrived in the CRM: its SKU."""
         self._number += 1
-        sku = f"E2E-{word}-{self._salt}{self._number:02d}"
+        sku = f"E2E-{word}-{self._salt}{self._number:03d}"
         self.erin.create_product(sku, f"{word.title()} valve", price, cost=cost)
         if stock:
             self.erin.set_stock(sku, stock)
@@ -143,7 +144,7 @@ class Office:
     def vat(self) -> str:
         """A German VAT number with a right check digit that nobody else has."""
         self._number += 1
-        digits = f"{self._salt}{self._number:02d}"
+        digits = f"{self._salt}{self._number:03d}"
         return f"DE{digits}{mod_11_10.calc_check_digit(digits)}"
 
     def sync(self) -> Said:

@@ -64,19 +64,19 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 def test_life_of_a_lab(own: Lab) -> None:
     """One story, because each start costs seconds: start, change, crash, come back, stop from elsewhere, start anew."""
     try:
-        own.up(size="small")
-        urls = {name: system.url for name, system in own.systems.items()}
+        up = own.up(size="small")
+        urls = {name: system.url for name, system in up.items()}
         token = own.bottlecrm.credentials["carl"]["token"]
         login = own.tryton.credentials["erin"]
         account = CrmUser(urls["bottlecrm"], token).create_account("Made before the crash")
         erin = ErpUser(urls["tryton"], own.tryton.database, login["login"], login["password"])
         party = erin.create_customer("Made before the crash")
 
-        for system in own.systems.values():
+        for system in up.values():
             system.kill()
             assert not system.is_up()
             system.start()
-        assert {name: system.url for name, system in own.systems.items()} == urls
+        assert {name: system.url for name, system in up.items()} == urls
         found = CrmUser(urls["bottlecrm"], token).account(account)
         assert found is not None
         erin = ErpUser(urls["tryton"], own.tryton.database, login["login"], login["password"])

@@ -65,6 +65,8 @@ class _Rule:
     delay: float
 
 
+CLOSING = 1.0
+"""Seconds within which a connection has to be closed by both sides."""
 _PAGE = b"<html><body><h1>It works!</h1></body></html>"
 _CANNED = {
     Fault.BUSY: (b"503 Service Unavailable", b"Retry-After: 7\r\n"),
@@ -92,6 +94,8 @@ class FaultyProxy:
         self._server: asyncio.Server | None = None
         self._rules: list[_Rule] = []
         self._writers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None] | None] = set()
+        """Held so that none is collected while it waits for a peer who is gone."""
         self.seen: list[Request] = []
         """Every request that arrived, in order."""
 
@@ -145,6 +149,8 @@ class FaultyProxy:
         return None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        self._serving.add(task)
         self._writers.add(writer)
         try:
             head, body = await _read_message(reader)
@@ -157,9 +163,8 @@ class FaultyProxy:
             pass  # the client or the system went away; closing is the answer
         finally:
             self._writers.discard(writer)
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            await _closed(writer)
+            self._serving.discard(task)
 
     async def _answer(self, request: Request, head: bytes, rule: _Rule | None) -> bytes:
         if rule is None:
@@ -197,7 +202,16 @@ class FaultyProxy:
             answer_head, answer_body = await _read_message(reader, request_head=head)
             return _closing(answer_head, len(answer_body)) + answer_body
         finally:
-            writer.close()
+            await _closed(writer)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    """Close a connection; one whose peer does not take part in it (TLS) is cut off."""
+    writer.close()
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(CLOSING):
+            await writer.wait_closed()
+    writer.transport.abort()
 
 
 async def _read_message(reader: asyncio.StreamReader, request_head: bytes | None = None) -> tuple[bytes, bytes]:
