@@ -13,7 +13,7 @@ import msgspec
 
 from isthmus.app.access import Principal
 from isthmus.app.record_view import HIDDEN, field_roles, title_of
-from isthmus.app.remapping import forgotten
+from isthmus.app.remapping import forgotten, mapped_places, moved_paths
 from isthmus.connector import Create, Record, System, Update
 from isthmus.errors import IsthmusError, NeedsPerson
 from isthmus.mapping import Refs
@@ -174,7 +174,8 @@ async def preview_record(
             raise NeedsPerson("This record is not there any more.", advice="Pick another one.")
         item, links = items[sample.item], await tx.links_by_item([sample.item])
         before = await _outcome(tx, old, sample, item, links, now)
-        anew = [forgotten(link, old.flows, new.flows) for link in links]
+        moved = list(moved_paths(mapped_places(old.flows), mapped_places(new.flows)))
+        anew = [forgotten(link, moved) for link in links]
         after = await _outcome(tx, new, sample, item, anew, now)
         places = {link.system: link for link in links if link.flow == sample.flow and link.state is LinkState.LINKED}
         systems = dict.fromkeys([*new.flows[sample.flow].sides, *old.flows[sample.flow].sides])

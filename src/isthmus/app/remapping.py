@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -29,7 +29,9 @@ async def forget_moved(store: PostgresStore | ScratchStore, flows: Mapping[str, 
     for flow, system, path in moved_paths(before, now):
         count += await noted.forget(flow, system, path)
     # What is mapped nowhere now may be mapped again.
-    await noted.note({**before, **now})
+    places = {**before, **now}
+    if places != before:
+        await noted.note(places)
     return count
 
 
@@ -52,13 +54,12 @@ def moved_paths(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[t
             yield flow, system, field
 
 
-def forgotten(link: Link, before: Mapping[str, Flow], now: Mapping[str, Flow]) -> Link:
-    """The link as :func:`forget_moved` leaves it when ``now`` come into force after ``before``."""
-    base: Any = dict(link.base)
-    for flow, system, path in moved_paths(mapped_places(before), mapped_places(now)):
-        if (flow, system) != (link.flow, link.system):
-            continue
-        base = _without(base, path)
+def forgotten(link: Link, moved: Iterable[tuple[str, str, Sequence[str]]]) -> Link:
+    """The link as :func:`forget_moved` leaves it when this has moved."""
+    base: Any = link.base
+    for flow, system, path in moved:
+        if (flow, system) == (link.flow, link.system):
+            base = _without(base, path)
     return replace(link, base=base, digest=None) if base != link.base else link
 
 

@@ -15,10 +15,10 @@ from isthmus.model.flow import DeletePolicy
 from isthmus.model.state import Cause, InboxEntry, InboxKind, Link, LinkState
 from isthmus.sync.absorb import apply_delete_policy
 from isthmus.sync.heirs import with_heirs
-from isthmus.sync.join import attach
+from isthmus.sync.join import attach, way_out
 from isthmus.sync.linking import part_items
 from isthmus.sync.ports import Batch, Store, Transaction
-from isthmus.sync.working import Working, doubt_about
+from isthmus.sync.working import Working, doubt_about, to_be_read
 from isthmus.sync.world import World
 
 __all__ = ["decide", "retry"]
@@ -204,12 +204,9 @@ def _resolve_merge(work: Working, link: Link, choice: str, cause: Cause) -> None
         part_items(work, link.item, (), {}, cause)
         return
     joined = replace(link, item=work.heir(link.item), state=LinkState.LINKED, due_at=work.now)
-    if choice == "archive":
-        joined = replace(joined, doom="archive" if work.flow(link).sides[link.system].archive else "delete")
-    else:
-        # What it showed while it was asked about was not merged with anything.
-        joined = replace(joined, waits_for="read", digest=None)
-    work.put_link(joined)
+    # What it showed while it was asked about was not merged with anything.
+    kept = to_be_read(joined, work.now)
+    work.put_link(replace(joined, doom=way_out(work, link)) if choice == "archive" else kept)
 
 
 def retried(link: Link, now: datetime) -> Link:

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from isthmus.model.flow import MergePolicy
 from isthmus.model.state import Cause, InboxKind, Link, LinkState
 from isthmus.sync.absorb import absorb_gone, merge_into_item
-from isthmus.sync.working import Working, is_unsure
+from isthmus.sync.working import Working, is_unsure, to_be_read
 
-__all__ = ["MERGE_CHOICES", "attach", "fill_gaps", "follow", "join_items"]
+__all__ = ["MERGE_CHOICES", "attach", "fill_gaps", "follow", "join_items", "way_out"]
 
 MERGE_CHOICES = ("archive", "keep", "separate")
 
@@ -39,8 +39,7 @@ def join_items(work: Working, loser_link: Link, winner_link: Link) -> None:
     if winner_link.state is LinkState.DOUBTFUL:
         # It was asked whether it is the same thing: it is.
         work.close(InboxKind.MERGE, winner_link.id)
-        joined = replace(winner_link, item=winner, state=LinkState.LINKED, waits_for="read", due_at=work.now)
-        work.put_link(replace(joined, digest=None))
+        work.put_link(to_be_read(replace(winner_link, item=winner, state=LinkState.LINKED), work.now))
     if work.heir(loser) == winner:
         absorb_gone(work, loser_link)
         return
@@ -66,6 +65,11 @@ def fill_gaps(work: Working, loser: str, winner: str, cause: Cause) -> None:
             work.set_field(winner, name, value, cause)
 
 
+def way_out(work: Working, link: Link) -> str:
+    """What becomes of a record that is not needed any more: archived where the flow says how, else deleted."""
+    return "archive" if work.flow(link).sides[link.system].archive else "delete"
+
+
 def follow(work: Working, sibling: Link, winner: str, policy: MergePolicy, merged_in: str) -> None:
     """A record of a merged item goes to the ``winner``, and what becomes of it there; ``merged_in``: where it was
     merged, for people. What they are asked about stays with its item until they have answered."""
@@ -87,8 +91,7 @@ def follow(work: Working, sibling: Link, winner: str, policy: MergePolicy, merge
     if not any(x.state is LinkState.LINKED for x in held) or policy is MergePolicy.KEEP:
         work.put_link(moved)
     elif policy is MergePolicy.ARCHIVE:
-        has_archive = bool(work.flow(sibling).sides[sibling.system].archive)
-        work.put_link(replace(moved, doom="archive" if has_archive else "delete"))
+        work.put_link(replace(moved, doom=way_out(work, sibling)))
     else:
         work.put_link(replace(sibling, state=LinkState.DOUBTFUL, due_at=None))
         name = work.items[winner].fields.get("name") or sibling.key

@@ -12,7 +12,7 @@ from isthmus.model.fields import Canonical
 from isthmus.model.flow import MergePolicy
 from isthmus.model.state import Cause, InboxKind, Item, Link, LinkState
 from isthmus.sync.join import attach, fill_gaps, follow
-from isthmus.sync.working import ACTIVE, Working, is_unsure
+from isthmus.sync.working import ACTIVE, Working, is_unsure, to_be_read
 
 __all__ = ["MOVED", "give_own_item", "merge_items", "part_items", "set_apart", "take_up"]
 
@@ -63,8 +63,7 @@ def take_up(work: Working, link: Link, item_id: str, cause: Cause) -> None:
             work.drop_link(other)
     # Nobody has read it since it was set apart.
     base = link.base if before == item_id else {}
-    reading = replace(clean, item=item_id, state=LinkState.LINKED, base=base, digest=None)
-    work.put_link(replace(reading, waits_for="read", due_at=work.now))
+    work.put_link(to_be_read(replace(clean, item=item_id, state=LinkState.LINKED, base=base), work.now))
 
 
 def give_own_item(work: Working, link: Link, cause: Cause, new_id: str | None = None) -> str:
@@ -126,7 +125,7 @@ def part_items(
         back = replace(link, item=loser, doom=None)
         if link.state is LinkState.DOUBTFUL:
             # What it showed since then was not merged with anything.
-            back = replace(back, state=LinkState.LINKED, waits_for="read", due_at=work.now, digest=None)
+            back = to_be_read(replace(back, state=LinkState.LINKED), work.now)
         work.put_link(back)
         _reread_conflicts(work, link.id)
     for name, (before, after) in filled.items():
@@ -190,4 +189,4 @@ def _reread_conflicts(work: Working, id: str) -> None:
     link = work.links.get(id)
     if link is not None and link.conflicts:
         work.close(InboxKind.CONFLICT, link.id)
-        work.put_link(replace(link, conflicts={}, waits_for="read", due_at=work.now, digest=None))
+        work.put_link(to_be_read(replace(link, conflicts={}), work.now))

@@ -23,7 +23,7 @@ from isthmus.sync.absorb import Seen, absorb_gone, absorb_written, agreed
 from isthmus.sync.plan import Step, StepKind
 from isthmus.sync.ports import Store, Transaction
 from isthmus.sync.seeing import load_given, load_refs, see
-from isthmus.sync.working import ACTIVE, Working, problem_of
+from isthmus.sync.working import ACTIVE, Working, problem_of, to_be_read
 from isthmus.sync.world import World
 
 __all__ = ["Outcome", "pause", "record_outcomes"]
@@ -132,7 +132,7 @@ def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: dateti
     else:
         absorb_written(work, link, seen, step.values, created=created)
     if crossed:
-        work.put_link(replace(work.links[link.id], waits_for="read", due_at=work.now, digest=None))
+        work.put_link(to_be_read(work.links[link.id], work.now))
 
 
 def _other(work: Working, link: Link, outcome: Outcome, jitter: float) -> None:

@@ -33,7 +33,7 @@ from isthmus.sync.evidence import evidence_of
 from isthmus.sync.ports import Batch
 from isthmus.sync.world import World
 
-__all__ = ["Working", "doubt_about", "is_unsure", "pending"]
+__all__ = ["Working", "doubt_about", "is_unsure", "pending", "to_be_read"]
 
 ACTIVE = frozenset({LinkState.LINKED, LinkState.CREATING})
 PASSING = frozenset(error.code for error in (Retryable, Unavailable, StoreUnavailable, RateLimited, UnknownOutcome))
@@ -312,7 +312,7 @@ class Working:
             return
         assert link.item is not None
         if self._conflict_moved(link):
-            self.put_link(replace(link, waits_for="read", due_at=self.now, digest=None))
+            self.put_link(to_be_read(link, self.now))
             return
         open_fields = pending(link, self.items[link.item], self.lens(link))
         if open_fields or link.doom is not None:
@@ -361,6 +361,11 @@ def is_unsure(link: Link) -> bool:
     return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None
 
 
+def to_be_read(link: Link, now: datetime) -> Link:
+    """The link, its record to be read and taken in at once, whether it changed or not."""
+    return replace(link, waits_for="read", due_at=now, digest=None)
+
+
 def doubt_about(link: Link) -> str:
     """What a create waits for that may be the record of this link, which has no item yet."""
     return f"doubt/{link.id}"
@@ -387,10 +392,4 @@ def pending(link: Link, item: Item, lens: Lens) -> dict[str, Canonical]:
 
 def problem_of(error: Any, now: datetime, field: str | None = None) -> Problem:
     """An error as it is kept on a link."""
-    return Problem(
-        code=error.code,
-        message=error.message,
-        advice=error.advice,
-        field=getattr(error, "field", None) or field,
-        at=now,
-    )
+    return Problem(error.code, error.message, error.advice, getattr(error, "field", None) or field, now)
