@@ -68,7 +68,8 @@ def await_rest(office: Office, before: Before) -> float:
             "select 1 from feed where polled_at is null or polled_at < %s or problem is not null", since
         )
         hints = office.rows("select 1 from hint")
-        due = [row for row in office.rows(UNSETTLED) if row["due_at"] is not None and row["id"] not in before.unsettled]
+        new = [row for row in office.rows(UNSETTLED) if row["id"] not in before.unsettled]
+        due = [row for row in new if row["due_at"] is not None or row["waits_for"] is not None]
         if unseen or hints or due or office.writes() != writes:
             quiet_since, writes = time.monotonic(), office.writes()
         elif time.monotonic() - quiet_since > QUIET_SECONDS:

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from isthmus.errors import StoreUnavailable, Unavailable
-from isthmus.model.state import FarField
+from isthmus.model.state import FarField, LinkState
 from isthmus.store import Notice, PostgresStore, Reads, Worker
 from isthmus.sync.ports import Batch, LaneDue
 from tests.store.conftest import Sessions
@@ -171,7 +171,7 @@ async def test_workers_are_told_to_stop(store: PostgresStore, other: PostgresSto
 
 HOLDER = """
 import asyncio, sys
-from isthmus.model.state import FarField
+from isthmus.model.state import FarField, LinkState
 from isthmus.store import PostgresStore
 async def main():
     store = await PostgresStore.open(sys.argv[1])
@@ -305,3 +305,29 @@ async def test_transactions_that_ask_something_outside_of_themselves_never_wait_
 
     async with asyncio.timeout(8):
         assert await asyncio.gather(*(work(number) for number in range(60))) == list(range(60))
+
+
+@pytest.mark.spec(2)
+@pytest.mark.parametrize("waits_for", [pytest.param("i1/erp", id="written"), pytest.param("erp/party/7", id="read")])
+async def test_a_child_that_begins_to_wait_as_its_parent_comes_is_woken_at_once(
+    store: PostgresStore, other: PostgresStore, waits_for: str
+) -> None:
+    await save(store, items=[an_item("i1"), an_item("i2")])
+    child = a_link("child", flow="contact", system="erp", item="i2", key=None, state=LinkState.CREATING)
+    parent = a_link("parent", system="erp", resource="party", item="i1", key="7")
+    await save(store, links=[child])
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with other.transaction() as coming:
+            await coming.save(Batch(links=[parent], wake=["i1/erp", "erp/party/7"]))
+            async with store.transaction() as waiting:
+                [child] = await waiting.links(["child"])
+                assert await waiting.far_keys([("erp", "party", "i1")]) == {}
+                await waiting.save(Batch(links=[msgspec.structs.replace(child, waits_for=waits_for)]))
+            missed = group.create_task(store.wake_missed())
+            await asyncio.sleep(0.1)
+            assert not missed.done(), "the parent is not there yet"
+        assert await missed == 1
+    async with store.transaction() as transaction:
+        [woken] = await transaction.links(["child"])
+    assert woken.waits_for == ("read" if waits_for.count("/") == 2 else None)
+    assert woken.due_at is not None

@@ -51,6 +51,9 @@ class HubStore(Store, Protocol):
     async def rejoin(self) -> None:
         """Be counted among the workers again after a lost connection."""
 
+    async def wake_missed(self) -> int:
+        """Wait until links begin to wait for their parents, then wake those whose parent came at that moment."""
+
     async def make_partitions(self) -> int:
         """Make room for the coming months."""
 
@@ -94,6 +97,7 @@ class Service:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._listen(stop)), group.create_task(self._meeting())]
             tasks += [group.create_task(self._housekeeping()), group.create_task(self._do_chores())]
+            tasks.append(group.create_task(self._wake_missed()))
             for system in self._engine.world.systems():
                 if system in self._engine.systems:
                     tasks += self._attend(group, system)
@@ -305,14 +309,21 @@ class Service:
         wait = wait if wait > 0 else max(TAKEN * 5, self._down_for(system))
         return min(LONGEST_SLEEP, max(TAKEN, wait))
 
-    async def _housekeeping(self) -> None:
+    async def _wake_missed(self) -> None:
+        """Links that are woken are told like all that is due."""
         while True:
-            await asyncio.sleep(HOUSEKEEPING)
+            async with self._patience():
+                await self._store.wake_missed()
+
+    async def _housekeeping(self) -> None:
+        """At the start too: whoever was killed may have left something that nobody else looks for."""
+        while True:
             await self._renew_pauses()
             async with self._patience():
                 await self._store.make_partitions()
                 if await self._store.wake_ready():
                     self.kick()
+            await asyncio.sleep(HOUSEKEEPING)
 
     async def _do_chores(self) -> None:
         """At the start, then once an hour and when there is news; a chore that fails keeps no other from being done."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import Annotated
 
@@ -10,7 +9,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from isthmus.cli.show import Exit, JsonOption, console, errors, print_json
-from isthmus.testing.simulator import Campaign, Outcome, campaign, shrink, simulate
+from isthmus.testing.simulator import Campaign, Outcome, campaign, quiet, shrink, simulate
 
 __all__ = ["simulate_company"]
 
@@ -22,10 +21,9 @@ def simulate_company(
     json: JsonOption = False,
 ) -> None:
     """Run the real engine in a simulated company: people, faults and kills from a seed, then check the invariants."""
-    logging.disable(logging.CRITICAL)
     shown = errors.is_terminal and not json
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=errors, transient=True, disable=not shown) as progress:
+    with quiet(), Progress(*columns, console=errors, transient=True, disable=not shown) as progress:
         task = progress.add_task("seeds", total=seeds)
         began = time.monotonic()
 
@@ -50,7 +48,7 @@ def _show(done: Campaign, steps: int) -> None:
     for failure in done.failures:
         console.print(f"seed {failure.seed}:", *failure.violations[:5], sep="\n    ", markup=False, highlight=False)
     if done.failures:
-        with errors.status("looking for the shortest script that fails …"):
+        with quiet(), errors.status("looking for the shortest script that fails …"):
             least = shrink(simulate(done.failures[0].seed, steps))
         console.print(f"The shortest script found for seed {least.seed}:", highlight=False)
         for action in least.actions:

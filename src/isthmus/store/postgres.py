@@ -14,7 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
-from isthmus.errors import Unavailable
+from isthmus.errors import IsthmusError, Unavailable
 from isthmus.model.state import FarField, FlowVersion, Pause, Sighting
 from isthmus.store.codec import payload, register
 from isthmus.store.comparing import CompareWorkspace
@@ -34,6 +34,8 @@ PARTITION_MONTHS = 3
 RECONNECT_SECONDS = 1.0
 QUIET_SECONDS = 30.0
 """After this long without a notice the listening connection is proven to be alive."""
+MOMENT_STEP, MOMENT_LOOKS = 0.01, 500
+"""Seconds between two looks whether the transactions of one moment have ended, and how many looks at most."""
 
 DEFAULTS: Mapping[str, Any] = {
     "connect_timeout": 10,
@@ -105,6 +107,8 @@ class PostgresStore:
         # each would wait for ever for a second one.
         self._asking = _pool(url, 0, max(2, connections // 2))
         self._locks = SessionLocks(url, connect)
+        self._asleep: set[str] = set()
+        self._fell_asleep = asyncio.Event()
 
     @classmethod
     async def open(
@@ -143,7 +147,11 @@ class PostgresStore:
         transaction lost against another (nothing was changed), :class:`Stale` when another process stored the same
         row first."""
         async with self._connection() as connection, connection.transaction():
-            yield PostgresTransaction(connection, self._clock, notify=True)
+            transaction = PostgresTransaction(connection, self._clock, notify=True)
+            yield transaction
+        if transaction.asleep:
+            self._asleep |= transaction.asleep
+            self._fell_asleep.set()
 
     @asynccontextmanager
     async def _connection(self, pool: AsyncConnectionPool | None = None) -> AsyncIterator[AsyncConnection]:
@@ -206,6 +214,25 @@ class PostgresStore:
         """See :meth:`PostgresTransaction.wake_ready`."""
         async with self.transaction() as transaction:
             return await transaction.wake_ready()
+
+    async def wake_missed(self) -> int:
+        """Wait until links of this process began to wait for their parents; then wake those whose parent came at that
+        very moment, how many. Two transactions that do not see each other cannot tell each other: the child still
+        reads that there is no parent, and the parent wakes nobody. So what was under way then must have ended first."""
+        await self._fell_asleep.wait()
+        self._fell_asleep.clear()
+        asleep, self._asleep = self._asleep, set()
+        try:
+            _, horizon = (await self.rows("in_flight", {}))[0]
+            for _ in range(MOMENT_LOOKS):
+                if (await self.rows("in_flight", {}))[0][0] >= horizon:
+                    break
+                await asyncio.sleep(MOMENT_STEP)
+            async with self.transaction() as transaction:
+                return await transaction.wake_ready(asleep)
+        except IsthmusError:
+            self._asleep |= asleep
+            raise
 
     async def add_hints(self, hints: Collection[tuple[str, str, str]], sightings: Collection[Sighting] = ()) -> None:
         """Hand (system, resource, key) to whichever process runs the hub; key "" means the whole resource.

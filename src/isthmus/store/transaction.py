@@ -31,6 +31,8 @@ class PostgresTransaction:
         self._connection = connection
         self._clock = clock
         self._notify = notify
+        self.asleep: set[str] = set()
+        """Links that this transaction lets wait for another."""
 
     @property
     def processes(self) -> PostgresProcesses:
@@ -265,16 +267,18 @@ class PostgresTransaction:
         await self._save("save_evidence", dict(enumerate(batch.evidence)))
         await self._save_inbox(batch)
         await self._save("save_feeds", {(feed.system, feed.resource): feed for feed in batch.feeds})
+        self.asleep |= {id for id, link in links.items() if link.waits_for not in (None, "read")}
         places = {f"{link.flow}/{link.system}" for link in links.values() if link.due_at is not None}
         if batch.wake:
             woken = await self._rows("wake", {"wake": Texts(batch.wake), "now": self._clock()})
             places |= {f"{flow}/{system}" for flow, system in woken}
         await self.tell(places)
 
-    async def wake_ready(self) -> int:
-        """Wake links whose parent is there though no wake-up reached them; returns how many. Cheap when nothing
-        waits; call it now and then, and before saying that nothing is left to do."""
-        woken = await self._rows("wake_ready", {"now": self._clock()})
+    async def wake_ready(self, among: Collection[str] | None = None) -> int:
+        """Wake links (``among`` these; None: among all) whose parent is there though no wake-up reached them; returns
+        how many. Cheap when nothing waits; call it now and then, and before saying that nothing is left to do."""
+        given = None if among is None else Texts(among)
+        woken = await self._rows("wake_ready", {"among": given, "now": self._clock()})
         await self.tell({f"{flow}/{system}" for flow, system in woken})
         return len(woken)
 

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Sequence
 
 from isthmus.connector import Create, Deletes, Gone, Key, Record, Resource, Update, Writable
+from isthmus.errors import RateLimited, Unavailable
 from isthmus.testing.case import differences, filled
 from isthmus.testing.stage import Stage, read_feed
 
@@ -113,9 +114,21 @@ async def _write_all(stage: Stage, writable: Writable, samples: Sequence[dict[st
     """One writer: creates every record, then edits it if that is allowed."""
     keys = []
     for sample in samples:
-        record = await stage.record(writable, Create(token=stage.tag(), fields=sample))
+        record = await _persist(stage, writable, Create(token=stage.tag(), fields=sample))
         keys.append(record.key)
         if stage.traits.updates and stage.case.change is not None:
             change = filled(stage.case.change, stage.tag())
-            await stage.record(writable, Update(before=record, fields=change))
+            await _persist(stage, writable, Update(before=record, fields=change))
     return keys
+
+
+async def _persist(stage: Stage, writable: Writable, write: Create | Update) -> Record:
+    """Writes that get in each other's way may be undone by the system (of two transactions the second, say): like the
+    hub, whoever is told that nothing had an effect tries again."""
+    answer = await stage.one(writable, write)
+    for pause in (0.1, 0.3, 1.0):
+        if isinstance(answer, Unavailable | RateLimited):
+            await asyncio.sleep(pause)
+            answer = await stage.one(writable, write)
+    assert isinstance(answer, Record), f"{stage.case.name}: {type(write).__name__} was answered by {answer!r}"
+    return answer

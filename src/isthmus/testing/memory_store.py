@@ -7,6 +7,7 @@ notices as the real one does. The tests of the port run on it and on PostgreSQL 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -100,6 +101,11 @@ class MemoryStore:
         """Wake links whose parent is there although no wake-up reached them; how many."""
         async with self.transaction() as transaction:
             return await transaction.wake_ready()
+
+    async def wake_missed(self) -> int:
+        """Never: its transactions do not overlap, so no wake-up is missed."""
+        await asyncio.Event().wait()
+        return 0
 
     async def add_hints(self, hints: Collection[tuple[str, str, str]], sightings: Collection[Sighting] = ()) -> None:
         """Hand (system, resource, key) to whichever process runs the hub; key "" means the whole resource.

@@ -9,7 +9,7 @@ over the invariants of SPEC.md are checked over what the systems hold (:mod:`ist
         print(*shrink(outcome).actions, sep="\\n")
 """
 
-from isthmus.testing.simulator.campaign import Campaign, Failure, campaign
+from isthmus.testing.simulator.campaign import Campaign, Failure, campaign, quiet
 from isthmus.testing.simulator.gate import Gate, GatedStore, Killed, gated
 from isthmus.testing.simulator.script import Action
 from isthmus.testing.simulator.shrink import shrink
@@ -26,6 +26,7 @@ __all__ = [
     "Simulation",
     "campaign",
     "gated",
+    "quiet",
     "shrink",
     "simulate",
 ]

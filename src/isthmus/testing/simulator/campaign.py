@@ -8,13 +8,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 
 import msgspec
 
 from isthmus.testing.simulator.script import Action
 from isthmus.testing.simulator.simulation import Outcome, simulate
 
-__all__ = ["Campaign", "Failure", "campaign"]
+__all__ = ["Campaign", "Failure", "campaign", "quiet"]
 
 SUMS = ("hub writes", "hints", "kills", "decisions", "overwritten")
 
@@ -83,10 +84,16 @@ def _outcomes(seeds: Sequence[int], steps: int, processes: int) -> Iterator[Outc
         yield from (simulate(seed, steps) for seed in seeds)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, mp_context=context, initializer=_quiet) as pool:
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=logging.disable) as pool:
         yield from pool.map(simulate, seeds, [steps] * len(seeds), chunksize=4)
 
 
-def _quiet() -> None:
-    """What the simulated hub would log is no news."""
+@contextmanager
+def quiet() -> Iterator[None]:
+    """What the simulated hub would log is no news; whoever else runs in this process is heard again afterwards."""
+    before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

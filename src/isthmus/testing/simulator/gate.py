@@ -106,6 +106,11 @@ class GatedStore:
         self._gate.alive()
         return int(await self._store.wake_ready())
 
+    async def wake_missed(self) -> int:
+        """As of the store."""
+        self._gate.alive()
+        return int(await self._store.wake_missed())
+
     async def due_at(self) -> Mapping[tuple[str, str], DueAt]:
         """As of the store."""
         self._gate.alive()

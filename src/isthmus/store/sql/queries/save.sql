@@ -129,6 +129,7 @@ where id in (
     select child.id
     from link as child
     where child.waits_for is not null and child.waits_for <> 'read'
+        and (%(among)s::text[] is null or child.id = any(%(among)s))
         and case
             when child.waits_for like '%%/%%/%%' then exists (
                 select from link as parent join item on item.id = parent.item
@@ -152,6 +153,10 @@ where id in (
     order by child.id
     for no key update)
 returning flow, system;
+
+-- name: in_flight
+-- Every transaction that is under way now, and has written, is older than the first and not older than the second.
+select pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint from pg_current_snapshot() as now;
 
 -- name: notify
 select pg_notify('isthmus', place) from unnest(%(places)s::text[]) as given (place);
