@@ -161,9 +161,10 @@ def make_project(folder: Path, url: str) -> Path:
 class Workers:
     """Processes of the hub on one project and database."""
 
-    def __init__(self, folder: Path, database_url: str) -> None:
+    def __init__(self, folder: Path, database_url: str | None = None) -> None:
+        """Without a database they use the embedded one of the project, unless the environment names one."""
         self.folder, self.log = folder, folder / "workers.log"
-        self.environment = {**os.environ, "ISTHMUS_DATABASE_URL": database_url}
+        self.environment = {**os.environ, **({} if database_url is None else {"ISTHMUS_DATABASE_URL": database_url})}
         self.living: list[asyncio.subprocess.Process] = []
 
     async def start(self, command: str = "worker") -> asyncio.subprocess.Process:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from isthmus import events
 from isthmus.app.archiving import archive
-from isthmus.app.bootstrap import Hub, clock, configured_database, read_project, reopen_system, revive_database
+from isthmus.app.bootstrap import (
+    REVIVING,
+    Hub,
+    clock,
+    configured_database,
+    read_project,
+    reopen_system,
+    revive_database,
+)
 from isthmus.app.following import follow_documents
 from isthmus.app.job_work import serve_jobs
 from isthmus.app.mailing import serve_mail
@@ -20,15 +31,44 @@ from isthmus.app.processes import forget_processes
 from isthmus.app.renewing import FlowLook, renew
 from isthmus.app.service import Service
 from isthmus.app.watching import watch_fields
-from isthmus.errors import Misconfigured
+from isthmus.errors import Misconfigured, StoreUnavailable
 from isthmus.project import Project, ProjectErrors
 from isthmus.store import EmbeddedServer, PostgresStore, Reads, Worker
 
-__all__ = ["serve_work", "stop_workers"]
+__all__ = ["persevere", "serve_work", "stop_workers"]
 
 STOP_SECONDS = 30.0
 """How long a worker may take to finish the far call it is in."""
 ASK_AGAIN = 0.5
+
+
+async def persevere(folder: Path, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work of a process that is there to stay. A running hub copes with the death of its embedded database, but
+    a start has many steps, and any of them may be the one that it dies under: then begin anew. Raises what ``work``
+    raises when the database is not ours to start, or does not come back within ``REVIVING`` seconds."""
+    failing_since: float | None = None
+    while True:
+        began = time.monotonic()
+        try:
+            return await work()
+        except (StoreUnavailable, BaseExceptionGroup) as error:
+            if failing_since is None or time.monotonic() - began > REVIVING:
+                failing_since = time.monotonic()
+            reason = _reason(error)
+            theirs = reason is None or configured_database(read_project(folder)) is not None
+            if theirs or time.monotonic() - failing_since > REVIVING:
+                raise
+            events.emit(events.STORE_DOWN, logging.ERROR, message=str(reason))
+        await asyncio.sleep(ASK_AGAIN)
+
+
+def _reason(error: BaseException) -> StoreUnavailable | None:
+    """The first failure of the database when there is no other failure; else None."""
+    while isinstance(error, BaseExceptionGroup):
+        if error.split(StoreUnavailable)[1] is not None:
+            return None
+        error = error.exceptions[0]
+    return error if isinstance(error, StoreUnavailable) else None
 
 
 async def serve_work(hub: Hub, kind: str, stop: asyncio.Event, *, renewed: Callable[[], None] = lambda: None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +19,7 @@ from isthmus.app.flow_preview import Samples
 from isthmus.app.hints import HintDesk
 from isthmus.app.renewing import follow_flows
 from isthmus.app.shopping import features_of
-from isthmus.app.workers import serve_work, stop_workers
+from isthmus.app.workers import persevere, serve_work, stop_workers
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run
 from isthmus.console import Site, address_of
 from isthmus.portal import Shop
@@ -35,8 +35,7 @@ def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
     """Keep everything in step continuously, until stopped (Ctrl-C or SIGTERM); also takes webhooks and serves the
     console."""
 
-    async def work() -> None:
-        stop = _told_to_stop()
+    async def work(stop: asyncio.Event) -> None:
         async with open_hub(project, prepare=True) as hub:
             desk = HintDesk(hub.store, hub.engine.systems)
             settings = hub.project.hub
@@ -69,7 +68,7 @@ def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
 
                 await serve_work(hub, "run", stop, renewed=renewed)
 
-    run(work())
+    run(_until_stopped(project, work))
     if not json:
         console.print("Stopped.")
 
@@ -110,13 +109,12 @@ def web(
 def worker(project: ProjectOption = Path(), json: JsonOption = False) -> None:
     """Share the work of a running hub: the same without the web server. Start and kill as many as you like."""
 
-    async def work() -> None:
-        stop = _told_to_stop()
+    async def work(stop: asyncio.Event) -> None:
         async with open_hub(project, prepare=True) as hub:
             _say(hub, json, {}, "A worker of isthmus runs. Stop with Ctrl-C.")
             await serve_work(hub, "worker", stop)
 
-    run(work())
+    run(_until_stopped(project, work))
     if not json:
         console.print("Stopped.")
 
@@ -161,6 +159,11 @@ def archive(
             console.print(f"{one.table} {one.month}: {one.rows} rows", one.file, markup=False, highlight=False)
         if not done:
             console.print("Nothing is old enough.")
+
+
+async def _until_stopped(project: Path, work: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    stop = _told_to_stop()
+    await persevere(project, lambda: work(stop))
 
 
 def _told_to_stop() -> asyncio.Event:

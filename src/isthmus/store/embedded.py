@@ -24,7 +24,8 @@ from urllib.parse import quote
 
 import psycopg
 
-from isthmus.errors import Misconfigured, Unavailable
+from isthmus.errors import Misconfigured, StoreUnavailable, Unavailable
+from isthmus.store.faults import translated
 
 __all__ = ["EmbeddedServer"]
 
@@ -90,8 +91,8 @@ class EmbeddedServer:
     def start(self) -> str:
         """Make the database when there is none, start the server unless it runs, and return :attr:`url`.
 
-        Raises :class:`Unavailable` when the server does not come up (with the end of its log), and
-        :class:`Misconfigured` when the folder cannot be used.
+        Raises :class:`StoreUnavailable` when the server does not come up (with the end of its log) or dies at once,
+        :class:`Unavailable` when its programs do not work, and :class:`Misconfigured` when the folder cannot be used.
         """
         with self._locked():
             if not self.running():
@@ -253,7 +254,7 @@ class EmbeddedServer:
                 time.sleep(0.2)
                 continue
             last = self.log_tail() or _last_lines(done.stdout)
-            raise Unavailable(f"PostgreSQL did not start in {self.folder}. Its log ends:\n{last}")
+            raise StoreUnavailable(f"PostgreSQL did not start in {self.folder}. Its log ends:\n{last}")
 
     def _clear_stale_lock_files(self) -> None:
         """A lock file whose process number now belongs to another program (usual in containers, which count from 1
@@ -264,10 +265,13 @@ class EmbeddedServer:
                     path.unlink()
 
     def _ensure_database(self) -> None:
-        with psycopg.connect(self._url(ROLE), autocommit=True, connect_timeout=10) as connection:
-            row = connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone()
-            if row is None:
-                connection.execute("create database isthmus")
+        try:
+            with psycopg.connect(self._url(ROLE), autocommit=True, connect_timeout=10) as connection:
+                row = connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone()
+                if row is None:
+                    connection.execute("create database isthmus")
+        except psycopg.Error as error:
+            raise translated(error, self.url) from error
 
     def _used(self) -> bool:
         try:
