@@ -8,7 +8,7 @@ import io
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -152,6 +152,21 @@ class Office:
         said = self.isthmus("sync", "--json")
         assert said.code in (0, 4), said
         return said
+
+    @contextlib.contextmanager
+    def approving(self, rules: str) -> Iterator[None]:
+        """These rules of approvals are in force; afterwards those from before are again."""
+        path = self.folder / "approvals.yaml"
+        before = path.read_text() if path.exists() else None
+        self.stage.stop_hub()
+        path.write_text(rules)
+        self.stage.start_hub()
+        try:
+            yield
+        finally:
+            self.stage.stop_hub()
+            path.unlink() if before is None else path.write_text(before)
+            self.stage.start_hub()
 
     def settle(self) -> None:
         """Wait until everything that was done so far is taken in, written and noted everywhere. What a system shows its

@@ -32,16 +32,9 @@ COST = "57.3719"
 
 @pytest.fixture(scope="module", autouse=True)
 def rules(office: Office) -> Iterator[None]:
-    """The rules of this company are in force; afterwards they are not any more."""
-    path = office.folder / "approvals.yaml"
-    before = path.read_text() if path.exists() else None
-    office.stage.stop_hub()
-    path.write_text(APPROVALS)
-    office.stage.start_hub()
-    yield
-    office.stage.stop_hub()
-    path.unlink() if before is None else path.write_text(before)
-    office.stage.start_hub()
+    """The rules of this company are in force."""
+    with office.approving(APPROVALS):
+        yield
 
 
 def tells(text: str) -> bool:
