@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from isthmus.app.access import Access, Principal
-from isthmus.app.bootstrap import clock, new_id
+from isthmus.app.access import Principal
+from isthmus.app.acting import Acting
 from isthmus.app.inbox_desk import SIMPLE, typed
 from isthmus.app.record_view import field_roles, undoable
 from isthmus.errors import Conflict, NeedsPerson
 from isthmus.model.fields import Canonical, FieldType, Kind
 from isthmus.model.state import Cause, Item, JournalEntry, Link
-from isthmus.store import PostgresStore, Reads
 from isthmus.sync.editing import HUB, HubEdits
 from isthmus.sync.working import ACTIVE
 from isthmus.sync.world import World
@@ -88,20 +86,8 @@ def typing_barrier(kind: FieldType, value: Canonical) -> Barrier | None:
     return Barrier("long") if len(str(value)) > LONGEST else None
 
 
-class Editing:
+class Editing(Acting):
     """The use cases, for one person."""
-
-    def __init__(
-        self,
-        store: PostgresStore,
-        world: World,
-        me: Principal,
-        *,
-        now: Callable[[], datetime] = clock,
-        ids: Callable[[], str] = new_id,
-    ) -> None:
-        self._store, self._world, self._me, self._now, self._ids = store, world, me, now, ids
-        self._reads, self._access = Reads(store), Access(store, now=now)
 
     def offered(self, item: Item, links: Sequence[Link]) -> dict[str, Barrier | None]:
         """Every field of the item's entity, and why it cannot be edited."""

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
-from isthmus.app.access import Access, Principal
-from isthmus.app.bootstrap import clock, new_id
+from isthmus.app.acting import Acting
 from isthmus.app.record_view import field_roles, title_of
 from isthmus.app.redacting import redacted
 from isthmus.errors import IsthmusError, NeedsPerson, Unmappable
 from isthmus.model.fields import Canonical, FieldType, Kind, canonical
 from isthmus.model.state import Effect, InboxEntry, InboxKind, Item, Link
-from isthmus.store import Care, Comment, InboxWork, PostgresStore, Reads
+from isthmus.store import Care, Comment, InboxWork
 from isthmus.sync.decide import decide, retry
 from isthmus.sync.working import pending
-from isthmus.sync.world import World
 
 __all__ = ["Bulk", "Candidate", "InboxDesk", "Question", "typed"]
 
@@ -72,20 +71,13 @@ class Bulk(msgspec.Struct, frozen=True, kw_only=True):
     """Entry -> why not."""
 
 
-class InboxDesk:
+class InboxDesk(Acting):
     """The use cases, for one person."""
 
-    def __init__(
-        self,
-        store: PostgresStore,
-        world: World,
-        me: Principal,
-        *,
-        now: Callable[[], datetime] = clock,
-        ids: Callable[[], str] = new_id,
-    ) -> None:
-        self._store, self._world, self._me, self._now, self._ids = store, world, me, now, ids
-        self._reads, self.work, self._access = Reads(store), InboxWork(store), Access(store, now=now)
+    @cached_property
+    def work(self) -> InboxWork:
+        """Who works on which question, and what they say of it."""
+        return InboxWork(self._store)
 
     async def question(self, id: str) -> Question | None:
         """One question; None when there is none of this id."""

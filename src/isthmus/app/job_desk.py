@@ -3,17 +3,15 @@ whether or not the page that asked is still open."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 
-from isthmus.app.access import Access, Principal
-from isthmus.app.bootstrap import clock, new_id
+from isthmus.app.acting import Acting
 from isthmus.app.comparing import parse_choices
 from isthmus.errors import NeedsPerson
-from isthmus.store import CompareRun, Job, JobKind, Jobs, PostgresStore, Reads
-from isthmus.sync.world import World
+from isthmus.store import CompareRun, Job, JobKind, Jobs
 
 __all__ = ["CompareState", "JobDesk"]
 
@@ -37,20 +35,12 @@ class CompareState(msgspec.Struct, frozen=True, kw_only=True):
         return [job for job in self.jobs if job.done_at is None]
 
 
-class JobDesk:
+class JobDesk(Acting):
     """The use cases, for one person."""
 
-    def __init__(
-        self,
-        store: PostgresStore,
-        world: World,
-        me: Principal,
-        *,
-        now: Callable[[], datetime] = clock,
-        ids: Callable[[], str] = new_id,
-    ) -> None:
-        self._world, self._me, self._now, self._ids = world, me, now, ids
-        self._jobs, self._reads, self._access = Jobs(store), Reads(store), Access(store, now=now)
+    @cached_property
+    def _jobs(self) -> Jobs:
+        return Jobs(self._store)
 
     async def compare(self, flow: str = "") -> Job:
         """Compare a flow, or all; whoever asks for what is under way already gets that."""

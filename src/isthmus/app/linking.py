@@ -3,26 +3,22 @@ for pages and commands alike (SPEC 7)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 import xxhash
 
-from isthmus.app.access import Access, Principal
-from isthmus.app.bootstrap import clock, new_id
+from isthmus.app.acting import Acting
 from isthmus.app.record_view import HIDDEN, field_roles, title_of
 from isthmus.errors import Conflict, NeedsPerson
 from isthmus.model.fields import Canonical
 from isthmus.model.flow import MergePolicy
 from isthmus.model.state import Cause, Item, JournalEntry, Link, LinkState
-from isthmus.store import PostgresStore, Reads
 from isthmus.sync.linking import MOVED, give_own_item, merge_items, part_items, set_apart, take_up
 from isthmus.sync.ports import Batch, Transaction
 from isthmus.sync.working import Working, pending
-from isthmus.sync.world import World
 
 __all__ = ["ActKind", "FoundRecord", "LinkAct", "LinkPlan", "Linking", "PlannedWrite"]
 
@@ -110,20 +106,8 @@ class FoundRecord(msgspec.Struct, frozen=True, kw_only=True):
     item: str | None
 
 
-class Linking:
+class Linking(Acting):
     """The use cases, for one person."""
-
-    def __init__(
-        self,
-        store: PostgresStore,
-        world: World,
-        me: Principal,
-        *,
-        now: Callable[[], datetime] = clock,
-        ids: Callable[[], str] = new_id,
-    ) -> None:
-        self._store, self._world, self._me, self._now, self._ids = store, world, me, now, ids
-        self._reads, self._access = Reads(store), Access(store, now=now)
 
     async def preview(self, act: LinkAct) -> LinkPlan:
         """What it would do now. Raises ``NeedsPerson`` when it cannot be done."""
