@@ -98,6 +98,14 @@ async def test_a_record_leads_to_its_item_and_all_its_links(store: PostgresStore
     assert await reads.item_with_links("nobody") is None
 
 
+async def test_what_was_merged_is_found_where_it_ended(store: PostgresStore, reads: Reads) -> None:
+    twice = [an_item("a", alias_of="b", deleted_at=NOW), an_item("b", alias_of="c", deleted_at=NOW), an_item("c")]
+    await save(store, items=[*twice, an_item("gone", deleted_at=NOW)], journal=[a_change("a", 1), a_change("c", 1)])
+    found = [await reads.heir(id) for id in ("a", "b", "c", "gone", "none")]
+    assert [item and item.id for item in found] == ["c", "c", "c", "gone", None]
+    assert [entry.item for entry in await reads.history("c")] == ["c", "a"]
+
+
 async def test_history_is_newest_first_and_includes_what_was_merged(store: PostgresStore, reads: Reads) -> None:
     entries = [a_change("i1", 1), a_change("i2", 1), a_change("i1", 2), a_change("i3", 1)]
     await save(store, items=[an_item("i1"), an_item("i2", alias_of="i1"), an_item("i3")], journal=entries)

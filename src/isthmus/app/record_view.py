@@ -104,15 +104,12 @@ def field_roles(world: World, entity: str) -> dict[str, str]:
 
 async def record_view(reads: Reads, world: World, id: str, me: Principal, now: datetime) -> RecordView | None:
     """The item with this id; what it was merged into when it was; None when there is none."""
-    found = await reads.item_with_links(id)
-    if found is not None and found.item.alias_of is not None:
-        found = await reads.item_with_links(found.item.alias_of)
-    if found is None:
+    item = await reads.heir(id)
+    if item is None:
         return None
-    item = found.item
     for place, gone in missing_fields(await reads.far_fields()).items():
         world.lose(*place, gone)
-    links = [link for link in found.links if (link.flow, link.system) in world.lenses]
+    links = [link for link in await reads.links_of_items([item.id]) if (link.flow, link.system) in world.lenses]
     secret = {name for name, role in field_roles(world, item.entity).items() if not me.sees(role)}
     entries = await reads.entries_about([link.id for link in links])
     about = {entry.subject: entry for entry in entries}

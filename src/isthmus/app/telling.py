@@ -68,14 +68,7 @@ class CustomerNotices:
     async def _customer_of(self, item: Item) -> Item | None:
         """The customer a document is for; a customer that was merged into another is that one."""
         wanted = item.fields.get("customer")
-        for _ in range(10):
-            if not isinstance(wanted, str):
-                return None
-            found = (await self._reads.items([wanted])).get(wanted)
-            if found is None or found.alias_of is None:
-                return found
-            wanted = found.alias_of
-        return None
+        return await self._reads.heir(wanted) if isinstance(wanted, str) else None
 
 
 def _context(item: Item, detail: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,9 +78,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
 
 
 async def _customer(shop: Shop, id: str) -> Item | None:
-    found = (await shop.reads.items([id])).get(id)
-    if found is not None and found.alias_of is not None:
-        found = (await shop.reads.items([found.alias_of])).get(found.alias_of)
+    found = await shop.reads.heir(id)
     if found is None or found.entity != "Customer" or found.deleted_at is not None:
         return None
     return found

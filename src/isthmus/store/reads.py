@@ -224,6 +224,10 @@ class Reads:
         """Links of one record, of all flows."""
         return await self._all(Link, "links_of_record", system=system, resource=resource, key=key)
 
+    async def heir(self, id: str) -> Item | None:
+        """The item (a deleted one too), or what it was merged into, to the end; None when there is none."""
+        return await self._one(Item, "heir", id=id)
+
     async def item_with_links(self, id: str) -> ItemWithLinks | None:
         """An item (alias or deleted too) and its links."""
         item = await self._one(Item, "one_item", id=id)

@@ -54,11 +54,24 @@ select {link_columns} from link where item = any(%(items)s) order by system, res
 -- name: one_item
 select {item_columns} from item where id = %(id)s;
 
+-- name: heir
+with recursive heir as (
+    select id, alias_of from item where id = %(id)s
+    union
+    select item.id, item.alias_of from heir join item on item.id = heir.alias_of
+)
+select {item_columns} from item where id = (select id from heir where alias_of is null);
+
 -- name: history
--- With the history of what was merged into it.
+-- With the history of what was merged into it, and into that.
+with recursive merged as (
+    select %(item)s::text as id
+    union
+    select item.id from merged join item on item.alias_of = merged.id
+)
 select {journal_columns}
 from journal
-where item = any (array(select %(item)s union all select id from item where alias_of = %(item)s))
+where item = any (array(select id from merged))
 order by seq desc
 limit %(limit)s;
 
