@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import ssl
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Self
+from weakref import WeakSet
 
 import aiohttp
 import msgspec
@@ -33,6 +35,8 @@ from isthmus.errors import (
 
 __all__ = ["HttpClient", "HttpSettings", "Response"]
 
+CLOSING_STEP, CLOSING_LOOKS = 0.01, 100
+"""Seconds between two looks whether the last connections are closed, and how many looks at most."""
 _CLOUDY = frozenset({500, 502, 504})
 """Statuses that leave open whether a write happened; 503 means refused before work by convention (RFC 9110 15.6.4)."""
 
@@ -90,6 +94,7 @@ class HttpClient:
         self.wait_header = "retry-after"
         """Header (lower case) in which the system tells how many seconds to wait, if it has its own name for it."""
         self._session: aiohttp.ClientSession | None = None
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self._gate = asyncio.Semaphore(self._settings.concurrency)
 
     async def __aenter__(self) -> Self:
@@ -101,10 +106,21 @@ class HttpClient:
         await self.close()
 
     async def close(self) -> None:
-        """Release the connections; safe to call twice."""
+        """Release the connections; safe to call twice. An encrypted one that a system has ended is open until both
+        sides have said so: a loop that ends before would leave it to the garbage collector."""
         if self._session is not None:
             await self._session.close()
             self._session = None
+            for _ in range(CLOSING_LOOKS):
+                if all(made.fileno() < 0 for made in self._sockets):
+                    break
+                await asyncio.sleep(CLOSING_STEP)
+
+    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, _ = address
+        made = socket.socket(family, kind, protocol)
+        self._sockets.add(made)
+        return made
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -114,7 +130,9 @@ class HttpClient:
                     raise Misconfigured(f"The certificate file {self._settings.ca_file} does not exist.")
                 context = ssl.create_default_context(cafile=self._settings.ca_file)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._settings.concurrency, ssl=context),
+                connector=aiohttp.TCPConnector(
+                    limit=self._settings.concurrency, ssl=context, socket_factory=self._socket
+                ),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=self._settings.connect_timeout, sock_read=self._settings.read_timeout
                 ),
