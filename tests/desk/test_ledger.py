@@ -35,7 +35,7 @@ DELIVERIES = st.lists(
     st.builds(
         lambda lines, state: {"lines": [line(p, q) for p, q in lines], "state": state},
         st.lists(st.tuples(PRODUCT, st.integers(-4, 9).map(D)), max_size=3),
-        st.sampled_from(["waiting", "assigned", "picked", "packed", "shipped", "done", "cancelled"]),
+        st.sampled_from(["waiting", "assigned", "picked", "packed", "shipped", "received", "done", "cancelled"]),
     ),
     max_size=4,
 )
@@ -48,7 +48,7 @@ INVOICES = st.lists(
             "open_amount": eur(due),
         },
         st.lists(st.tuples(PRODUCT, st.integers(-4, 9).map(D), CENTS), max_size=3),
-        st.sampled_from(["draft", "posted", "paid", "cancelled", "partially paid"]),
+        st.sampled_from(["draft", "posted", "paid", "cancelled", "credited", "partially paid"]),
         CENTS,
         CENTS,
     ),
@@ -66,16 +66,18 @@ def test_it_is_always_balanced(order: Any, deliveries: Any, invoices: Any, payme
         assert row.ordered + row.over == row.shipped + row.allocated + row.open + row.cancelled
         assert row.to_bill == (row.shipped - row.returned) - (row.invoiced - row.credited)
         assert row.billed == row.paid + row.due
+        assert row.shipped + row.over_returned == row.kept + row.returned
+        assert row.invoiced + row.over_credited == row.charged + row.credited
         assert min(row.open, row.cancelled, row.over, row.shipped, row.allocated, row.returned) >= 0
+        assert min(row.kept, row.over_returned, row.charged, row.over_credited, row.credited) >= 0
         assert not (row.over and (row.open or row.cancelled))
+        assert not (row.over_returned and row.kept)
+        assert not (row.over_credited and row.charged)
     moved = [(d["state"], one) for d in deliveries for one in d["lines"] if one["product"] in known]
-    done = sum((D(one["quantity"]) for state, one in moved if state in ("shipped", "done")), D(0))
-    backs = sum(
-        (D(one["quantity"]) for s, one in moved if D(one["quantity"]) < 0 and s in ("assigned", "picked", "packed")),
-        D(0),
-    )
+    done = sum((D(q) for state, one in moved if D(q := one["quantity"]) >= 0 and state in ("shipped", "done")), D(0))
+    backs = sum((D(q) for state, one in moved if D(q := one["quantity"]) < 0 and state in ("received", "done")), D(0))
     assert sum(row.shipped - row.returned for row in found.lines) == done + backs
-    posted = [one for one in invoices if one["state"] in ("posted", "paid", "partially paid")]
+    posted = [one for one in invoices if one["state"] in ("posted", "paid", "partially paid", "credited")]
     lines = [one for invoice in posted for one in invoice["lines"] if one["product"] in known]
     assert sum((row.billed for row in found.lines), D(0)) == sum((D(one["amount"]) for one in lines), D(0))
     assert found.billed == found.paid + found.reported_due + found.unexplained
@@ -127,6 +129,33 @@ def test_over_delivery_return_credit_and_what_does_not_round_trip_are_shown() ->
     assert (row.over, row.returned, row.invoiced, row.credited, row.to_bill, row.billed) == (2, 1, 5, 1, 0, 40)
     assert found.unexplained == D("0.01"), "a cent that nobody paid and the ERP does not ask for"
     assert found.beside == ("FAN: 1 delivered",)
+
+
+@pytest.mark.parametrize("first", ["delivery", "return"])
+def test_what_came_back_counts_after_what_was_sent_and_more_than_that_is_shown(first: str) -> None:
+    order = {"lines": [line("p1", 3), line("p1", 3)], "state": "done", "total": eur("60.00")}
+    sent = {"state": "done", "lines": [line("p1", 4)]}
+    back = {"state": "received", "lines": [line("p1", -5)]}
+    draft = {"state": "draft", "lines": [line("p1", -9)]}
+    deliveries = [sent, back, draft] if first == "delivery" else [draft, back, sent]
+    one, two = ledger_of(order, deliveries, [], [], NAMES).lines
+    assert [(row.shipped, row.returned, row.kept, row.over_returned) for row in (one, two)] == [
+        (3, 3, 0, 0),
+        (1, 2, 0, 1),
+    ]
+    assert (one.to_bill, two.to_bill) == (0, -1), "for the piece too many the customer is owed"
+
+
+def test_an_invoice_that_a_credit_note_took_back_whole_comes_to_nothing() -> None:
+    order = {"lines": [line("p1", 4)], "state": "done", "total": eur("47.60")}
+    bill = {"state": "credited", "lines": [line("p1", 4, amount="40")], "total": eur("47.60"), "open_amount": eur("0")}
+    note = {"state": "paid", "lines": [line("p1", -4, amount="-40")], "total": eur("-47.60"), "open_amount": eur("0")}
+    again = {"state": "open", "lines": [line("p1", -1, amount="-10")], "total": eur("-11.90")}
+    found = ledger_of(order, [], [note, bill], [], NAMES)
+    [row] = found.lines
+    assert (row.invoiced, row.credited, row.charged, row.billed, found.billed, found.unexplained) == (4, 4, 0, 0, 0, 0)
+    [row] = ledger_of(order, [], [note, bill, {**again, "open_amount": eur("-11.90")}], [], NAMES).lines
+    assert (row.credited, row.over_credited, row.billed) == (5, 1, -10), "credited once too often, and shown"
 
 
 @pytest.mark.parametrize(("state", "open_", "cancelled"), [("processing", 3, 0), ("cancelled", 0, 3), (None, 3, 0)])

@@ -25,8 +25,8 @@ from tests.project.folder import CrmConfig, ErpConfig, faults, load
 CONNECTORS = Path(__file__).parents[2] / "src" / "isthmus" / "connectors"
 REAL = {"crm": "bottlecrm", "erp": "tryton"}
 
-FLOWS = "contact customer delivery estimate_order invoice order payment product".split()
-WITHOUT = "contact, product, order, estimate_order, delivery, invoice, payment"
+FLOWS = "contact customer delivery delivery_return estimate_order invoice order payment product".split()
+WITHOUT = "contact, product, order, estimate_order, delivery, delivery_return, invoice, payment"
 
 SYSTEMS = """\
 [systems.crm]

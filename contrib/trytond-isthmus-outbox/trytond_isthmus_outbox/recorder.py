@@ -19,6 +19,7 @@ WATCHED = {
     'product.price_list.line': ('price_list',),
     'stock.move': ('product', 'shipment'),
     'stock.shipment.out': (),
+    'stock.shipment.out.return': (),
     'sale.sale': (),
     'sale.line': ('sale',),
     'account.invoice': (),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -30,7 +31,7 @@ HANGS_ON = ("invoice", "order")
 DEPTH = 6
 TOLD = (
     *("state", "shipment_state", "invoice_state", "total", "open_amount", "amount", "shipped_on", "paid_on", "reason"),
-    *("erp_state", "credit_state", "credit_note", "level", "fee", "entry_state"),
+    *("erp_state", "credits", "credit_state", "credit_note", "level", "fee", "entry_state"),
 )
 """Fields worth a line in a document's history."""
 
@@ -40,6 +41,7 @@ class TraceEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     at: datetime
     entity: str
+    kind: str
     document: str
     what: str
     by: str
@@ -50,6 +52,8 @@ class TraceNode(msgspec.Struct, frozen=True, kw_only=True):
 
     item: str
     entity: str
+    kind: str
+    """What people call it: the entity, ``Credit note`` or ``Goods that came back``."""
     name: str
     fields: dict[str, Any]
     records: Sequence[str]
@@ -153,12 +157,23 @@ async def _node(reads: Reads, item: Item, events: list[TraceEvent], depth: int) 
     return TraceNode(
         item=item.id,
         entity=item.entity,
+        kind=_kind(item),
         name=name,
         fields={k: v for k, v in item.fields.items() if v not in (None, [], {})},
         records=[f"{link.system} {link.resource} {link.key or '(being created)'}" for link in links],
         children=children,
         ledger=await ledger_of_order(StoredDocuments(reads), item) if item.entity == "SalesOrder" else None,
     )
+
+
+def _kind(item: Item) -> str:
+    """What people call the document."""
+    lines = item.fields.get("lines") or ()
+    if item.entity == "Delivery" and lines and all(Decimal(str(line.get("quantity") or 0)) < 0 for line in lines):
+        return "Goods that came back"
+    if item.entity == "Invoice" and item.fields.get("credit_note"):
+        return "Credit note"
+    return item.entity
 
 
 def _number(item: Item) -> Any:
@@ -172,12 +187,23 @@ def _place(item: Item) -> tuple[int, str]:
 
 async def _history(reads: Reads, item: Item, name: str, events: list[TraceEvent]) -> None:
     for entry in await reads.history(item.id, 200):
-        told = [f"{field}: {_short(new)}" for field, (_, new) in entry.changes.items() if field in TOLD and new]
+        told = [
+            f"{field}: {_short(new)}"
+            for field, (_, new) in entry.changes.items()
+            if field in TOLD and new not in (None, "", True)
+        ]
         if "@born" in entry.changes:
             told.insert(0, "first seen")
         if told:
             events.append(
-                TraceEvent(at=entry.at, entity=item.entity, document=name, what=", ".join(told), by=entry.cause.by)
+                TraceEvent(
+                    at=entry.at,
+                    entity=item.entity,
+                    kind=_kind(item),
+                    document=name,
+                    what=", ".join(told),
+                    by=entry.cause.by,
+                )
             )
     for effect in await reads.effects(item=item.id, limit=200):
         if effect.kind != "create" and effect.outcome == "done":
@@ -187,6 +213,7 @@ async def _history(reads: Reads, item: Item, name: str, events: list[TraceEvent]
             TraceEvent(
                 at=effect.at,
                 entity=item.entity,
+                kind=_kind(item),
                 document=name,
                 what=f"{done} in {effect.system} as {effect.resource} {effect.key or ''}".strip(),
                 by="isthmus",

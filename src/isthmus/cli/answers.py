@@ -21,6 +21,9 @@ from isthmus.sync.world import World
 
 __all__ = ["explain", "status", "trace"]
 
+LINE = ("quantity", "shipped", "returned", "open", "invoiced", "credited", "amount")
+"""What is told of a document's line, where it is not nothing."""
+
 
 def status(project: ProjectOption = Path(), json: JsonOption = False) -> None:
     """Lag and freshness per flow and direction, and what waits for a person."""
@@ -131,7 +134,7 @@ def show_trace(found: Trace, document: str) -> None:
     for event in found.events:
         when = f"{event.at.astimezone():%Y-%m-%d %H:%M:%S}"
         console.print(
-            f"{when}  {event.entity} {event.document}: {event.what}  ({event.by})", markup=False, highlight=False
+            f"{when}  {event.kind} {event.document}: {event.what}  ({event.by})", markup=False, highlight=False
         )
 
 
@@ -152,10 +155,10 @@ def _branch(node: TraceNode, above: Tree | None, names: Mapping[str, str]) -> Tr
         "paid_on",
     )
     facts = [f"{name.replace('_', ' ')} {value_text(node.fields[name])}" for name in told if name in node.fields]
-    label = f"{node.entity} {node.name} · {' · '.join(facts)} · {'; '.join(node.records)}"
+    label = f"{node.kind} {node.name} · {' · '.join(facts)} · {'; '.join(node.records)}"
     tree = Tree(label, highlight=False) if above is None else above.add(label, highlight=False)
     for line in node.fields.get("lines") or []:
-        parts = [f"{k} {line[k]}" for k in ("quantity", "shipped", "open", "invoiced", "amount") if line.get(k)]
+        parts = [f"{k} {line[k]}" for k in LINE if line.get(k) not in (None, "", "0")]
         what = names.get(line.get("product") or "") or line.get("description") or line.get("product") or "?"
         tree.add(f"{what}: {', '.join(parts)}", highlight=False)
     if node.ledger is not None and (node.ledger.billed or node.ledger.paid):
@@ -164,6 +167,11 @@ def _branch(node: TraceNode, above: Tree | None, names: Mapping[str, str]) -> Tr
         if books.unexplained:
             text += f"; {books.unexplained} is not explained by the documents"
         tree.add(text, highlight=False)
+    for row in node.ledger.lines if node.ledger is not None else ():
+        if row.over_returned:
+            tree.add(f"{row.name}: {row.over_returned} came back that were not sent by this order", highlight=False)
+        if row.over_credited:
+            tree.add(f"{row.name}: {row.over_credited} are credited that were not billed", highlight=False)
     for child in node.children:
         _branch(child, tree, names)
     return tree

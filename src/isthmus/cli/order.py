@@ -179,6 +179,12 @@ def _show_order(view: OrderView) -> None:
     )
     if ledger.unexplained:
         console.print(f"{ledger.unexplained} is not explained by the documents that the hub has.", markup=False)
+    for line in ledger.lines:
+        if line.over_returned:
+            text = f"{line.name}: {line.over_returned} came back that were not sent by this order."
+            console.print(text, markup=False)
+        if line.over_credited:
+            console.print(f"{line.name}: {line.over_credited} are credited that were not billed.", markup=False)
     for one in ledger.beside:
         console.print(f"Not in the order: {one}", markup=False)
     if view.deviations:

@@ -138,12 +138,13 @@ class Stationed(msgspec.Struct, frozen=True, kw_only=True):
 
 class ReturnAsked(msgspec.Struct, frozen=True, kw_only=True):
     """Goods of a customer that came back and were counted: they are to be received, once. ``credited``: the customer
-    gets their price back by a credit note."""
+    gets their price back by a credit note. ``sale``: the sale by which they were delivered, where that is known."""
 
     reference: str
     party: Key
     lines: tuple[GoodsLine, ...]
     credited: bool = False
+    sale: Key | None = None
 
 
 class CreditNote(msgspec.Struct, frozen=True, kw_only=True):

@@ -133,6 +133,8 @@ TERMS: Mapping[str, str] = {
     "SalesOrder": "Order",
     "Delivery": "Delivery",
     "Invoice": "Invoice",
+    "Credit note": "Credit note",
+    "Goods that came back": "Goods that came back",
     "Payment": "Payment",
     "ServiceCase": "Service case",
     # roles and scopes
@@ -294,15 +296,16 @@ FIELDS = (
     "lines list_price method name net_total number open_amount order ordered ordered_on paid_on payment_terms phone "
     "planned_on price prices priority probability product quantity reference role shipment_state shipped_on sku stage "
     "state status stock_available stock_on_hand subject tax_id tax_total total unit website discount "
-    "invoiced open shipped unit_price "
+    "invoiced open returned shipped unit_price "
     "announced arrived_on available centre child complete consignment_place corrects counted counted_by "
-    "counted_on credit_note credit_state credit_total credited cut_off_on deliveries entry entry_cancelled_by "
+    "counted_on credit_note credit_notes credit_state credit_total credited credits cut_off_on deliveries entry "
+    "entry_cancelled_by "
     "entry_state erp_state evidence fee in_transit late left left_on level on_hand parent parts period place "
     "process reason received received_on repair repaired_on reported_at reported_by reported_on requested_at "
     "requester responsible sent sent_on serial_number settled settled_by settlement station supply tracking "
     "transfers whole withdrawn "
     "agreed_price answered_by available_on conceded credit_approved note opportunity original own_price prospect quote "
     "quote_state quote_total quote_until replaced_by replaces salesperson sent_at simulation valid_until version "
-    "wanted_on"
+    "wanted_on cancelled"
 ).split()
 """Fields of the built-in entities and their lines; other languages have a name for each: ``field:NAME``."""

@@ -1,11 +1,13 @@
 """What happened to an order, line by line: from ordered to paid. Pure, and always balanced:
 
-* goods: ``ordered + over == shipped + allocated + open + cancelled``, and ``net_delivered == shipped - returned``
-* bills: ``to_bill == net_delivered - (invoiced - credited)``, in quantity; it is negative for what is billed ahead
+* goods: ``ordered + over == shipped + allocated + open + cancelled``; ``shipped + over_returned == kept + returned``
+* bills, in quantity: ``to_bill == shipped - returned - (invoiced - credited)``, negative for what is billed ahead, or
+  came back and is not credited yet; ``invoiced + over_credited == charged + credited``
 * money: per line ``billed == paid + due``, with the payments of each invoice spread over its lines to the last cent;
   what the documents themselves do not say alike is shown as ``unexplained`` and never adjusted.
 
-Documents name products, not lines of the order: of two lines of one product the first is served first.
+Documents name products, not lines of the order: of two lines of one product the first is served first. What came back
+or was credited counts after everything that was sent or billed, whichever document was made first.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ __all__ = ["Ledger", "LedgerLine", "ledger_of", "spread"]
 
 _ALLOCATED = frozenset({"assigned", "picked", "packed"})
 _SHIPPED = frozenset({"shipped", "done"})
+_RECEIVED = frozenset({"received", "done"})
 _ENDED = frozenset({"cancelled", "done", "withdrawn"})
 _CONFIRMED = frozenset({"confirmed", "processing", "done"})
 _UNPOSTED = frozenset({"draft", "validated", "cancelled"})
@@ -28,7 +31,9 @@ ZERO = Decimal(0)
 
 class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
     """One line. Quantities are in the order's unit; ``billed``, ``paid`` and ``due`` are money without tax where the
-    invoice has it apart. ``delivered`` of what was shipped has arrived, as far as the ERP says so."""
+    invoice has it apart. ``delivered`` of what was shipped has arrived, as far as the ERP says so. ``kept`` and
+    ``charged`` are what the customer has and what it is to pay for; ``over_returned`` came back although it was never
+    sent for this order, ``over_credited`` was credited although it was never billed."""
 
     product: str | None
     name: str
@@ -38,11 +43,15 @@ class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
     shipped: Decimal
     delivered: Decimal
     returned: Decimal
+    kept: Decimal
+    over_returned: Decimal
     open: Decimal
     cancelled: Decimal
     over: Decimal
     invoiced: Decimal
     credited: Decimal
+    charged: Decimal
+    over_credited: Decimal
     to_bill: Decimal
     billed: Decimal
     paid: Decimal
@@ -86,10 +95,11 @@ def ledger_of(
         for line in order.get("lines") or order.get("ordered") or ()
     ]
     beside: list[str] = []
-    for delivery in deliveries:
-        _count_delivery(rows, delivery, beside, names)
-    for invoice in invoices:
-        _count_invoice(rows, invoice, beside, names)
+    for back in (False, True):
+        for delivery in deliveries:
+            _count_delivery(rows, delivery, beside, names, back=back)
+        for invoice in invoices:
+            _count_invoice(rows, invoice, beside, names, credit=back)
     billed = sum((_amount(one.get("total")) for one in invoices if one.get("state") not in _UNPOSTED), ZERO)
     paid = sum((_amount(one.get("amount")) for one in payments), ZERO)
     reported = sum((_amount(one.get("open_amount")) for one in invoices if one.get("state") not in _UNPOSTED), ZERO)
@@ -119,11 +129,15 @@ def _line(row: _Row, names: Mapping[str, str], *, confirmed: bool, ended: bool) 
         shipped=row.shipped,
         delivered=row.delivered,
         returned=row.returned,
+        kept=max(ZERO, row.shipped - row.returned),
+        over_returned=max(ZERO, row.returned - row.shipped),
         open=ZERO if ended else rest,
         cancelled=rest if ended else ZERO,
         over=over,
         invoiced=row.invoiced,
         credited=row.credited,
+        charged=max(ZERO, row.invoiced - row.credited),
+        over_credited=max(ZERO, row.credited - row.invoiced),
         to_bill=row.shipped - row.returned - (row.invoiced - row.credited),
         billed=row.billed,
         paid=row.paid,
@@ -131,14 +145,19 @@ def _line(row: _Row, names: Mapping[str, str], *, confirmed: bool, ended: bool) 
     )
 
 
-def _count_delivery(rows: list[_Row], delivery: Mapping[str, Any], beside: list[str], names: Mapping[str, str]) -> None:
+def _count_delivery(
+    rows: list[_Row], delivery: Mapping[str, Any], beside: list[str], names: Mapping[str, str], *, back: bool
+) -> None:
+    """The lines that were sent, or those that came ``back``."""
     state = delivery.get("state")
-    if state not in _ALLOCATED | _SHIPPED:
+    if state not in (_RECEIVED if back else _ALLOCATED | _SHIPPED):
         return
     for line in delivery.get("lines") or ():
         quantity = _number(line.get("quantity"))
+        if (quantity < 0) != back:
+            continue
         own = _rows_of(rows, line, beside, names, "delivered")
-        if quantity < 0:
+        if back:
             for row, part in _shares(own, -quantity, lambda row: row.shipped - row.returned):
                 row.returned += part
         elif state in _ALLOCATED:
@@ -150,13 +169,17 @@ def _count_delivery(rows: list[_Row], delivery: Mapping[str, Any], beside: list[
                 row.delivered += part if state == "done" else ZERO
 
 
-def _count_invoice(rows: list[_Row], invoice: Mapping[str, Any], beside: list[str], names: Mapping[str, str]) -> None:
+def _count_invoice(
+    rows: list[_Row], invoice: Mapping[str, Any], beside: list[str], names: Mapping[str, str], *, credit: bool
+) -> None:
+    """The lines that were billed, or those that were credited."""
     if invoice.get("state") in _UNPOSTED:
         return
     for line in invoice.get("lines") or ():
         quantity, amount = _number(line.get("quantity")), _number(line.get("amount"))
+        if (quantity < 0 or amount < 0) != credit:
+            continue
         own = _rows_of(rows, line, beside, names, "invoiced")
-        credit = quantity < 0 or amount < 0
         room = (lambda row: row.invoiced - row.credited) if credit else (lambda row: row.ordered - row.invoiced)
         shares = _shares(own, abs(quantity), room)
         parts = spread(amount, [part for _, part in shares])

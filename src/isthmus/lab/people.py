@@ -4,7 +4,8 @@ Tests and the demo use them to do what a person does in one system and to see wh
 """
 
 from .crm_user import CrmUser, Line
+from .erp_returns import ErpReturns
 from .erp_user import ErpFault, ErpUser
 from .erp_warehouse import ErpWarehouse
 
-__all__ = ["CrmUser", "ErpFault", "ErpUser", "ErpWarehouse", "Line"]
+__all__ = ["CrmUser", "ErpFault", "ErpReturns", "ErpUser", "ErpWarehouse", "Line"]

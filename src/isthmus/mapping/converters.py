@@ -111,8 +111,9 @@ def _summary(value: Any) -> str:
             parts.append(f"{line['price']['amount']} {line['price']['currency']}")
         parts += [
             f"{'ordered' if name == 'quantity' else name} {line[name]}"
-            for name in ("quantity", "shipped", "open", "invoiced")
-            if line.get(name) is not None
+            for name in ("quantity", "shipped", "returned", "open", "invoiced", "credited")
+            # Nothing came back of most lines, and that needs no word.
+            if line.get(name) is not None and (name not in ("returned", "credited") or Decimal(str(line[name])))
         ]
         if line.get("unit_price") is not None:
             parts.append(f"at {line['unit_price']}")

@@ -120,8 +120,8 @@ class Opportunity(Entity, kw_only=True, frozen=True):
 
 
 class OrderLine(Part, kw_only=True, frozen=True):
-    """One position of a sales order. Quantities are in ``unit``; shipped, invoiced and open are sums of the documents
-    below it, never edited. ``agreed_price`` was promised in a quote: the ERP is to keep it."""
+    """One position of a sales order. Quantities are in ``unit``; shipped, returned, invoiced, credited and open are
+    sums of the documents below it, never edited. ``agreed_price`` was promised in a quote: the ERP is to keep it."""
 
     product: ProductRef = UNSET
     description: Text = UNSET
@@ -132,15 +132,17 @@ class OrderLine(Part, kw_only=True, frozen=True):
     discount: Number = UNSET
     amount: Number = UNSET
     shipped: Number = UNSET
+    returned: Number = UNSET
     invoiced: Number = UNSET
+    credited: Number = UNSET
     open: Number = UNSET
 
 
 class SalesOrder(Entity, kw_only=True, frozen=True):
     """A customer's order (UBL Order, SAP sales order). ``deal`` is the CRM's opportunity it came from; ``ordered`` are
     the positions as sold, ``lines`` the positions as the ERP keeps them. ``wanted_on``: the goods should not leave
-    before this day. ``credit_approved``: somebody lets it exceed the customer's credit limit; ``reason``: why it was
-    refused."""
+    before this day. ``credit_approved``: somebody lets it exceed the customer's credit limit; ``cancelled``: it is not
+    to be carried out, or is cancelled already; ``reason``: why it was refused."""
 
     number: Text = UNSET
     deal: Text = UNSET
@@ -151,6 +153,7 @@ class SalesOrder(Entity, kw_only=True, frozen=True):
     currency: Text = UNSET
     confirmed: Flag = UNSET
     credit_approved: Flag = UNSET
+    cancelled: Flag = UNSET
     ordered: list[OrderLine] | None | UnsetType = UNSET
     lines: list[OrderLine] | None | UnsetType = UNSET
     net_total: Amount = UNSET
@@ -172,9 +175,12 @@ class DeliveryLine(Part, kw_only=True, frozen=True):
 
 
 class Delivery(Entity, kw_only=True, frozen=True):
-    """Goods leaving for a customer (UBL DespatchAdvice, SAP outbound delivery)."""
+    """Goods leaving for a customer (UBL DespatchAdvice, SAP outbound delivery), or coming back from it, with quantities
+    below zero (UBL ReceiptAdvice of a return, SAP returns delivery). ``reference``: what the customer or the hub calls
+    it, such as the number of a return."""
 
     number: Text = UNSET
+    reference: Text = UNSET
     order: OrderRef = UNSET
     customer: CustomerRef = UNSET
     state: Text = UNSET
@@ -195,7 +201,9 @@ class InvoiceLine(Part, kw_only=True, frozen=True):
 
 
 class Invoice(Entity, kw_only=True, frozen=True):
-    """A claim on a customer (UBL Invoice)."""
+    """A claim on a customer (UBL Invoice), or, with amounts below zero, a ``credit_note`` (empty for a plain invoice).
+    ``credits``: numbers of the invoices that it credits. ``credit_notes`` against it come to ``credited``, with tax and
+    above zero."""
 
     number: Text = UNSET
     order: OrderRef = UNSET
@@ -203,6 +211,10 @@ class Invoice(Entity, kw_only=True, frozen=True):
     state: Text = UNSET
     issued_on: Day = UNSET
     due_on: Day = UNSET
+    credit_note: Flag = UNSET
+    credits: Text = UNSET
+    credit_notes: Text = UNSET
+    credited: Amount = UNSET
     currency: Text = UNSET
     lines: list[InvoiceLine] | None | UnsetType = UNSET
     net_total: Amount = UNSET

@@ -17,8 +17,9 @@ __all__ = ["ROUTES"]
 SHOWN = 50
 LAST = 10_000
 UNPAID = ("open", "partially_paid", "posted")
-SEEN = (*UNPAID, "paid")
-"""States of invoices that the customer has; a draft is not theirs yet, a cancelled one no more."""
+SEEN = (*UNPAID, "paid", "credited")
+"""States of invoices that the customer has; a draft is not theirs yet, a cancelled one no more, unless a credit note
+that they have as well took it back."""
 
 
 @get("/invoices")

@@ -161,6 +161,36 @@ async def test_an_order_that_may_exceed_the_limit_passes_and_no_other_with_it(da
     assert isinstance(again, Rejected)
 
 
+async def test_a_quotation_is_cancelled_once_with_the_reason_and_what_people_wrote_stays(day: Day) -> None:
+    twin, system = day
+    sale = await ordered(system)
+    (sale,) = await write(system, "sale", Update(before=sale, fields={"comment": "Ring twice."}))
+    assert (sale.fields["state"], sale.fields["cancelled"], sale.fields["cancel_reason"]) == ("quotation", False, None)
+    twin.calls.clear()
+    asked = {"cancelled": True, "cancel_reason": "Not paid.\nTwice."}
+    (gone,) = await write(system, "sale", Update(before=sale, fields=asked))
+    assert isinstance(gone, Record), gone
+    assert [gone.fields[name] for name in ("state", *asked)] == ["cancelled", True, "Not paid.\nTwice."]
+    assert gone.fields["comment"] == "Ring twice.\n\nCancelled by Isthmus: Not paid.\nTwice."
+    # The answer is lost and it is written again: nothing happens twice.
+    (again,) = await write(system, "sale", Update(before=gone, fields=asked))
+    assert again.fields["comment"] == gone.fields["comment"]
+    assert twin.calls.count("model.sale.sale.cancel") == 1
+    (answer,) = await write(system, "sale", Update(before=gone, fields={"cancelled": False}))
+    assert isinstance(answer, Rejected)
+
+
+async def test_a_sale_that_is_processed_is_cancelled_by_people_only(day: Day) -> None:
+    _, system = day
+    (sale,) = await write(system, "sale", Update(before=await ordered(system), fields={"confirmed": True}))
+    (answer,) = await write(system, "sale", Update(before=sale, fields={"cancelled": True, "cancel_reason": "No."}))
+    assert isinstance(answer, Rejected)
+    assert (answer.field, "processing" in answer.message) == ("cancelled", True)
+    (found,) = await system.resources()["sale"].fetch([sale.key])
+    assert isinstance(found, Record)
+    assert (found.fields["state"], found.fields["comment"]) == ("processing", None), "nothing half done"
+
+
 async def test_a_moved_stock_shows_in_the_feed_of_products_sales_and_shipments(day: Day) -> None:
     twin, system = day
     (sale,) = await write(system, "sale", Update(before=await ordered(system), fields={"confirmed": True}))
@@ -240,7 +270,8 @@ async def test_without_the_outbox_changes_come_from_change_dates_and_no_delete_i
 
 async def test_the_default_mapping_names_only_fields_that_exist(day: Day) -> None:
     mapping = load_default_mapping(Path(tryton.__file__).with_name("mapping.yaml"))
-    assert set(mapping) == {*("Customer", "Contact", "Product", "SalesOrder", "Delivery", "Invoice", "Payment")}
+    documents = ("SalesOrder", "Delivery", "Delivery@shipment_return", "Invoice", "Payment")
+    assert set(mapping) == {"Customer", "Contact", "Product", *documents}
     assert {one.resource for one in mapping.values()} <= set(day[1].resources())
 
 

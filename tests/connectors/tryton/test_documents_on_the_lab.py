@@ -23,7 +23,8 @@ from isthmus.connector.logistics import (
 from isthmus.connectors.tryton import TRYTON, TrytonSystem
 from isthmus.errors import Rejected
 from isthmus.lab import Lab
-from isthmus.lab.people import ErpUser, ErpWarehouse
+from isthmus.lab.people import ErpReturns, ErpUser, ErpWarehouse
+from tests.connectors.tryton.coming_back_cases import ComingBackCases, Desk
 from tests.connectors.tryton.test_on_the_lab import lab_config
 
 pytestmark = pytest.mark.lab
@@ -232,3 +233,67 @@ async def test_what_a_lost_request_has_left_behind_is_cleared_away(
     assert len(warehouse.transfers(reference)) == 2
     assert len((await system.call("transfer_stock", asked)).shipments) == 1
     assert [one["id"] for one in warehouse.transfers(reference)] == [kept["id"]]
+
+
+class LabDesk(Desk):
+    """Erin, who works in the real Tryton."""
+
+    def __init__(self, system: TrytonSystem, erin: ErpUser, code: str) -> None:
+        self.system, self._erin, self._code, self._returns = system, erin, code, ErpReturns(erin)
+        self._party = erin.create_customer(new("Back"), street="Way 1", city="Bern", postal_code="3000", country="CH")
+        sale = erin.create_sale(self._party, {code: 12})
+        erin.confirm_sale(sale)
+        erin.ship(sale)
+        (invoice,) = erin.invoices(sale)
+        erin.post_invoice(int(invoice["id"]))
+        self.sale, self.invoice = str(sale), str(invoice["id"])
+
+    def take_back(self, pieces: int, by: str) -> str:
+        of = None if by == "nothing" else int(self.sale)
+        made = self._returns.take_back(self._party, {self._code: pieces}, of=of, by_move=by == "move")
+        return str(made)
+
+    def receive(self, shipment: str) -> None:
+        self._returns.receive(int(shipment))
+
+    def cancel(self, shipment: str) -> None:
+        self._returns.cancel(int(shipment))
+
+    def return_sale(self, pieces: int) -> tuple[str, str]:
+        made = self._returns.return_sale(int(self.sale), {self._code: pieces})
+        self._erin.confirm_sale(made)
+        return str(self._returns.shipments(made)[0]["id"]), str(self._erin.invoices(made)[0]["id"])
+
+    def credit(self, pieces: int | None) -> str:
+        keep = None if pieces is None else {self._code: float(pieces)}
+        return str(self._returns.credit(int(self.invoice), refund=pieces is None, keep=keep))
+
+    def post(self, invoice: str) -> None:
+        self._erin.post_invoice(int(invoice))
+
+    def throw_away(self, invoice: str) -> None:
+        self._erin.insist("model.account.invoice.cancel", [int(invoice)])
+
+
+class TestComingBack(ComingBackCases):
+    """On the real Tryton with its outbox."""
+
+    @pytest.fixture
+    def desk(self, system: TrytonSystem, erin: ErpUser, code: str) -> Desk:
+        return LabDesk(system, erin, code)
+
+
+@pytest.mark.parametrize("credited", [False, True])
+async def test_a_return_of_an_order_counts_for_it(
+    system: TrytonSystem, erin: ErpUser, code: str, credited: bool
+) -> None:
+    desk = LabDesk(system, erin, code)
+    party = erin.sale(int(desk.sale))["party"]
+    asked = ReturnAsked(
+        reference=new("RET"), party=str(party), lines=goods(erin, code, "3"), credited=credited, sale=desk.sale
+    )
+    first = await system.call("receive_return", asked)
+    assert await system.call("receive_return", asked) == first
+    shown = await desk.see("shipment_return", first.key)
+    assert (shown["sale"], shown["reference"], shown["state"]) == (desk.sale, asked.reference, "done")
+    assert await desk.line() == [12, 3, 12, 0, 0]

@@ -185,11 +185,15 @@ class LedgerLineShown(Shown, frozen=True, kw_only=True):
     shipped: Number
     delivered: Number
     returned: Number
+    kept: Number
+    over_returned: Number
     open: Number
     cancelled: Number
     over: Number
     invoiced: Number
     credited: Number
+    charged: Number
+    over_credited: Number
     to_bill: Number
     billed: Number
     paid: Number
@@ -219,10 +223,12 @@ class OrderShown(Shown, frozen=True, kw_only=True):
 
 
 class TraceNodeShown(Shown, frozen=True, kw_only=True):
-    """One document and what belongs to it."""
+    """One document and what belongs to it. ``kind`` is what people call it: its entity, a credit note, or goods that
+    came back."""
 
     item: str
     entity: str
+    kind: str
     name: str
     fields: Json
     records: list[str]
@@ -234,6 +240,7 @@ class TraceEventShown(Shown, frozen=True, kw_only=True):
 
     at: datetime
     entity: str
+    kind: str
     document: str
     what: str
     by: str

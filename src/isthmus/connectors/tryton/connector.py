@@ -26,6 +26,7 @@ from isthmus.connectors.tryton.rpc import Rpc
 from isthmus.connectors.tryton.sale import Sales
 from isthmus.connectors.tryton.services import TrytonServices
 from isthmus.connectors.tryton.shipment import Shipments
+from isthmus.connectors.tryton.shipment_return import ShipmentReturns
 from isthmus.errors import Misconfigured
 
 __all__ = ["TRYTON", "TrytonSystem"]
@@ -37,6 +38,7 @@ _RESOURCES: Sequence[type[Collection]] = (
     PriceLists,
     Sales,
     Shipments,
+    ShipmentReturns,
     Invoices,
     Payments,
 )

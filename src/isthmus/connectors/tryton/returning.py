@@ -29,6 +29,7 @@ from isthmus.errors import Rejected
 __all__ = ["Returning"]
 
 _MODEL = "stock.shipment.out.return"
+_OUT = "stock.shipment.out"
 _READ = (
     *("number", "reference", "state", "effective_date"),
     *(f"incoming_moves.{name}" for name in ("product", "quantity", "state", "effective_date", "unit.name")),
@@ -107,6 +108,8 @@ class Returning:
             ]
             fields = {"party": asked.party, "reference": asked.reference, "lines": lines}
             values = await Ordering(self._tryton).values(fields, asked.reference)
+            if asked.sale is not None:
+                values["origin"] = f"sale.sale,{needed(asked.sale, 'sale', 'sale')}"
             await self._write("model.sale.sale.create", [values])
         else:
             await self._write(f"model.{_MODEL}.create", [await self._values(asked)])
@@ -138,6 +141,8 @@ class Returning:
                 for line in asked.lines
             )
         )
+        if asked.sale is not None:
+            moves = await self._named(moves, needed(asked.sale, "sale", "sale"))
         priced = {"currency": currency, "unit_price": Decimal(0), "company": self._tryton.company}
         return {
             "reference": asked.reference,
@@ -167,6 +172,14 @@ class Returning:
             "from_location": source,
             "to_location": house["input_location"],
         }
+
+    async def _named(self, moves: Sequence[dict[str, Any]], sale: int) -> list[dict[str, Any]]:
+        """The moves with those that they take back, where the sale has delivered such. Not with the line of the sale:
+        Tryton would count them as delivered once more."""
+        domain = [["origin.sale", "=", sale, "sale.line"], ["state", "=", "done"], ["shipment", "like", f"{_OUT},%"]]
+        rows = await self._call("model.stock.move.search_read", domain, 0, None, [["id", "ASC"]], ["product"])
+        sent = {row["product"]: f"stock.move,{row['id']}" for row in rows}
+        return [move | ({"origin": sent[move["product"]]} if move["product"] in sent else {}) for move in moves]
 
     async def _press(self, button: str, id: int) -> None:
         """A return without a sale has no origin: Tryton asks whether that is meant, and it is."""

@@ -11,7 +11,9 @@ from isthmus.connector import Create, FieldInfo, Found, Gone, Record, Traits, Up
 from isthmus.connectors.tryton.changes import Changed, Watch
 from isthmus.connectors.tryton.codec import date_of, iso
 from isthmus.connectors.tryton.collection import Seen, digest, identify
+from isthmus.connectors.tryton.coming_back import NOTHING, Back, read_back
 from isthmus.connectors.tryton.ordering import Ordering, token_note
+from isthmus.connectors.tryton.origins import SALE_LINE, ends, root_sales
 from isthmus.connectors.tryton.refusals import CREDIT_LIMIT
 from isthmus.connectors.tryton.saleline import LINE_FIELDS, read_line
 from isthmus.connectors.tryton.writing import WritableCollection
@@ -27,6 +29,9 @@ _READ = (
     *LINE_FIELDS,
 )
 _CONFIRMED = frozenset({"confirmed", "processing", "done"})
+_CANCELLABLE = frozenset({"draft", "quotation"})
+_WHY = "Cancelled by Isthmus: "
+"""Before the reason, in the comment: Tryton has no place for it, and what people wrote there stays."""
 
 
 class Sales(WritableCollection):
@@ -39,6 +44,7 @@ class Sales(WritableCollection):
         "sale.line": {"sale": "sale.sale"},
         "stock.move": {},
         "stock.shipment.out": {},
+        "stock.shipment.out.return": {},
         "account.invoice": {},
     }
     known: ClassVar[Mapping[str, FieldInfo]] = {
@@ -47,6 +53,8 @@ class Sales(WritableCollection):
         "party": FieldInfo(type="key", target="party", label="Party"),
         "state": FieldInfo(type="text", readonly=True, label="State"),
         "confirmed": FieldInfo(type="boolean", label="Confirmed, processing or done"),
+        "cancelled": FieldInfo(type="boolean", label="Cancelled; can be asked for before it is processed"),
+        "cancel_reason": FieldInfo(type="text", label="Why it was cancelled from outside, at the end of the comment"),
         "over_limit": FieldInfo(type="boolean", label="May be confirmed beyond the credit limit"),
         "sale_date": FieldInfo(type="date", label="Sale Date"),
         "shipping_date": FieldInfo(type="date", label="Shipping Date"),
@@ -69,17 +77,21 @@ class Sales(WritableCollection):
     writes = Traits(write_batch=20, guarded_writes=True, idempotent_create=True, concurrency=2)
 
     async def read(self, domain: Sequence[Any], limit: int | None = None) -> Sequence[Seen]:
-        """Sales with lines, moves and invoice lines, in one call."""
+        """Sales with lines, moves and invoice lines in one call, and what came back of them."""
         fields = [name for name in _READ if name != "lines.base_price" or self.tryton.has("sale_discount")]
-        return [self._seen(row) for row in await self.rows(fields, domain, limit)]
+        rows = await self.rows(fields, domain, limit)
+        back = await read_back(self, rows)
+        return [self._seen(row, back) for row in rows]
 
-    def _seen(self, row: Mapping[str, Any]) -> Seen:
+    def _seen(self, row: Mapping[str, Any], back: Mapping[int, Back]) -> Seen:
         stamps = {f"sale.sale,{row['id']}": row["_timestamp"]}
         for line in row["lines."]:
             stamps[f"sale.line,{line['id']}"] = line["_timestamp"]
         ended = row["state"] in ("done", "cancelled")
         ordered = sorted(row["lines."], key=lambda line: (line["sequence"] is not None, line["sequence"], line["id"]))
-        lines = [read_line(line, ended=ended) for line in ordered if line["type"] == "line"]
+        lines = [
+            read_line(line, back.get(line["id"], NOTHING), ended=ended) for line in ordered if line["type"] == "line"
+        ]
         cent = Decimal(1).scaleb(-int(row["currency."]["digits"]))
         discount = sum(((line["base_price"] - line["unit_price"]) * line["quantity"] for line in lines), Decimal(0))
         fields: dict[str, Any] = {
@@ -88,6 +100,8 @@ class Sales(WritableCollection):
             "party": str(row["party"]),
             "state": row["state"],
             "confirmed": row["state"] in _CONFIRMED,
+            "cancelled": row["state"] == "cancelled",
+            "cancel_reason": (row["comment"] or "").partition(_WHY)[2] or None,
             "sale_date": iso(row["sale_date"]),
             "shipping_date": iso(row["shipping_date"]),
             "currency": row["currency."]["code"],
@@ -110,18 +124,27 @@ class Sales(WritableCollection):
         return Seen(Record(key=str(row["id"]), fields=fields, version=digest(stamps, fields)), stamps)
 
     async def affected(self, rows: Sequence[Changed]) -> Sequence[int]:
-        """Sales themselves, and those whose goods moved or were invoiced."""
+        """Sales themselves, and those whose goods moved or came back, or were invoiced or credited."""
         ids = identify(rows, self.model)
+        origins: set[str | None] = set()
         if moves := list(set(identify(rows, "stock.move"))):
-            found = await self.rows(["origin"], [["id", "in", moves]], model="stock.move")
-            if lines := [int(row["origin"].partition(",")[2]) for row in found if _from_line(row["origin"])]:
-                found = await self.rows(["sale"], [["id", "in", lines]], model="sale.line")
-                ids += [int(row["sale"]) for row in found]
-        if shipments := list(set(identify(rows, "stock.shipment.out"))):
-            ids += [int(row["id"]) for row in await self.rows(["id"], [["shipments.id", "in", shipments]])]
+            origins |= {row["origin"] for row in await self.rows(["origin"], [["id", "in", moves]], model="stock.move")}
         if invoices := list(set(identify(rows, "account.invoice"))):
-            ids += [int(row["id"]) for row in await self.rows(["id"], [["invoices.id", "in", invoices]])]
-        return ids
+            # A credit note is a bill of what it credits only by its lines.
+            domain = [["invoice", "in", invoices], ["origin", "!=", None]]
+            found = await self.rows(["origin"], domain, model="account.invoice.line")
+            origins |= {row["origin"] for row in found}
+        if lines := set((await ends(self, origins)).values()):
+            ids += [
+                int(row["sale"]) for row in await self.rows(["sale"], [["id", "in", sorted(lines)]], model=SALE_LINE)
+            ]
+        for model, field in (("stock.shipment.out", "shipments"), ("stock.shipment.out.return", "shipment_returns")):
+            if shipments := list(set(identify(rows, model))):
+                ids += [int(row["id"]) for row in await self.rows(["id"], [[f"{field}.id", "in", shipments]])]
+        if not ids:
+            return ids
+        known = {row["id"]: row["origin"] for row in await self.rows(["origin"], [["id", "in", sorted(set(ids))]])}
+        return [*ids, *(await root_sales(self, known)).values()]
 
     async def make(self, creates: Sequence[Create]) -> list[int | IsthmusError]:
         """Drafts by Tryton's own defaults; a create whose token is there already answers the sale it made."""
@@ -156,6 +179,13 @@ class Sales(WritableCollection):
                     values["lines"] = await Ordering(self.tryton).changed_lines(int(update.key), value, seen.record)
                 case "over_limit":
                     pass  # Heeded when it is confirmed.
+                case "cancelled":
+                    _check_cancelling(bool(value), seen.record.fields)
+                case "cancel_reason":
+                    if value == seen.record.fields["cancel_reason"]:
+                        continue
+                    kept = (seen.record.fields["comment"] or "").partition(_WHY)[0].rstrip()
+                    values["comment"] = "\n\n".join(filter(None, [kept, f"{_WHY}{value}" if value else ""])) or None
                 case "confirmed" if value or not seen.record.fields["confirmed"]:
                     pass
                 case "confirmed":
@@ -184,7 +214,20 @@ class Sales(WritableCollection):
                     del found[key]
             if button == "quote" and stamps:
                 found = await self.seen_after(list(found), outcomes, asked)
+        await self._cancel(writes, outcomes)
         return outcomes
+
+    async def _cancel(self, writes: Mapping[int, Update], outcomes: dict[int, int | Gone | IsthmusError]) -> None:
+        """Cancel those that are to be, and are not yet."""
+        asked = {
+            outcome: at
+            for at, update in writes.items()
+            if isinstance(outcome := outcomes[at], int) and update.fields.get("cancelled")
+        }
+        found = await self.seen_after(list(asked), outcomes, asked) if asked else {}
+        stamps = {key: one.stamps for key, one in found.items() if one.record.fields["state"] in _CANCELLABLE}
+        for key, error in (await self.press("cancel", stamps)).items():
+            outcomes[asked[key]] = error
 
     async def remove(self, keys: Sequence[int]) -> None:
         """Cancel, then delete: Tryton deletes no sale that is under way."""
@@ -206,9 +249,17 @@ class Sales(WritableCollection):
         ]
 
 
+def _check_cancelling(wanted: bool, sale: Mapping[str, Any]) -> None:
+    """Raise ``Rejected`` when Tryton's people have to do it themselves."""
+    if wanted and sale["state"] not in (*_CANCELLABLE, "cancelled"):
+        raise Rejected(
+            f"The sale {sale['number']} is {sale['state']} in Tryton, and is not cancelled from outside any more.",
+            field="cancelled",
+            advice="Cancel its shipments and invoices in Tryton, or let it be delivered.",
+        )
+    if not wanted and sale["cancelled"]:
+        raise Rejected("A cancelled sale is not opened again from outside Tryton.", field="cancelled")
+
+
 def _key(identity: int | None) -> str | None:
     return None if identity is None else str(identity)
-
-
-def _from_line(origin: str | None) -> bool:
-    return bool(origin) and str(origin).startswith("sale.line,") and not str(origin).endswith(",-1")

@@ -81,10 +81,14 @@ def _to_pay(store: Store, row: Row, context: Context) -> Decimal:
     return total - paid
 
 
-def _shipments(store: Store, row: Row, context: Context) -> list[int]:
-    origins = [f"sale.line,{one}" for one in store.value("sale.sale", row, "lines", context)]
-    moves = store.search("stock.move", [["origin", "in", origins]], context)
-    return sorted({int(move["shipment"].partition(",")[2]) for move in moves if move["shipment"]})
+def _shipments(model: str) -> Computed:
+    def ids(store: Store, row: Row, context: Context) -> list[int]:
+        origins = [f"sale.line,{one}" for one in store.value("sale.sale", row, "lines", context)]
+        moves = store.search("stock.move", [["origin", "in", origins]], context)
+        places = [str(move["shipment"] or "").partition(",") for move in moves]
+        return sorted({int(identity) for of, _, identity in places if of == model})
+
+    return ids
 
 
 def _invoices(store: Store, row: Row, context: Context) -> list[int]:
@@ -95,7 +99,8 @@ def _invoices(store: Store, row: Row, context: Context) -> list[int]:
 
 def _sales(store: Store, row: Row, context: Context) -> list[int]:
     found = [store.row("account.invoice.line", one) for one in store.value("account.invoice", row, "lines", context)]
-    lines = [int(line["origin"].partition(",")[2]) for line in found if line["origin"]]
+    origins = [str(line["origin"] or "").partition(",") for line in found]
+    lines = [int(identity) for model, _, identity in origins if model == "sale.line"]
     return sorted({int(store.row("sale.line", line)["sale"]) for line in lines})
 
 
@@ -122,7 +127,8 @@ COMPUTED: Mapping[tuple[str, str], Computed] = {
     ("sale.sale", "untaxed_amount"): _untaxed("sale.line"),
     ("sale.sale", "tax_amount"): _tax("sale.line"),
     ("sale.sale", "total_amount"): _total("sale.line"),
-    ("sale.sale", "shipments"): _shipments,
+    ("sale.sale", "shipments"): _shipments("stock.shipment.out"),
+    ("sale.sale", "shipment_returns"): _shipments("stock.shipment.out.return"),
     ("sale.sale", "invoices"): _invoices,
     ("account.invoice", "untaxed_amount"): _untaxed("account.invoice.line"),
     ("account.invoice", "tax_amount"): _tax("account.invoice.line"),

@@ -69,7 +69,7 @@ MODELS: Mapping[str, Mapping[str, Field]] = {
     | _one(price_list="product.price_list"),
     "sale.sale": _plain("number", "reference", "description", "comment", "sale_date", "shipping_date", "company")
     | _plain("warehouse", "invoice_method", "shipment_method", "price_list", "invoice_address", "shipment_address")
-    | _plain(state="draft", shipment_state="none", invoice_state="none")
+    | _plain("origin", state="draft", shipment_state="none", invoice_state="none")
     | _one(party="party.party", currency="currency.currency", payment_term="account.invoice.payment_term")
     | _many("lines", "sale.line", "sale"),
     "sale.line": _plain("sequence", "description", "unit_price", "base_price", "note", type="line")
@@ -78,21 +78,24 @@ MODELS: Mapping[str, Mapping[str, Field]] = {
     | {"taxes": Field("list", "account.tax", default=()), "moves_ignored": Field("list", "stock.move", default=())}
     | _many("moves", "stock.move", "origin")
     | _many("invoice_lines", "account.invoice.line", "origin"),
-    "stock.move": _plain("origin", "shipment", state="draft")
+    "stock.move": _plain("origin", "shipment", "effective_date", state="draft")
     | _floats("quantity")
     | _one(product="product.product", unit="product.uom"),
     "stock.shipment.out": _plain("number", "reference", "planned_date", "effective_date", state="waiting")
     | _one(customer="party.party")
     | _many("outgoing_moves", "stock.move", "shipment"),
+    "stock.shipment.out.return": _plain("number", "reference", "planned_date", "effective_date", state="draft")
+    | _one(customer="party.party")
+    | _many("incoming_moves", "stock.move", "shipment"),
     "account.invoice": _plain("number", "reference", "description", "invoice_date", state="draft", type="out")
-    | _one(party="party.party", currency="currency.currency", move="account.move")
+    | _one(party="party.party", currency="currency.currency", move="account.move", cancel_move="account.move")
     | {"payment_lines": Field("list", "account.move.line", default=())}
     | {"lines_to_pay": Field("list", "account.move.line", default=())}
     | _many("lines", "account.invoice.line", "invoice"),
     "account.invoice.line": _plain("sequence", "origin", "description", "unit_price", type="line")
     | _floats("quantity")
     | _one(invoice="account.invoice", product="product.product", unit="product.uom"),
-    "account.move": _plain("number", "description") | _one(journal="account.journal"),
+    "account.move": _plain("number", "description", "origin") | _one(journal="account.journal"),
     "account.move.line": _plain("debit", "credit", "amount_second_currency", "date", "maturity_date", "reconciliation")
     | _one(move="account.move", party="party.party"),
     "account.move.reconciliation": {},

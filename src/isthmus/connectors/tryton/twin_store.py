@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
@@ -163,12 +164,15 @@ class Store:
                 return any(value != wanted for value in values)
             case "in":
                 return any(value in wanted for value in values)
+            case "<":
+                return any(value is not None and value < wanted for value in values)
             case ">":
                 return any(value is not None and value > wanted for value in values)
             case ">=":
                 return any(value is not None and value >= wanted for value in values)
             case "like":
-                return any(str(value or "").endswith(wanted.removeprefix("%")) for value in values)
+                pattern = ".*".join(re.escape(part) for part in wanted.split("%"))
+                return any(re.fullmatch(pattern, str(value or "")) for value in values)
         raise Refused(f"operator {operator}", "")
 
     def _path(self, model: str, row: dict[str, Any], path: list[str], context: Mapping[str, Any]) -> list[Any]:
@@ -182,6 +186,7 @@ class Store:
 
     def _target(self, model: str, name: str) -> str:
         targets = {"default_uom": "product.uom", "shipments": "stock.shipment.out", "invoices": "account.invoice"}
+        targets["shipment_returns"] = "stock.shipment.out.return"
         field = MODELS[model].get(name)
         return field.target if field else targets[name]
 

@@ -25,6 +25,7 @@ from isthmus.desk.documents import amount_of, edit, fields_of, keys_in, one, tel
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.desk.returning import Counted, differences
 from isthmus.errors import NeedsPerson
+from isthmus.model.state import LinkState
 from isthmus.process import Run, process
 
 __all__ = ["AGAIN", "COUNTED", "CREDIT_STATES", "MOVED", "SENT", "SETTLE", "counted_of", "goods_return", "shown_of"]
@@ -162,9 +163,16 @@ async def _received(hub: BusinessHub, item: str) -> dict[str, Any]:
         party=keys[customer],
         lines=lines,
         credited=bool(fields.get("credited")),
+        sale=await _sale(hub, system, fields.get("order")),
     )
     answer: ReturnStanding = await hub.ask(system, RECEIVE_RETURN.name, asked, token=fields["number"])
     return _plain(answer, {key: product for product, key in keys.items()})
+
+
+async def _sale(hub: BusinessHub, system: str, order: Any) -> str | None:
+    """The system's own sale of the order that the goods were delivered by."""
+    links = await hub.links([str(order)]) if order else []
+    return next((link.key for link in links if link.system == system and link.state is LinkState.LINKED), None)
 
 
 def _goods(line: Mapping[str, Any], keys: Mapping[str, str]) -> GoodsLine:
