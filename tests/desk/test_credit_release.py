@@ -84,20 +84,29 @@ class Hub(PlayedHub):
     problem: Problem | None = None
     down = False
 
-    async def links(self, items: Collection[str]) -> list[Link]:
-        return [replace(link, problem=self.problem) for link in await super().links(items)]
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.there: set[str] = set()
 
-    confirms = False
+    async def links(self, items: Collection[str]) -> list[Link]:
+        """The ERP has an order from the moment on at which it is to confirm it."""
+        known = await super().items(items)
+        self.there |= {id for id, item in known.items() if item.entity != "SalesOrder" or item.fields.get("confirmed")}
+        found = [link for link in await super().links(items) if link.item in self.there]
+        return [replace(link, problem=self.problem) for link in found]
+
+    confirms = cancels = False
 
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
-        found = await super().items(ids)
-        done = {"state": "processing", "number": "SO7"}
-        return {
-            id: replace(item, fields={**item.fields, **done})
-            if self.confirms and item.fields.get("confirmed")
-            else item
-            for id, item in found.items()
-        }
+        return {id: replace(item, fields=self._shown(item)) for id, item in (await super().items(ids)).items()}
+
+    def _shown(self, item: Item) -> Mapping[str, Any]:
+        fields = item.fields
+        if self.confirms and fields.get("confirmed"):
+            return {**fields, "state": "processing", "number": "SO7"}
+        if self.cancels and fields.get("cancelled") and item.id in self.there:
+            return {**fields, "state": "cancelled", "number": "SO7"}
+        return fields
 
     async def ask(self, system: str, operation: str, given: Any, *, token: str = "") -> Any:
         if self.down:
@@ -315,6 +324,66 @@ async def test_the_erps_own_refusal_for_its_limit_is_asked_about_and_no_other_is
     assert len(await shop.asked()) == 1
 
 
+async def test_what_the_erp_has_as_a_quotation_is_cancelled_there_before_it_counts_as_refused(shop: Shop) -> None:
+    done = await shop.placed(10)
+    shop.hub.problem = Problem(code="rejected", message="Tryton asks", field="credit_limit", at=shop.now)
+    shop.hub.erp.credit_used = Decimal(40)
+    shop.now += timedelta(minutes=1)
+    assert (await shop.turn(done.order)).state is ProcessState.WAITING
+    await shop.says(f"{done.order}/approval by the ERP", Choice.REFUSE, comment="Please pay invoice 17 first.")
+    waits = await shop.turn(done.order)
+    assert (waits.state, waits.step.startswith("wait for the cancelling")) == (ProcessState.SLEEPING, True)
+    fields = await shop.fields(done.order)
+    assert (fields["state"], fields["confirmed"], fields["cancelled"]) == ("refused", False, True)
+    # What the sync sees wakes it: no time passes.
+    shop.hub.problem = None
+    await shop.erp(str(done.order), "cancelled")
+    ended = await shop.turn(done.order)
+    assert (ended.state, ended.result) == (ProcessState.DONE, "refused")
+    assert (await shop.fields(done.order))["state"] == "refused", "to whoever ordered it"
+    assert shop.told.topics == ["order.checking", "order.declined"]
+    async with shop.store.transaction() as tx:
+        steps = [one.name for one in await tx.processes.history(str(done.order))]
+    assert steps[-1] == "refused and cancelled"
+
+
+async def test_an_order_whose_process_is_stopped_while_the_erps_refusal_is_weighed_is_withdrawn(shop: Shop) -> None:
+    done = await shop.placed(10)
+    shop.hub.problem = Problem(code="rejected", message="Tryton asks", field="credit_limit", at=shop.now)
+    shop.hub.erp.credit_used = Decimal(40)
+    shop.now += timedelta(minutes=1)
+    assert (await shop.turn(done.order)).state is ProcessState.WAITING
+    async with shop.store.transaction() as tx:
+        await stop(tx, World({}), str(done.order), by=WANDA, now=shop.now)
+    fields = await shop.fields(done.order)
+    assert [fields[name] for name in ("state", "confirmed", "cancelled")] == ["withdrawn", False, True]
+    assert WANDA not in fields["reason"], "the customer and the ERP read it"
+
+
+async def test_an_order_that_somebody_in_the_erp_confirms_all_the_same_is_confirmed(shop: Shop) -> None:
+    done = await shop.placed(10)
+    shop.hub.problem = Problem(code="rejected", message="Tryton asks", field="credit_limit", at=shop.now)
+    shop.hub.erp.credit_used = Decimal(40)
+    shop.now += timedelta(minutes=1)
+    await shop.turn(done.order)
+    await shop.says(f"{done.order}/approval by the ERP", Choice.REFUSE)
+    await shop.turn(done.order)
+    await shop.erp(str(done.order), "processing")
+    assert (await shop.turn(done.order)).result == "confirmed SO7"
+    assert shop.told.topics[-1] == "order.confirmed"
+
+
+async def test_an_order_process_is_woken_by_what_the_sync_sees_and_not_by_time(shop: Shop) -> None:
+    done = await shop.placed(10)
+    first = await shop.turn(done.order)
+    assert first.state is ProcessState.SLEEPING
+    asleep = await shop.turn(done.order)
+    assert asleep.step == first.step, "a turn without news changes nothing"
+    await shop.erp(str(done.order), "processing")
+    ended = await shop.turn(done.order)
+    assert ended.result == "confirmed SO7"
+
+
 async def test_an_order_of_an_accepted_quote_is_asked_about_like_any_other(shop: Shop) -> None:
     lines = [WantedLine(sku="PUMP", quantity=Decimal(8))]
     number = str((await make_quote(shop.hub, lines, customer="Kiel", by=WANDA)).fields["number"])
@@ -358,12 +427,12 @@ class OrderStage:
 
     definition = order
 
-    def __init__(self, store: PostgresStore, says: RequestState) -> None:
-        self.shop, self._says = Shop(store), says
+    def __init__(self, store: PostgresStore, says: RequestState, *, in_erp: bool = False) -> None:
+        self.shop, self._says, self._in_erp = Shop(store), says, in_erp
         self.hub = self.shop.hub
         self.id = f"order-{next(COUNT)}"
         self.given = {
-            "order": self.id, "simulation": self.id, "verified": False, "kept": False, "rules": True, "by": BO,
+            "order": self.id, "simulation": self.id, "verified": in_erp, "kept": False, "rules": True, "by": BO,
             "role": "customer",
         }  # fmt: skip
         self._looked = False
@@ -376,32 +445,36 @@ class OrderStage:
             await tx.simulations.add(
                 Simulation(id=self.id, asked=asked, truth=TRUTH, made_at=NOW, expires_at=NOW + timedelta(minutes=15))
             )
-        await self.hub.make("SalesOrder", self.id, customer="kiel", reference=self.id, confirmed=False)
+        await self.hub.make("SalesOrder", self.id, customer="kiel", reference=self.id, confirmed=self._in_erp)
+        if self._in_erp:
+            self.hub.problem = Problem(code="rejected", message="Tryton asks", field="credit_limit", at=NOW)
 
     def answer(self, waiting: Process) -> Mapping[str, Any] | None:
-        assert waiting.step == f"approval {waiting.id}/approval", waiting
-        # The engine hands it to the ERP afterwards, as far as it may.
-        self.hub.confirms = True
+        assert waiting.step.startswith(f"approval {waiting.id}/approval"), waiting
+        # The engine hands it to the ERP afterwards, as far as it may, and takes back what it may not.
+        self.hub.confirms = self.hub.cancels = True
+        self.hub.problem = None
         return {"value": str(self._says), "by": CHIEF}
 
     async def effects(self) -> Any:
         found = (await PlayedHub.items(self.hub, [self.id]))[self.id]
-        names = ("state", "confirmed", "credit_approved", "reason")
+        names = ("state", "confirmed", "credit_approved", "cancelled", "reason")
         return found.version, {name: found.fields.get(name) for name in names}, self.shop.told.topics
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("in_erp", [False, True])
 @pytest.mark.parametrize(
     ("says", "told"),
     [(RequestState.APPROVED, "order.confirmed"), (RequestState.REFUSED, "order.declined")],
 )
 async def test_it_comes_to_the_same_end_whatever_happens_to_a_step(
-    store: PostgresStore, says: RequestState, told: str
+    store: PostgresStore, says: RequestState, told: str, in_erp: bool
 ) -> None:
     made: list[OrderStage] = []
 
     def make() -> OrderStage:
-        made.append(OrderStage(store, says))
+        made.append(OrderStage(store, says, in_erp=in_erp))
         return made[-1]
 
     assert await run_every_step_twice(store, make) > 12
@@ -409,3 +482,5 @@ async def test_it_comes_to_the_same_end_whatever_happens_to_a_step(
     assert topics == ["order.checking", told]
     passes = says is RequestState.APPROVED
     assert (fields["confirmed"], fields["credit_approved"]) == (passes, True if passes else None)
+    assert fields["cancelled"] is (None if passes else True)
+    assert passes or fields["state"] == "refused"

@@ -17,6 +17,7 @@ from isthmus.desk.ordering import Asked, AskedLine, LineTruth, Truth
 from isthmus.desk.processes.quote import ANSWER, SEND, quote
 from isthmus.desk.quoting import WantedLine, agreed, conceded, held, holds_until, offered
 from isthmus.errors import NeedsPerson, Unavailable
+from isthmus.model.state import Cause
 from isthmus.process import Process
 from isthmus.process.turn import take_turn
 from isthmus.store import PostgresStore
@@ -144,6 +145,50 @@ async def test_a_quote_is_accepted_once_and_its_order_has_its_price(store: Postg
         await reject_quote(played.hub, number, by="bo")
     with pytest.raises(NeedsPerson):
         await revise_quote(played.hub, number, by=SARA)
+
+
+async def test_a_deal_won_while_its_quote_was_open_is_one_order_and_what_differs_is_shown_first(
+    store: PostgresStore,
+) -> None:
+    played = Played(store)
+    await played.prepare()
+    deal = await played.hub.make("Opportunity", "deal", name="Pumps", number="D7", customer="kiel")
+    number = await played.sent(2, discount=Decimal("0.1"), opportunity=deal)
+    # Somebody wins the deal in the CRM: the engine makes its order, and the ERP has told nothing yet.
+    order = await played.hub.make("SalesOrder", "won", customer="kiel", deal="D7", confirmed=True)
+    with pytest.raises(NeedsPerson, match="is making its order"):
+        await accept_quote(played.hub, number, by="bo", patience=0)
+    async with store.transaction() as tx:
+        line = {"product": "pump", "quantity": "2", "unit": "Unit", "unit_price": "10", "amount": "20"}
+        total = {"amount": "20", "currency": "EUR"}
+        fields = {"lines": [line], "total": total, "net_total": total, "number": "SO7", "state": "processing"}
+        await played.hub.edits(tx, Cause("system", "erp"), "SalesOrder").change(order, fields)
+
+    shown = await accept_quote(played.hub, number, by="bo", patience=0)
+    assert (shown.state, shown.number) == ("moved", "SO7")
+    assert [(one.what, one.now) for one in shown.differences] == [("price", "10"), ("total", "20")]
+    assert (await played.fields(number))["state"] == "sent", "nobody has accepted that"
+    done = await accept_quote(played.hub, number, by="bo", seen=shown.simulation.id, patience=0)
+    again = await accept_quote(played.hub, number, by="bo", patience=0)
+    assert (done.state, done.order, again.order) == ("ordered", order, order)
+    assert len(await played.hub.find("SalesOrder", "customer", "kiel")) == 1
+    await played.turn(number)
+    assert (await played.fields(number))["state"] == "accepted"
+
+
+async def test_a_deal_that_was_won_at_the_quotes_terms_asks_nobody_again(store: PostgresStore) -> None:
+    played = Played(store)
+    await played.prepare()
+    deal = await played.hub.make("Opportunity", "deal", name="Pumps", number="D8", customer="kiel")
+    number = await played.sent(2, opportunity=deal)
+    total = (await played.fields(number))["total"]
+    line = {"product": "pump", "quantity": "2", "unit": "Unit", "unit_price": "10", "amount": "20"}
+    order = await played.hub.make(
+        "SalesOrder", "won", customer="kiel", deal="D8", confirmed=True, lines=[line], total=total, number="SO8",
+        state="processing",
+    )  # fmt: skip
+    done = await accept_quote(played.hub, number, by="bo", patience=0)
+    assert (done.state, done.order, done.differences) == ("ordered", order, ())
 
 
 async def test_a_quote_that_does_not_hold_any_more_is_refused_before_and_after_its_process_knows(

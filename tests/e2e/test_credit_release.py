@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -132,7 +134,7 @@ def test_credit_used_up_after_the_order_was_checked_is_the_erps_to_find_and_peop
     # The ERP has both, and has confirmed neither.
     assert {one["state"] for one in office.sales(buyer.party)} <= {"draft", "quotation", "processing"}
     assert sum(one["state"] == "processing" for one in office.sales(buyer.party)) == 1
-    buyer.decide(requests[1], "refuse")
+    buyer.decide(requests[1], "refuse", "--comment", "Please pay invoice 17 first.")
     buyer.decide(requests[0], "approve")
     see(lambda: sum(one["state"] == "processing" for one in office.sales(buyer.party)) == 2)
     see(lambda: buyer.process(orders[0])["state"] == "done")
@@ -140,4 +142,41 @@ def test_credit_used_up_after_the_order_was_checked_is_the_erps_to_find_and_peop
     see(lambda: buyer.process(orders[1])["result"] == "refused")
     assert len(office.sales(buyer.party)) == 3, "each is there once"
     office.settle()
-    assert sum(one["state"] == "processing" for one in office.sales(buyer.party)) == 2, "the refused one stays as it is"
+    assert sum(one["state"] == "processing" for one in office.sales(buyer.party)) == 2
+    # The refused one is no open quotation any more: it is cancelled there, and says why, there and here.
+    (sale,) = [one for one in office.sales(buyer.party) if one["state"] == "cancelled"]
+    (row,) = office.erin.read("sale.sale", [["id", "=", sale["id"]]], ["comment"])
+    assert row["comment"] == "Cancelled by Isthmus: Please pay invoice 17 first."
+    shown = office.isthmus("order", "show", orders[1], "--json").json["order"]["fields"]
+    assert (shown["state"], shown["reason"]) == ("refused", "Please pay invoice 17 first.")
+    steps = [one["name"] for one in office.isthmus("process", "show", orders[1], "--json").json["history"]]
+    assert steps[-1] == "refused and cancelled"
+    assert office.entries("failure", sale["id"]) == []
+
+
+def test_a_hub_killed_after_the_refusal_cancels_the_quotation_once(office: Office) -> None:
+    """Also one that is stopped by hand: what the ERP has of it must not wait there for ever."""
+    buyer = Buyer(office, "Killed")
+    found = [buyer.simulated(4), buyer.simulated(5)]
+    office.stage.stop_hub()
+    orders = [buyer.placed(one, "0").json["order"] for one in found]
+    buyer.uses_up(10)
+    office.stage.start_hub()
+    requests = [buyer.asked(order) for order in orders]
+    see(lambda: sum(one["state"] in ("draft", "quotation") for one in office.sales(buyer.party)) == 2)
+    pid = office.stage.hub_pid()
+    assert pid is not None
+    buyer.decide(requests[0], "refuse")
+    os.kill(pid, signal.SIGKILL)
+    if office.stage._hub is not None:
+        office.stage._hub.wait()
+    assert office.isthmus("process", "cancel", orders[1], "--by", "wanda").code == 0
+    office.stage.start_hub()
+    see(lambda: sorted(one["state"] for one in office.sales(buyer.party)) == ["cancelled", "cancelled", "processing"])
+    see(lambda: buyer.process(orders[0])["result"] == "refused")
+    office.settle()
+    assert len(office.sales(buyer.party)) == 3
+    assert [buyer.placed(one, "0").json["state"] for one in found] == ["refused", "cancelled"]
+    cancelled = [str(one["id"]) for one in office.sales(buyer.party) if one["state"] == "cancelled"]
+    sql = "select key from effect where system = 'erp' and key = any(%s) and outcome = 'done' and changes ? 'cancelled'"
+    assert sorted(row["key"] for row in office.rows(sql, cancelled)) == sorted(cancelled), "once each, by the hub"

@@ -184,6 +184,42 @@ def test_a_deal_that_was_won_first_is_the_order_of_its_quote(office: Office, des
 
 
 @pytest.mark.flow("ERP-3")
+def test_a_deal_that_was_won_while_its_cheaper_quote_was_open_is_one_order_and_says_so(
+    office: Office, desk: Desk
+) -> None:
+    sku = office.product("OVER", "100", 20)
+    account, party = office.customer("Overtaken")
+    title, _ = office.new("Hasty")
+    deal = office.carl.create_opportunity(account, title, [(sku, 2, None)])
+    see(lambda: office.rows("select 1 from item where entity = 'Opportunity' and fields->>'name' = %s", title))
+    number = desk.sent(desk.made("--opportunity", title, "--discount", "5"))
+    office.carl.set_stage(deal, "CLOSED_WON")
+    sale = see(lambda: next((one for one in office.sales(party) if one["state"] == "processing"), None))
+    assert (sale["untaxed_amount"], desk.fields(number)["state"]) == (200, "sent"), (
+        "at the ERP's price: nobody accepted"
+    )
+
+    said = desk.accept(number)
+    assert (said.code, said.json["state"], said.json["number"]) == (1, "moved", sale["number"]), said
+    assert [(one["what"], money(one["before"]), money(one["now"])) for one in said.json["differences"]] == [
+        ("price", 95, 100),
+        ("total", money("226.10"), money("238.00")),
+    ]
+    assert (desk.fields(number)["state"], len(office.sales(party))) == ("sent", 1)
+    done = desk.accept(number, "--seen", said.json["simulation"]["id"])
+    assert (done.code, done.json["state"], done.json["number"]) == (0, "ordered", sale["number"]), done
+    again = desk.accept(number)
+    assert (again.code, again.json["number"]) == (0, sale["number"])
+    see(lambda: office.deal(deal, "erp_quote_state") == "accepted")
+    assert office.deal(deal, "erp_order_number") == sale["number"]
+    office.settle()
+    assert [one["number"] for one in office.sales(party)] == [sale["number"]]
+    roots = office.isthmus("trace", sale["number"], "--json").json["roots"]
+    found = [one for one in roots if one["entity"] == "Opportunity"]
+    assert [[child["name"] for child in one["children"] if child["entity"] == "Quote"] for one in found] == [[number]]
+
+
+@pytest.mark.flow("ERP-3")
 def test_a_price_that_moved_is_kept_and_what_cannot_be_kept_is_shown_first(office: Office, desk: Desk) -> None:
     sku = office.product("KEEP", "100", 10)
     name, party, _ = buyer(office, "Keeper")

@@ -14,13 +14,30 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from isthmus.app.bootstrap import clock
 from isthmus.errors import NeedsPerson, StoreUnavailable
-from isthmus.process import OPEN, Definition, Process, ProcessState, Run, cancel, process, retry, signal, start
+from isthmus.model.state import Item, Link, LinkState
+from isthmus.process import (
+    MOVED,
+    OPEN,
+    Definition,
+    Entry,
+    EntryKind,
+    Process,
+    ProcessState,
+    Run,
+    cancel,
+    process,
+    retry,
+    signal,
+    start,
+)
 from isthmus.process.turn import take_turn
 from isthmus.store import EmbeddedServer, PostgresStore, Reads
 from isthmus.store.turns import Turns
+from isthmus.sync.ports import Batch
 from tests.process.workers import Workers, far_rows, make_project
 
 
@@ -361,3 +378,62 @@ async def test_a_start_that_is_rolled_back_never_was(store: PostgresStore) -> No
         await start_and_fail()
     assert await Reads(store).process("p") is None
     assert await store.rows("lost_turns", {}) == []
+
+
+@process("sleeper")
+async def sleeper(run: Run, given: object) -> str:
+    await run.sleep("nap", timedelta(hours=1), topic=MOVED)
+    return "awake"
+
+
+async def test_a_sleep_ends_early_by_a_signal_that_came_before_or_after_it_began(store: PostgresStore) -> None:
+    for id, early in (("p1", True), ("p2", False)):
+        async with store.transaction() as tx:
+            await start(tx, sleeper, None, id=id, now=clock())
+        if not early:
+            asleep = await turn(store, sleeper, id)
+            assert (asleep.state, asleep.wake_at is not None) == (ProcessState.SLEEPING, True)
+            assert (await turn(store, sleeper, id)).state is ProcessState.SLEEPING, "a turn alone wakes nobody"
+        async with store.transaction() as tx:
+            await signal(tx, id, MOVED, None, id="s", by="hub", now=clock())
+        assert (await turn(store, sleeper, id)).result == "awake"
+
+
+async def test_a_sleep_of_an_older_release_goes_on_to_its_end(store: PostgresStore) -> None:
+    async with store.transaction() as tx:
+        await start(tx, sleeper, None, id="p", now=clock())
+        until = clock() + timedelta(hours=1)
+        await tx.processes.add_entry(
+            Entry(process="p", seq=1, kind=EntryKind.SLEEP, name="nap", until=until, at=clock())
+        )
+        await signal(tx, "p", MOVED, None, id="s", by="hub", now=clock())
+    assert (await turn(store, sleeper)).state is ProcessState.SLEEPING
+    await take_turn(store, {"sleeper": sleeper}, "p", clock=lambda: until + timedelta(seconds=1), jitter=lambda: 0.0)
+    assert (await state(store, "p")).result == "awake"
+
+
+async def test_a_process_that_bears_the_id_of_an_item_is_told_of_it_once_until_it_looks(store: PostgresStore) -> None:
+    """In the transaction of the change, and again when its record in a system changes; others are told nothing."""
+
+    async def told(id: str) -> list[str]:
+        return [topic for _, _, topic, *_ in await store.rows("signals_of_process", {"id": id})]
+
+    for id in ("order-7", "order-8"):
+        async with store.transaction() as tx:
+            await start(tx, sleeper, None, id=id, now=clock())
+    item = Item(id="order-7", entity="SalesOrder", version=1)
+    link = Link(id="l", flow="web_order", system="erp", resource="sale", item="order-7", state=LinkState.CREATING)
+    async with store.transaction() as tx:
+        await tx.save(Batch(items=[item]))
+    async with store.transaction() as tx:
+        await tx.save(Batch(items=[replace(item, version=2)]))
+    assert (await told("order-7"), await told("order-8")) == ([MOVED], [])
+    assert (await turn(store, sleeper, "order-7")).result == "awake"
+    async with store.transaction() as tx:
+        await start(tx, sleeper, None, id="order-9", now=clock())
+        await tx.save(Batch(items=[replace(item, id="order-9")]))
+    assert (await turn(store, sleeper, "order-9")).result == "awake"
+    async with store.transaction() as tx:
+        await tx.save(Batch(items=[replace(item, id="order-8")], links=[replace(link, item="order-8")]))
+    assert await told("order-8") == [MOVED]
+    assert (await turn(store, sleeper, "order-8")).result == "awake"

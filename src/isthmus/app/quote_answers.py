@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from isthmus.app.ordering import Orderer, Placed, answer_of, beyond_credit, keep, make_order, terms_moved
+from isthmus.app.ordering import LOOK_AGAIN, Orderer, Placed, answer_of, beyond_credit, keep, make_order, terms_moved
 from isthmus.app.quoting import ENTITY
 from isthmus.desk.costing import without_costs
 from isthmus.desk.documents import one, stop_process
 from isthmus.desk.naming import document
 from isthmus.desk.ordering import Difference, Simulation, Truth
-from isthmus.desk.ports import BusinessHub, DeskTransaction
+from isthmus.desk.ports import BusinessHub
 from isthmus.desk.processes.quote import ANSWER, LOCKS, change_quote
-from isthmus.desk.quoting import ACCEPTABLE, OPEN, held
+from isthmus.desk.quoting import ACCEPTABLE, OPEN, as_ordered, held
 from isthmus.desk.simulating import ask_truth
 from isthmus.errors import NeedsPerson, Retryable
 from isthmus.model.state import Cause, Item
@@ -41,10 +45,14 @@ async def accept_quote(
     The ERP is asked first what the order would come to now. Its own prices may have moved, the quote's are kept. What
     cannot be kept (a later day, another tax, a price that the ERP does not take) is shown, and nothing is ordered until
     somebody accepts again what was ``seen``. When the ERP does not answer the order is kept, checked as soon as it
-    does, and made then. An order that its deal has become already in the CRM is the quote's order. For ``role`` and the
-    credit limit see :func:`~isthmus.app.ordering.place`.
+    does, and made then. For ``role`` and the credit limit see :func:`~isthmus.app.ordering.place`.
 
-    Raises :class:`NeedsPerson` for a quote that was not sent, was replaced, rejected, or does not hold any more.
+    An order that its deal has become already in the CRM, because somebody has won it there, is the quote's order:
+    nothing is ordered a second time. It was made at the ERP's own price; where that is not what the quote has promised
+    it is shown first, and accepted like anything else that has moved.
+
+    Raises :class:`NeedsPerson` for a quote that was not sent, was replaced, rejected, or does not hold any more, and
+    while the order of a deal that was just won is still being made.
     """
     done = await _accept(hub, number, Orderer(by, role), seen, patience)
     return replace(done, simulation=without_costs(done.simulation))
@@ -56,6 +64,9 @@ async def _accept(hub: BusinessHub, number: str, orderer: Orderer, seen: str | N
         return await _ordered(hub, quote, patience)
     _must_hold(hub, quote)
     shown = await _shown(hub, quote, seen)
+    overtaken = await _order_of_deal(hub, quote)
+    if overtaken is not None:
+        return await _accept_overtaken(hub, quote, shown, overtaken, orderer, seen, patience)
     now: Truth | None = None
     try:
         now = await ask_truth(hub, shown.asked)
@@ -69,8 +80,43 @@ async def _accept(hub: BusinessHub, number: str, orderer: Orderer, seen: str | N
         return Accepted(quote=number, state="moved", simulation=again, differences=moved, held=held(shown.truth, now))
     if now is not None and (reason := beyond_credit(hub, now)):
         return Accepted(quote=number, state="refused", simulation=shown, reason=reason)
-    made = await _make(hub, quote, shown, now, orderer)
+    made = await _make(hub, quote, shown, now, orderer, None)
+    if made is None:
+        return await _accept(hub, number, orderer, seen, patience)
     return await _ordered(hub, made, patience, () if now is None else held(shown.truth, now))
+
+
+async def _accept_overtaken(
+    hub: BusinessHub, quote: Item, shown: Simulation, order: str, orderer: Orderer, seen: str | None, patience: float
+) -> Accepted:
+    """The deal was won before: its order is the quote's, once somebody has seen where it is not what was promised."""
+    number = str(quote.fields["number"])
+    fields = await _lines_known(hub, order, patience)
+    truth, moved = as_ordered(shown.asked, shown.truth, fields)
+    if moved and not (seen is not None and shown.truth.total == truth.total):
+        again = await keep(hub, shown.asked, truth)
+        return Accepted(quote=number, state="moved", simulation=again, differences=moved, number=fields.get("number"))
+    made = await _make(hub, quote, shown, None, orderer, order)
+    if made is None:
+        return await _accept(hub, number, orderer, seen, patience)
+    return await _ordered(hub, made, patience)
+
+
+async def _lines_known(hub: BusinessHub, order: str, patience: float) -> Mapping[str, Any]:
+    """Fields of an order as soon as the ERP has told its lines. Raises :class:`NeedsPerson` when that takes too
+    long."""
+    until = time.monotonic() + patience
+    while True:
+        fields = (await one(hub, order)).fields
+        if fields.get("lines") and fields.get("total"):
+            return fields
+        if time.monotonic() >= until:
+            raise NeedsPerson(
+                "The deal of this quote was won, and the ERP is making its order.",
+                advice="Accept the quote again in a moment: then it is shown what the order comes to.",
+                field="opportunity",
+            )
+        await asyncio.sleep(LOOK_AGAIN)
 
 
 async def reject_quote(hub: BusinessHub, number: str, *, reason: str = "", by: str) -> Item:
@@ -131,15 +177,20 @@ def _moved(hub: BusinessHub, shown: Simulation, now: Truth | None) -> tuple[Diff
     return moved
 
 
-async def _make(hub: BusinessHub, quote: Item, shown: Simulation, truth: Truth | None, orderer: Orderer) -> Item:
-    """The order, the quote's state and the news for its process in one transaction, unless somebody was faster."""
+async def _make(
+    hub: BusinessHub, quote: Item, shown: Simulation, truth: Truth | None, orderer: Orderer, expected: str | None
+) -> Item | None:
+    """The order, the quote's state and the news for its process in one transaction, unless somebody was faster.
+    ``expected``: the order that its deal is by now, as far as the caller has seen; None comes back when it is not."""
     async with hub.transaction() as tx:
         await tx.lock([*LOCKS, "SalesOrder"])
         now = (await tx.items([quote.id]))[quote.id]
         if now.fields.get("order"):
             return now
         _must_hold(hub, now)
-        order = await _order_of_deal(hub, tx, now)
+        order = await _order_of_deal(hub, now)
+        if order != expected:
+            return None
         if order is None:
             deal = await _deal(hub, now)
             reference = str(now.fields["number"])
@@ -160,11 +211,11 @@ async def _deal(hub: BusinessHub, quote: Item) -> str | None:
     return str((await one(hub, str(found))).fields.get("number")) if found else None
 
 
-async def _order_of_deal(hub: BusinessHub, tx: DeskTransaction, quote: Item) -> str | None:
+async def _order_of_deal(hub: BusinessHub, quote: Item) -> str | None:
     """The order that the deal has become already in the CRM. Raises :class:`NeedsPerson` when it is another quote's."""
     deal = await _deal(hub, quote)
     for order in [] if deal is None else await hub.find("SalesOrder", "deal", deal):
-        if order.fields.get("state") in ("cancelled", "withdrawn"):
+        if order.fields.get("state") in ("cancelled", "withdrawn", "refused"):
             continue
         for other in await hub.find(ENTITY, "order", order.id):
             raise NeedsPerson(f"The deal is ordered already, by {other.fields.get('number')}.", field="opportunity")

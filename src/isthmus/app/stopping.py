@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from isthmus.app.bootstrap import new_id
+from isthmus.desk.credit_release import CHECKING
 from isthmus.desk.documents import withdraw_approval
 from isthmus.desk.ports import DeskTransaction
 from isthmus.model.state import Cause, Item
@@ -66,7 +67,8 @@ FREE = ("draft", "reported")
 
 async def stop(tx: DeskTransaction, world: World, id: str, *, by: str, now: datetime) -> None:
     """Stop a process and what it waits for somebody to approve. Its document is cancelled too, unless it had come to
-    its end; what the ERP has of it stays there. Raises :class:`~isthmus.errors.NeedsPerson` when it is over."""
+    its end. What the ERP has of it stays there, but for the quotation of an order, which is cancelled. Raises
+    :class:`~isthmus.errors.NeedsPerson` when it is over."""
     name = "order" if id.startswith("order-") else id.partition("/")[0]
     known = DOCUMENTS.get(name)
     edits = None
@@ -87,9 +89,12 @@ async def stop(tx: DeskTransaction, world: World, id: str, *, by: str, now: date
 
 
 async def _mark(edits: HubEdits, known: Stopped, item: Item, why: str) -> None:
-    if known.entity == "SalesOrder" and item.fields.get("confirmed"):
+    if known.entity == "SalesOrder" and item.fields.get("confirmed") and item.fields.get("state") != CHECKING:
         return  # The engine makes it, whoever watches.
     fields: dict[str, Any] = {"state": known.state}
+    if known.entity == "SalesOrder":
+        # Without the name of whoever stopped it: this is written to the ERP, and shown to the customer.
+        fields |= {"confirmed": False, "cancelled": True, "reason": "Withdrawn."}
     if known.entity in REASONS:
         fields["reason"] = why
     await edits.change(item.id, fields)

@@ -232,8 +232,10 @@ def _show_accepted(done: Accepted) -> None:
     elif done.state == "moved":
         rows = [(one.line or "", one.sku or "", one.what, one.before, one.now) for one in done.differences]
         console.print(table(f"{len(rows)} differences", ("line", "sku", "what", "offered", "now"), rows))
+        if done.number is not None:
+            console.print(f"Its deal was won meanwhile and is the order {done.number}, not as offered.", markup=False)
         console.print(
-            f"Nothing was ordered. To order all the same: isthmus quote accept {done.quote} "
+            f"Nothing was accepted. To accept all the same: isthmus quote accept {done.quote} "
             f"--seen {done.simulation.id}",
             markup=False,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,7 @@ __all__ = [
     "STATES",
     "WantedLine",
     "agreed",
+    "as_ordered",
     "conceded",
     "held",
     "holds_until",
@@ -88,6 +89,37 @@ def held(before: Truth, now: Truth) -> tuple[Difference, ...]:
         for at, (old, new) in enumerate(zip(before.lines, now.lines, strict=True), 1)
         if _own(old) != _own(new) and old.unit_price == new.unit_price
     )
+
+
+def as_ordered(asked: Asked, promised: Truth, order: Mapping[str, Any]) -> tuple[Truth, tuple[Difference, ...]]:
+    """What an order that was made without its quote comes to (``order``: its fields in the hub, as the ERP has them),
+    in the place of what was promised, and where the two differ."""
+    there: list[Mapping[str, Any]] = list(order.get("lines") or ())
+    lines, found = [], []
+    for at, (want, old) in enumerate(zip(asked.lines, promised.lines, strict=True), 1):
+        line = there[at - 1] if at <= len(there) else None
+        if line is None or line.get("product") != want.product:
+            found.append(Difference(what="product", before=old.sku, now="–", line=at, sku=old.sku))
+            lines.append(old)
+            continue
+        new = replace(
+            old,
+            quantity=Decimal(str(line.get("quantity") or 0)),
+            unit_price=Decimal(str(line.get("unit_price") or 0)),
+            amount=Decimal(str(line.get("amount") or 0)),
+        )
+        for what, before, now in (
+            ("quantity", old.quantity, new.quantity),
+            ("price", old.unit_price, new.unit_price),
+        ):
+            if before != now:
+                found.append(Difference(what=what, before=str(before), now=str(now), line=at, sku=old.sku))
+        lines.append(new)
+    names = ("net_total", "tax_total", "total")
+    net, tax, total = (Decimal(str((order.get(name) or {}).get("amount") or 0)) for name in names)
+    if total != promised.total:
+        found.append(Difference(what="total", before=str(promised.total), now=str(total)))
+    return replace(promised, lines=tuple(lines), untaxed=net, tax=tax, total=total), tuple(found)
 
 
 def lines_of(asked: Asked, truth: Truth) -> list[dict[str, Any]]:

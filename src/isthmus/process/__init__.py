@@ -19,9 +19,10 @@ between them is run again at every turn, and must only compute.
 from isthmus.process.definition import Definition, process
 from isthmus.process.desk import cancel, retry, signal, start
 from isthmus.process.run import Answer, Run
-from isthmus.process.state import OPEN, Entry, EntryKind, Process, ProcessState, Signal
+from isthmus.process.state import MOVED, OPEN, Entry, EntryKind, Process, ProcessState, Signal
 
 __all__ = [
+    "MOVED",
     "OPEN",
     "Answer",
     "Definition",

@@ -14,6 +14,8 @@ from isthmus.model.state import Problem
 from isthmus.process.ports import ProcessStore, ProcessTransaction
 from isthmus.process.state import Entry, EntryKind, ProcessState
 
+WOKEN = "woken"
+"""Value of a sleep that a signal has ended."""
 __all__ = ["Answer", "Overtaken", "Parked", "Run"]
 
 type Around = Callable[[str, Callable[[], Awaitable[Any]]], Awaitable[Any]]
@@ -109,15 +111,26 @@ class Run:
         except Retryable as error:
             raise Failing(name, error) from error
 
-    async def sleep(self, name: str, duration: timedelta) -> None:
-        """Go on after this time."""
+    async def sleep(self, name: str, duration: timedelta, *, topic: str = "") -> None:
+        """Go on after this time, or as soon as there is a signal of ``topic``, when one is named. Signals that came
+        earlier count."""
         seq, known = self._next(EntryKind.SLEEP, name)
-        if known is None:
-            known = self._entry(seq, EntryKind.SLEEP, name, until=self._clock() + duration)
-            async with self._store.transaction() as tx:
+        if known is not None and known.done and (known.value == WOKEN or self._clock() >= known.until_when):
+            return
+        async with self._store.transaction() as tx:
+            if known is None:
+                # One that nothing can end early is over when its time is.
+                known = self._entry(seq, EntryKind.SLEEP, name, until=self._clock() + duration, done=not topic)
                 await self._append(tx, known)
-        assert known.until is not None
-        if self._clock() < known.until:
+            if not known.done:
+                signal = await tx.processes.take_signal(self.id, topic)
+                if signal is not None or self._clock() >= known.until_when:
+                    value = None if signal is None else WOKEN
+                    closed = msgspec.structs.replace(known, value=value, done=True, at=self._clock())
+                    if not await tx.processes.close_entry(closed):
+                        raise Overtaken
+                    return
+        if self._clock() < known.until_when:
             raise Parked(ProcessState.SLEEPING, name, wake_at=known.until)
 
     async def wait(self, topic: str, question: str, *, who: str, within: timedelta | None = None) -> Answer | None:

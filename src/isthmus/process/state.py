@@ -10,7 +10,7 @@ import msgspec
 
 from isthmus.model.state import Problem
 
-__all__ = ["OPEN", "Entry", "EntryKind", "Process", "ProcessState", "Signal"]
+__all__ = ["MOVED", "OPEN", "Entry", "EntryKind", "Process", "ProcessState", "Signal"]
 
 
 class ProcessState(StrEnum):
@@ -81,6 +81,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     done: bool = True
     at: datetime
     """When it ended; of an open one, when it began."""
+
+    @property
+    def until_when(self) -> datetime:
+        """The end of a sleep."""
+        assert self.until is not None
+        return self.until
+
+
+MOVED = "moved"
+"""Topic of the signal that a process gets when something happened to the item whose id it bears: its fields, or what
+becomes of it in a system. At most one is kept until the process takes it."""
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):

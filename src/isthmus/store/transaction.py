@@ -10,6 +10,7 @@ import msgspec
 from psycopg import AsyncConnection
 
 from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, Sighting
+from isthmus.process.state import MOVED
 from isthmus.store.approvals import PostgresApprovals
 from isthmus.store.codec import Texts, as_array, decoded, from_row, payload
 from isthmus.store.notices import PostgresNotices
@@ -21,6 +22,11 @@ from isthmus.sync.ports import Approval, Batch, DueCount, FarKey, LaneDue
 __all__ = ["PostgresTransaction"]
 
 type Parameters = Mapping[str, Any]
+
+
+HUBS_OWN = 36
+"""Length of the ids that the hub makes for items. Those of documents that have a process of the same id are their
+makers' and longer."""
 
 
 class PostgresTransaction:
@@ -273,6 +279,14 @@ class PostgresTransaction:
             woken = await self._rows("wake", {"wake": Texts(batch.wake), "now": self._clock()})
             places |= {f"{flow}/{system}" for flow, system in woken}
         await self.tell(places)
+        await self._tell_processes({item.id for item in batch.items} | {link.item for link in batch.links if link.item})
+
+    async def _tell_processes(self, items: Collection[str]) -> None:
+        """In the same transaction as what they are told of: they may look before it commits, and then get a turn."""
+        if items := {item for item in items if len(item) != HUBS_OWN}:
+            given = {"items": Texts(items), "topic": MOVED, "now": self._clock()}
+            for (process,) in await self._rows("tell_processes", given):
+                await self.processes.request_turn(process)
 
     async def wake_ready(self, among: Collection[str] | None = None) -> int:
         """Wake links (``among`` these; None: among all) whose parent is there though no wake-up reached them; returns

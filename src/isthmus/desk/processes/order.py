@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from isthmus.connector.services import SIMULATE_ORDER
 from isthmus.desk.approval_state import RequestState
 from isthmus.desk.credit_release import CHECKING, CreditCase, case_of, has_released, why_declined
 from isthmus.desk.documents import one
@@ -25,15 +26,16 @@ from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.desk.simulating import ask_truth
 from isthmus.errors import NeedsPerson
 from isthmus.model.state import Cause, LinkState
-from isthmus.process import Run, process
+from isthmus.process import MOVED, Run, process
 
 __all__ = ["ACCEPT", "order"]
 
 ACCEPT = "accept"
 """Topic: the customer takes what has moved, or not. From the second time on a number stands behind it."""
 DECIDE_WITHIN = timedelta(days=7)
-PAUSES = (2, 3, 5, 10, 30, 60, 300, 900, 3600)
-"""Seconds between looks at what the ERP made of it; the last one again and again."""
+PAUSES = (5, 15, 60, 300, 900, 3600)
+"""Seconds between looks at what the ERP made of it, the last one again and again: a net, for what the sync sees of the
+order wakes its process at once."""
 
 
 @process("order")
@@ -77,7 +79,7 @@ async def _settle(run: Run, given: Mapping[str, Any]) -> str:
         if case is None or case.over <= released:
             break
         if not await _released(run, given, case, nth):
-            return "refused"
+            return await _taken_back(run, item)
         released = case.over
     fields = {"confirmed": True, "state": None, **({"credit_approved": True} if released else {})}
     await run.change("confirm", partial(_edit, run, item, fields))
@@ -122,6 +124,7 @@ async def _follow(run: Run, given: Mapping[str, Any]) -> str:
     hub: BusinessHub = run.hub
     item, look, told, released = given["order"], 0, False, False
     while True:
+        topic = MOVED
         seen = await run.step(f"look {look}", lambda: _look(hub, item))
         if seen["state"] in ("confirmed", "cancelled", "gone"):
             await _tell(run, "end", f"order.{seen['state']}", item, seen)
@@ -132,16 +135,41 @@ async def _follow(run: Run, given: Mapping[str, Any]) -> str:
                 # Somebody has paid meanwhile: the ERP is to try again, and may refuse again.
                 await run.change(f"hold {look}", partial(_edit, run, item, {"confirmed": False}))
                 await run.change(f"try again {look}", partial(_edit, run, item, {"confirmed": True}))
+                # These edits are no news; what comes of them is looked at after the pause.
+                topic = ""
             else:
                 case = msgspec.convert(found["credit"], CreditCase, strict=False)
                 if not await _released(run, given, case, " by the ERP"):
-                    return "refused"
+                    return await _taken_back(run, item)
                 released = True
                 await run.change("release", partial(_edit, run, item, {"credit_approved": True}))
         elif seen["problem"] and not told:
             told = True
             await _tell(run, "refused", "order.refused", item, seen)
-        await run.sleep(f"pause {look}", timedelta(seconds=PAUSES[min(look, len(PAUSES) - 1)]))
+        await _pause(run, f"pause {look}", look, topic)
+        look += 1
+
+
+async def _pause(run: Run, name: str, look: int, topic: str = MOVED) -> None:
+    await run.sleep(name, timedelta(seconds=PAUSES[min(look, len(PAUSES) - 1)]), topic=topic)
+
+
+async def _taken_back(run: Run, item: str) -> str:
+    """A refused order ends in the ERP too, which may have it as a quotation: how it ended. The engine cancels it there;
+    when somebody in the ERP has confirmed it meanwhile, that counts."""
+    hub: BusinessHub = run.hub
+    look = 0
+    while True:
+        seen = await run.step(f"look whether it is cancelled {look}", lambda: _look_cancelled(hub, item))
+        if seen["state"] == "confirmed":
+            await _tell(run, "end", "order.confirmed", item, seen)
+            return f"confirmed {seen['number'] or ''}".strip()
+        if seen["state"] in ("nowhere", "cancelled"):
+            if seen["state"] == "cancelled":
+                # The ERP calls it cancelled; to whoever ordered it was refused.
+                await run.change("refused and cancelled", partial(_edit, run, item, {"state": "refused"}))
+            return "refused"
+        await _pause(run, f"wait for the cancelling {look}", look)
         look += 1
 
 
@@ -186,9 +214,10 @@ async def _being_checked(run: Run, item: str, tx: DeskTransaction) -> dict[str, 
 
 
 async def _refuse(run: Run, item: str, approval: str, how: str, tx: DeskTransaction) -> str:
-    """The order ends; the ERP does not confirm it any more, should it have it. Why, as the customer is told."""
+    """The order ends, in the ERP as well, should it have it. Why, as the customer is told."""
     reason = await why_declined(tx, approval, RequestState(how)) if approval else ""
-    await _edit(run, item, {"state": "refused", "confirmed": False, "reason": reason or None}, tx)
+    fields = {"state": "refused", "confirmed": False, "cancelled": True, "reason": reason or None}
+    await _edit(run, item, fields, tx)
     return reason
 
 
@@ -209,6 +238,26 @@ async def _look(hub: BusinessHub, item: str) -> dict[str, Any]:
     if not parked:
         return seen
     return {**seen, "problem": parked[0].message, "over_limit": parked[0].field == "credit_limit"}
+
+
+async def _look_cancelled(hub: BusinessHub, item: str) -> dict[str, Any]:
+    """How far a refused order is taken back: ``nowhere``, ``cancelled``, ``confirmed`` or ``open``, with what stands in
+    the way."""
+    found = (await hub.items([item])).get(item)
+    if found is None or found.deleted_at is not None:
+        return {"state": "nowhere", "number": None, "problem": ""}
+    system = hub.answering(SIMULATE_ORDER.name, "SalesOrder")
+    states = (LinkState.LINKED, LinkState.CREATING)
+    there = [link for link in await hub.links([item]) if link.system == system and link.state in states]
+    state = str(found.fields.get("state") or "")
+    if not there:
+        shown = "nowhere"
+    elif all(link.state is LinkState.LINKED for link in there) and state in ("confirmed", "processing", "done"):
+        shown = "confirmed"
+    else:
+        shown = "cancelled" if state == "cancelled" else "open"
+    problems = [link.problem.message for link in there if link.problem is not None]
+    return {"state": shown, "number": found.fields.get("number"), "problem": " ".join(problems)}
 
 
 async def _tell(run: Run, step: str, topic: str, item: str, detail: Mapping[str, Any]) -> None:

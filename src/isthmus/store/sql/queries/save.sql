@@ -158,5 +158,19 @@ returning flow, system;
 -- Every transaction that is under way now, and has written, is older than the first and not older than the second.
 select pg_snapshot_xmin(now)::text::bigint, pg_snapshot_xmax(now)::text::bigint from pg_current_snapshot() as now;
 
+-- name: tell_processes
+-- Processes that bear the id of an item are told that something happened to it, once until they look.
+with told as (
+    insert into process_signal (process, id, topic, value, by, at)
+    select process.id, gen_random_uuid()::text, %(topic)s, 'null'::jsonb, 'hub', %(now)s
+    from process
+    where process.id = any(%(items)s::text[]) and process.state in ('running', 'waiting', 'sleeping', 'retrying')
+        and not exists (
+            select from process_signal
+            where process_signal.process = process.id and topic = %(topic)s and not taken)
+    returning process
+)
+select process from told;
+
 -- name: notify
 select pg_notify('isthmus', place) from unnest(%(places)s::text[]) as given (place);
