@@ -204,6 +204,13 @@ def test_a_customer_sees_open_items_and_sends_something_back_until_the_credit(of
         see(lambda: shows(desk, credited) and desk.page.inner_text(".head .pill") == "credited")
         assert str(posted["number"]) in desk.page.inner_text("main")
         assert office.erin.stock(sku) == 18
+        # The ERP's document of the return is in the ledger of the order, and the return does not count beside it.
+        ordered_as = str(office.sales(party)[0]["number"])
+        see(
+            lambda: (
+                money(office.isthmus("order", "show", ordered_as, "--json").json["ledger"]["lines"][0]["returned"]) == 2
+            )
+        )
         desk.page.goto(f"{order}/return")
         assert "at most 2 can come back" in desk.page.inner_text("main")
         assert desk.complaints == []

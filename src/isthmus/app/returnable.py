@@ -30,8 +30,8 @@ class Returnable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def returnable(documents: Documents, order: Item) -> list[Returnable]:
-    """Products of the order that were shipped, in its order. What the ERP has taken back by itself counts, and so do
-    returns that were announced here."""
+    """Products of the order that were shipped, in its order. What the ERP has taken back counts, and so do returns that
+    were announced here until the ERP has them: its document bears the return's number."""
     shipped: dict[str, Decimal] = defaultdict(Decimal)
     back: dict[str, Decimal] = defaultdict(Decimal)
     names: dict[str, str] = {}
@@ -40,8 +40,11 @@ async def returnable(documents: Documents, order: Item) -> list[Returnable]:
             names.setdefault(line.product, line.name)
             shipped[line.product] += line.shipped
             back[line.product] += line.returned
+    deliveries = [one.fields for one in await documents.children(order.id, "Delivery") if one.deleted_at is None]
+    there = {one.get("reference") for one in deliveries if one.get("state") in ("received", "done")}
     for one in await documents.children(order.id, "Return"):
-        if one.fields.get("order") == order.id and one.fields.get("state") != "cancelled":
+        announced = one.fields.get("state") != "cancelled" and one.fields.get("number") not in there
+        if one.fields.get("order") == order.id and announced:
             for position in one.fields.get("lines") or ():
                 back[position["product"]] += _coming(position)
     return [
