@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 
 from isthmus.model.state import LinkState
+from isthmus.process import Process, ProcessState
 from isthmus.store import PostgresStore, Reads
 from isthmus.sync.ports import Approval, DueAt, Evidence
 from tests.store.examples import (
@@ -61,6 +62,13 @@ async def fill(store: PostgresStore) -> None:
     async with store.transaction() as transaction:
         await transaction.approve("customer/crm/update", 9)
         await transaction.scan_seen("crm", "account", ["1"], start=True)
+        # A process of the item's own: it would be told of a change.
+        await transaction.processes.add(
+            Process(
+                id="i2", name="order", input=None, state=ProcessState.SLEEPING, version=0, step="pause", question="",
+                who="", since=NOW, wake_at=None, attempts=0, result=None, problem=None, started_at=NOW,
+            )
+        )  # fmt: skip
     await store.add_hints([("crm", "account", "1")])
     await store.remember("a", 1)
 
