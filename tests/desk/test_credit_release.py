@@ -371,6 +371,8 @@ async def test_an_order_that_somebody_in_the_erp_confirms_all_the_same_is_confir
     await shop.erp(str(done.order), "processing")
     assert (await shop.turn(done.order)).result == "confirmed SO7"
     assert shop.told.topics[-1] == "order.confirmed"
+    fields = await shop.fields(done.order)
+    assert (fields["state"], fields["cancelled"], fields["reason"]) == ("processing", False, None), "nothing to undo"
 
 
 async def test_an_order_process_is_woken_by_what_the_sync_sees_and_not_by_time(shop: Shop) -> None:

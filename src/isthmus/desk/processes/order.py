@@ -162,6 +162,7 @@ async def _taken_back(run: Run, item: str) -> str:
     while True:
         seen = await run.step(f"look whether it is cancelled {look}", lambda: _look_cancelled(hub, item))
         if seen["state"] == "confirmed":
+            await run.change("confirmed all the same", partial(_edit, run, item, {"cancelled": False, "reason": None}))
             await _tell(run, "end", "order.confirmed", item, seen)
             return f"confirmed {seen['number'] or ''}".strip()
         if seen["state"] in ("nowhere", "cancelled"):
