@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import statistics
 import sys
 import tempfile
-import time
 from datetime import timedelta
 from pathlib import Path
 
-import psycopg
 from httpx import Response
 from litestar.testing import AsyncTestClient
 
+from benchmarks.timed_pages import filled_database, timed
 from isthmus.app.bootstrap import clock, read_project
 from isthmus.app.flow_preview import Samples
 from isthmus.connector import FieldInfo, Record
 from isthmus.console import Site
 from isthmus.model.state import FlowVersion
 from isthmus.store import ChangeState, FlowChanges, Job, JobKind, Jobs, PostgresStore, Reads
-from isthmus.store.migrate import migrate
 from isthmus.sync.pauses import PauseBook
 from isthmus.sync.world import World
 from isthmus.web import Parts, make_app
@@ -31,7 +26,6 @@ from tests.console.people import Browser, a_person
 
 EDIT = "/flows/customer/edit"
 FILL = """
-drop index item_search; drop index item_fields;
 insert into item (id, entity, version, fields, set_by)
 select 'i' || n, 'Customer', 1, jsonb_build_object(
     'name', (array['Falken', 'Nordwind', 'Juniper', '云帆精密', 'Heide', 'Padana'])[1 + n % 6] || ' '
@@ -66,9 +60,6 @@ select side, 'contacts', 'field_' || n, 'text', '', null, null
 from generate_series(1, 400) as n, unnest(array['crm', 'erp']) as side;
 insert into pause (system, resource, paused_by, since, reason)
 values ('crm', 'contacts', 'anna', now(), 'the year is closed');
-create index item_search on item using gin (search_text(fields) public.gin_trgm_ops) where alias_of is null;
-create index item_fields on item using gin (fields);
-analyze;
 """
 PAGES = (
     "/sign-in",
@@ -110,11 +101,11 @@ PAGES = (
     "/compare",
     "/compare?flow=customer",
     "/jobs/j1",
+    "/jobs/live?id=j0",
     "/approvals",
     "/trace?q=nothing",
     "/processes",
 )
-TRIES = 7
 
 
 class Shown:
@@ -170,7 +161,7 @@ async def more(site: Site) -> None:
             await jobs.end(id, now, result=digest)
         await jobs.ask(Job(id="j1", kind=JobKind.COMPARE, flow="customer", asked_by="anna", asked_at=now))
         await jobs.begin("j1", now)
-        await jobs.tell("j1", {"erp contacts": ("records read", 123_456)})
+        await jobs.tell("j1", 1, {"erp contacts": ("records read", 123_456)})
 
 
 async def ask(browser: Browser, page: str, text: str) -> Response:
@@ -192,49 +183,17 @@ async def measure(url: str) -> list[dict[str, object]]:
             site = await Site.open(project, store, World(project.flows, project.converters), samples)
             await site.access.people.save(a_person("engineer"))
             await more(site)
-            rows = []
             async with AsyncTestClient(make_app(Parts(site=site))) as client:
                 browser = Browser(client)
                 await browser.sign_in("engineer")
                 await browser.get("/me")
-                for page in PAGES:
-                    times = []
-                    for _ in range(TRIES):
-                        began = time.perf_counter()
-                        answer = await ask(browser, page, text)
-                        times.append((time.perf_counter() - began) * 1000)
-                        assert answer.status_code in (200, 307, 302), (page, answer.status_code, answer.text[-2000:])
-                    rows.append(
-                        {
-                            "page": page,
-                            "median_ms": round(statistics.median(times), 1),
-                            "first_ms": round(times[0], 1),
-                            "bytes": len(answer.content),
-                        }
-                    )
-                    print(json.dumps(rows[-1]), flush=True)
-            return rows
+                return await timed(PAGES, lambda page: ask(browser, page, text))
 
 
 def main() -> None:
     """``python -m benchmarks.console [ITEMS]``, on the server of $ISTHMUS_TEST_DATABASE_URL."""
     items = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
-    server = os.environ["ISTHMUS_TEST_DATABASE_URL"]
-    name = f"console_{items}"
-    url = server.replace("/isthmus?", f"/{name}?")
-    with psycopg.connect(server, autocommit=True) as connection:
-        made = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone() is None
-        if made:
-            connection.execute(f"create database {name}".encode())
-    if made:
-        migrate(url)
-        with psycopg.connect(url, autocommit=True, options="-c search_path=isthmus") as connection:
-            began = time.perf_counter()
-            for statement in FILL.format(n=items).split(";\n"):
-                if statement.strip():
-                    connection.execute(statement.encode())
-            print(f"filled in {time.perf_counter() - began:.0f} s", flush=True)
-    asyncio.run(measure(url))
+    asyncio.run(measure(filled_database(f"console_{items}", FILL.format(n=items))))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ __all__ = [
     "ITEM_LINKED",
     "JOB_DONE",
     "JOB_FAILED",
+    "JOB_LOST",
     "MAIL_DOWN",
     "MAIL_UP",
     "NOTICE_BOUNCED",
@@ -32,6 +33,7 @@ __all__ = [
     "PAGE_FAILED",
     "PROCESS_ENDED",
     "PROCESS_RECOVERED",
+    "QUOTA_LOW",
     "RECORD_SET_ASIDE",
     "SCAN_COMPLETE",
     "STALE_DROPPED",
@@ -85,6 +87,10 @@ JOB_DONE: Final = "job.done"
 """What somebody asked for on a page (a comparison, a repair, a dry run) was done."""
 JOB_FAILED: Final = "job.failed"
 """What somebody asked for on a page ended in a fault of ours."""
+QUOTA_LOW: Final = "quota.low"
+"""A far system says that we have nearly used up how often it may be called."""
+JOB_LOST: Final = "job.lost"
+"""Another worker has begun what this one was doing for a page: it was taken for dead. It leaves it to that one."""
 FLOWS_RENEWED: Final = "flows.renewed"
 """A process goes on with changed flows."""
 FLOWS_REFUSED: Final = "flows.refused"

@@ -26,6 +26,10 @@ class Twin:
         self.rev = 0
         self.writes = 0
         self.calls = 0
+        self.headers: dict[str, str] = {}
+        """Of all its answers."""
+        self.refuses = 0
+        """Every call, with this status."""
 
     def save(self, key: str | None, fields: dict[str, Any]) -> str:
         """What a person does, or a call."""
@@ -88,9 +92,13 @@ async def served(*twins: Twin) -> AsyncIterator[str]:
 
     @web.middleware
     async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
-        for twin in twins:
-            twin.calls += request.path.startswith(f"/{twin.name}/")
-        return await handler(request)
+        called = next((twin for twin in twins if request.path.startswith(f"/{twin.name}/")), None)
+        if called is None:
+            return await handler(request)
+        called.calls += 1
+        answer = web.json_response({}, status=called.refuses) if called.refuses else await handler(request)
+        answer.headers.update(called.headers)
+        return answer
 
     app = web.Application(middlewares=[counted])
     for twin in twins:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
+import aiohttp
 import msgspec
 
 from isthmus.app.planning import PlanDigest, PlanLine
 from isthmus.console import Site
 from isthmus.model.state import InboxKind
+from isthmus.pages import COOKIE
 from isthmus.store import Job, JobKind, Jobs, PostgresStore, Reads
-from tests.console.people import Browser
+from isthmus.web import Parts, serve
+from tests.console.people import PASSWORD, Browser
 from tests.console.test_flows_and_compare import a_difference
 from tests.console.test_pages import a_record
 from tests.store.examples import NOW, a_question, save
@@ -37,9 +42,8 @@ DIGEST = PlanDigest(
 
 
 async def the_job(store: PostgresStore) -> Job:
-    found = await Jobs(store).next()
-    assert found is not None
-    return found
+    found = await Jobs(store).all_open()
+    return found[0].job
 
 
 async def compared(store: PostgresStore, records: int) -> None:
@@ -72,7 +76,7 @@ async def test_two_people_who_ask_at_once_get_one_comparison(
     job = await the_job(store)
     assert (job.kind, job.flow, job.asked_by) == (JobKind.COMPARE, "customer", "operator@office.example")
     await Jobs(store).end(job.id, NOW)
-    assert await Jobs(store).next() is None
+    assert await Jobs(store).all_open() == []
     asked = [one for one in await site.access.people.audit(10) if one.action == "compare asked"]
     assert {one.who for one in asked} == {"operator@office.example", "engineer@office.example"}
     assert (await browser.post("/compare", {"flow": "nothing"})).status_code == 422
@@ -88,8 +92,9 @@ async def test_progress_is_shown_until_it_is_done_and_then_the_page_is_new(
     page = (await browser.get("/compare")).text
     assert f'hx-get="/jobs/{job.id}?place=/compare"' in page
     assert "No hub is running" in page
-    await Jobs(store).begin(job.id, NOW)
-    await Jobs(store).tell(job.id, {"erp": ("records read", 5000)})
+    attempt = await Jobs(store).begin(job.id, NOW)
+    assert attempt == 1
+    await Jobs(store).tell(job.id, attempt, {"erp": ("records read", 5000)})
     part = await browser.get(f"/jobs/{job.id}?place=/compare", **{"hx-request": "true"})
     assert "5,000" in part.text
     assert "hx-refresh" not in part.headers
@@ -161,3 +166,50 @@ async def test_a_held_mass_change_is_approved_on_the_plans_page(browser: Browser
     decided = await Reads(store).entry(brake.id)
     assert decided is not None
     assert (decided.decision, decided.decided_by) == ("approve", "approver@office.example")
+
+
+async def test_an_open_page_is_told_of_each_move_until_the_job_is_done(store: PostgresStore, site: Site) -> None:
+    jobs = Jobs(store)
+    for id, flow in (("j1", "customer"), ("j2", "")):
+        assert await jobs.ask(Job(id=id, kind=JobKind.PLAN, flow=flow, asked_by="<b>anna", asked_at=NOW)) is not None
+    secret = await site.access.sign_in("viewer@office.example", PASSWORD, address="", agent="")
+    assert secret is not None
+    async with (
+        serve(Parts(site=site), "127.0.0.1", 0) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}", cookies={COOKIE: secret}) as client,
+        client.get("/jobs/live", params=[("id", "j1"), ("id", "j2"), ("id", "none"), ("place", "/compare")]) as answer,
+    ):
+        assert answer.content_type == "text/event-stream"
+        events = told_events(answer)
+        first = [await anext(events) for _ in range(3)]
+        assert [name for name, _ in first] == ["job-j1", "job-j2", "done-none"]
+        assert "&lt;b&gt;anna" in first[0][1]
+        assert "No hub is running" in first[0][1]
+        attempt = await jobs.begin("j1", NOW)
+        assert attempt is not None
+        await jobs.tell("j1", attempt, {"erp": ("records read", 5000)})
+        async for name, page in events:
+            if name == "job-j1" and "5,000" in page:
+                break
+        await jobs.end("j1", NOW)
+        async for name, _ in events:
+            if name == "done-j1":
+                break
+        await site.access.sign_out(secret, "viewer@office.example")
+        await jobs.begin("j2", NOW)
+        # Whoever has signed out sees no more of it.
+        assert [name async for name, _ in events][-2:] == ["done-j2", "ended"]
+
+
+async def told_events(answer: aiohttp.ClientResponse) -> AsyncIterator[tuple[str, str]]:
+    """Name and text of each event."""
+    name, lines = "", []
+    async for raw in answer.content:
+        line = raw.decode().rstrip("\r\n")
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data:"):
+            lines.append(line.removeprefix("data:").strip())
+        elif not line and name:
+            yield name, "\n".join(lines)
+            name, lines = "", []

@@ -120,13 +120,20 @@ async def test_a_record_is_found_by_any_part_of_a_value_in_any_script(
 async def test_the_search_uses_its_index(store: PostgresStore) -> None:
     async with store.transaction() as tx:
         connection = tx._connection  # type: ignore[attr-defined]
-        await connection.execute("set local enable_seqscan = off")
-        rows = await (
-            await connection.execute(
-                "explain select id from item where alias_of is null and search_text(fields) like '%%fan%%'"
-            )
-        ).fetchall()
-    assert "item_search" in str(rows), rows
+        await connection.execute(
+            "insert into item_search (item, entity, version, text) "
+            "select n::text, case when n % 2 = 0 then 'Customer' else 'Product' end, 1, md5(n::text) "
+            "from generate_series(1, 4000) as n"
+        )
+        await connection.execute("analyze item_search")
+        # As search_parts does; among so few rows another index would do as well.
+        await connection.execute("set local enable_seqscan = off; set local enable_indexscan = off")
+        await connection.execute("drop index item_search_entity")
+        for more in ("", " and entity = 'Customer'"):
+            asked = f"explain select item from item_search where text like '%fan7%'{more}"
+            rows = str(await (await connection.execute(asked)).fetchall())
+            assert "item_search_parts" in rows, rows
+            assert "Filter" not in rows, rows
 
 
 async def test_the_overview_alarms_when_nothing_runs_or_a_system_is_silent(

@@ -248,6 +248,9 @@ class PlayedHub:
     async def find(self, entity: str, field: str, value: Any, limit: int = 50) -> list[Item]:
         return await self._reads.items_by_field(entity, field, value, limit)
 
+    async def find_all(self, entity: str, field: str, values: Collection[str]) -> dict[str, list[Item]]:
+        return await self._reads.items_by_values(entity, field, values)
+
     async def children(self, item: str, entity: str) -> list[Item]:
         return await self._reads.referencing(item, entity)
 

@@ -21,7 +21,7 @@ LONG_FUNCTIONS: dict[str, tuple[int, str]] = {}
 # Places that may catch everything, and why: "src/isthmus/<file>::<function>".
 BLIND_EXCEPTS: dict[str, str] = {
     "src/isthmus/testing/failing.py::failure": "whatever a driver lets through that is not ours fails its contract",
-    "src/isthmus/app/job_work.py::do_job": "a fault in a job that a page asked for stops that job, not the worker",
+    "src/isthmus/app/job_work.py::_note": "a fault in a job that a page asked for stops that job, not the worker",
     "src/isthmus/process/turn.py::_played": "a fault in one process's function stops that process, not the worker",
     "src/isthmus/project/code.py::_run": "what the user's file raises is a fault of the project, told with its line",
 }

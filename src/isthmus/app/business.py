@@ -69,6 +69,10 @@ class OpenBusiness:
         """Items whose field has exactly this value."""
         return await self._reads.items_by_field(entity, field, value, limit)
 
+    async def find_all(self, entity: str, field: str, values: Collection[str]) -> dict[str, list[Item]]:
+        """Items by the texts of a field."""
+        return await self._reads.items_by_values(entity, field, values)
+
     async def children(self, item: str, entity: str) -> list[Item]:
         """Items of this entity that refer to the item."""
         return await self._reads.referencing(item, entity)

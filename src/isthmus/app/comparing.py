@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -18,6 +19,8 @@ SHOWN = 1000
 """Differences given back one by one unless more are asked for."""
 CHUNK = 500
 """Differences repaired together."""
+AGAIN = 1.0
+"""Seconds between looks whether another comparison is done."""
 LONGEST_PATIENCE = 60.0
 """Most seconds to wait for a running hub to deal with what it is about to see."""
 
@@ -69,9 +72,10 @@ def _check_pauses(hub: Hub, flows: Sequence[str]) -> None:
 
 
 async def compare(
-    hub: Hub, flows: Sequence[str] = (), report: Report | None = None, *, limit: int = SHOWN
+    hub: Hub, flows: Sequence[str] = (), report: Report | None = None, *, limit: int = SHOWN, wait: bool = False
 ) -> Comparison:
-    """Read both sides completely and name every difference, while the hub goes on. Changes nothing."""
+    """Read both sides completely and name every difference, while the hub goes on. Changes nothing. ``wait``: for
+    another comparison of a flow that is under way, instead of raising ``Unavailable``."""
     names = chosen(hub, flows)
     if hub.down:
         system, error = next(iter(hub.down.items()))
@@ -88,8 +92,11 @@ async def compare(
     at_work = bool(await Reads(hub.store).workers())
     for name in names:
         flow = hub.world.flows[name]
-        if not await hub.store.try_lock(f"compare/{name}"):
-            raise Unavailable(f"{name} is being compared already.", advice="Wait until that comparison is done.")
+        while not await hub.store.try_lock(f"compare/{name}"):
+            if not wait:
+                raise Unavailable(f"{name} is being compared already.", advice="Wait until that comparison is done.")
+            watched(next(iter(flow.sides)), "waits for another comparison", 0)
+            await asyncio.sleep(AGAIN)
         try:
             # Twice the longest interval: once to see it, once more in case the first look failed.
             every = max(hub.world.every(side.system, side.resource) for side in flow.sides.values())
@@ -110,6 +117,7 @@ async def repair(
     *,
     by: str,
     limit: int = SHOWN,
+    wait: bool = False,
 ) -> Comparison:
     """Repair what a comparison made now finds (of single differences: what the last one found), settle what follows,
     and compare again: what is left needs a person."""
@@ -117,7 +125,7 @@ async def repair(
     names = chosen(hub, flows)
     _check_pauses(hub, names)
     if general is not None:
-        await compare(hub, names, report, limit=0)
+        await compare(hub, names, report, limit=0, wait=wait)
     repairer = Repairer(hub.engine, by=by, clock=clock, new_id=new_id)
     reads, after = Reads(hub.store), ""
     only = None if general is not None else list(single)
@@ -130,5 +138,5 @@ async def repair(
             refused |= await repairer.repair([d for d in drifts if single.get(d.id, general) is choice], choice)
     refused |= dict.fromkeys(unknown, "The last comparison of these flows found no such difference.")
     await hub.engine.settle(Round())
-    found = await compare(hub, names, report, limit=limit)
+    found = await compare(hub, names, report, limit=limit, wait=wait)
     return msgspec.structs.replace(found, refused=refused)

@@ -34,6 +34,10 @@ class CompareState(msgspec.Struct, frozen=True, kw_only=True):
         """Jobs that are not done."""
         return [job for job in self.jobs if job.done_at is None]
 
+    def open_about(self, flow: str) -> list[Job]:
+        """Those that are (also) about this flow; all when none is named."""
+        return [job for job in self.open if not flow or job.flow in (flow, "")]
+
 
 class JobDesk(Acting):
     """The use cases, for one person."""

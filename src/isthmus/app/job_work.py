@@ -1,4 +1,4 @@
-"""Doing what people asked for on pages: comparisons, repairs, dry runs; in one worker at a time, one after the other.
+"""Doing what people asked for on pages: comparisons, repairs, dry runs. :mod:`.job_seats` says which, and when.
 
 What happens at a kill: the job is still open, and the next worker begins it anew. Comparing and planning change
 nothing; a repair that is begun again finds what is repaired already in step.
@@ -18,38 +18,19 @@ from isthmus.app.bootstrap import Hub, clock, make_world, read_project
 from isthmus.app.comparing import compare, repair
 from isthmus.app.planning import PlanDigest, PlanReport, digest_of, make_plan, plan_of
 from isthmus.errors import IsthmusError, NeedsPerson, StoreUnavailable
-from isthmus.store import FlowChanges, Job, JobKind, Jobs
+from isthmus.store import FlowChanges, Job, JobKind, Jobs, JobState
 
-__all__ = ["do_job", "serve_jobs"]
+__all__ = ["do_job"]
 
-LOCK = "jobs"
-LOOK = 1.0
-"""Seconds between looks for something to do."""
-AGAIN = 5.0
-"""Seconds until another worker tries to be the one that does it."""
 TELL = 0.5
 """Seconds between notes of how far it is."""
 MOST_ATTEMPTS = 3
 """A job that ended the hub so often is not begun again."""
 
 
-async def serve_jobs(hub: Hub) -> None:
-    """Until cancelled."""
-    jobs = Jobs(hub.store)
-    while True:
-        try:
-            if not (await hub.store.holds(LOCK) or await hub.store.try_lock(LOCK)):
-                await asyncio.sleep(AGAIN)
-            elif (job := await jobs.next()) is None:
-                await asyncio.sleep(LOOK)
-            else:
-                await do_job(hub, job)
-        except StoreUnavailable as error:
-            await asyncio.sleep(error.wait or AGAIN)
-
-
-async def do_job(hub: Hub, job: Job) -> None:
-    """Carry out one job and note what came of it. Raises ``StoreUnavailable``: then it is still to be done."""
+async def do_job(hub: Hub, job: Job, *, stopped: asyncio.Event | None = None) -> None:
+    """Carry out one job and note what came of it. ``stopped`` is set when somebody may want it to end early. Raises
+    ``StoreUnavailable``: then it is still to be done."""
     jobs = Jobs(hub.store)
     if job.stopped_by is not None:
         await jobs.end(job.id, clock(), problem=_stopped(job.stopped_by))
@@ -59,36 +40,46 @@ async def do_job(hub: Hub, job: Job) -> None:
             job.id, clock(), problem=f"It was begun {job.attempts} times and never ended; see the hub's log."
         )
         return
-    await jobs.begin(job.id, clock())
+    attempt = await jobs.begin(job.id, clock())
+    if attempt is None:
+        return
     work = _Work(hub, job)
     task = asyncio.create_task(work.run())
     try:
-        stopped = await _watch(jobs, job, work, task)
+        state = await _watch(jobs, job.id, attempt, work, task, stopped or asyncio.Event())
     except asyncio.CancelledError:
         # This worker ends in order, or goes on with other flows: nobody died over it.
         with contextlib.suppress(StoreUnavailable):
-            await jobs.put_back(job.id)
+            await jobs.put_back(job.id, attempt)
         raise
     finally:
         if not task.done():
             task.cancel()
             await asyncio.wait([task])
-    if stopped is not None:
-        await jobs.end(job.id, clock(), problem=_stopped(stopped))
-        return
+    if state.lost:
+        events.emit(events.JOB_LOST, logging.WARNING, kind=job.kind, flow=job.flow or "all")
+    elif state.stopped_by is not None:
+        await jobs.end(job.id, clock(), attempt=attempt, problem=_stopped(state.stopped_by))
+    else:
+        await _note(jobs, job, attempt, task)
+
+
+async def _note(jobs: Jobs, job: Job, attempt: int, task: asyncio.Task[dict[str, object]]) -> None:
+    """What came of it."""
     try:
         result = task.result()
     except StoreUnavailable:
         raise
     except IsthmusError as error:
-        await jobs.end(job.id, clock(), problem=f"{error.message} {error.advice or ''}".strip())
+        await jobs.end(job.id, clock(), attempt=attempt, problem=f"{error.message} {error.advice or ''}".strip())
     except Exception as error:
         # A fault of ours in a dry run must not end the hub.
         events.emit(events.JOB_FAILED, logging.ERROR, kind=job.kind, flow=job.flow, fault=type(error).__name__)
         logging.getLogger("isthmus").error("%s", events.JOB_FAILED, exc_info=error)
-        await jobs.end(job.id, clock(), problem=f"A fault in the hub ({type(error).__name__}); see its log.")
+        problem = f"A fault in the hub ({type(error).__name__}); see its log."
+        await jobs.end(job.id, clock(), attempt=attempt, problem=problem)
     else:
-        await jobs.end(job.id, clock(), result=result)
+        await jobs.end(job.id, clock(), attempt=attempt, result=result)
         events.emit(events.JOB_DONE, kind=job.kind, flow=job.flow or "all", by=job.asked_by)
 
 
@@ -96,14 +87,24 @@ def _stopped(by: str) -> str:
     return f"Stopped by {by}."
 
 
-async def _watch(jobs: Jobs, job: Job, work: _Work, task: asyncio.Task[dict[str, object]]) -> str | None:
-    """Note how far it is until it is done; who stopped it, if somebody did."""
-    while True:
-        await asyncio.wait([task], timeout=TELL)
-        if task.done():
-            return None
-        if (by := await jobs.tell(job.id, dict(work.progress))) is not None:
-            return by
+async def _watch(
+    jobs: Jobs, id: str, attempt: int, work: _Work, task: asyncio.Task[dict[str, object]], stopped: asyncio.Event
+) -> JobState:
+    """Note how far it is until it is done, or is not to go on."""
+    told = asyncio.create_task(stopped.wait())
+    try:
+        while True:
+            await asyncio.wait([task, told], timeout=TELL, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return JobState(lost=False, stopped_by=None)
+            state = await jobs.tell(id, attempt, dict(work.progress))
+            if state.lost or state.stopped_by is not None:
+                return state
+            if told.done():
+                stopped.clear()
+                told = asyncio.create_task(stopped.wait())
+    finally:
+        told.cancel()
 
 
 class _Work:
@@ -119,10 +120,10 @@ class _Work:
         flows: Sequence[str] = [job.flow] if job.flow else ()
         match job.kind:
             case JobKind.COMPARE:
-                found = await compare(hub, flows, self._report, limit=0)
+                found = await compare(hub, flows, self._report, limit=0, wait=True)
                 return {"counts": dict(found.counts)}
             case JobKind.REPAIR:
-                found = await repair(hub, flows, job.choices, self._report, by=job.asked_by, limit=0)
+                found = await repair(hub, flows, job.choices, self._report, by=job.asked_by, limit=0, wait=True)
                 return {"counts": dict(found.counts), "refused": dict(list(found.refused.items())[:100])}
             case JobKind.PLAN:
                 return self._kept(await make_plan(hub, self._reading))

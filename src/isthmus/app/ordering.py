@@ -19,7 +19,7 @@ from isthmus.desk.credit_release import CHECKING, case_of, decided_by_rules
 from isthmus.desk.ledger import Ledger
 from isthmus.desk.naming import customer as named_customer
 from isthmus.desk.naming import named
-from isthmus.desk.naming import product as named_product
+from isthmus.desk.naming import products as named_products
 from isthmus.desk.ordering import VALID_FOR, Asked, AskedLine, Difference, Simulation, Truth, differences
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.desk.processes.order import ACCEPT
@@ -113,12 +113,14 @@ async def simulate(
     if not lines:
         raise NeedsPerson("An order needs a line.", field="lines")
     buyer = await named_customer(hub, customer)
-    asked_lines = []
     for sku, quantity in lines:
         if quantity <= 0:
             raise NeedsPerson(f"{sku}: the quantity must be above zero.", field="lines")
-        product = await named_product(hub, sku)
-        asked_lines.append(AskedLine(product=product.id, sku=str(product.fields.get("sku")), quantity=quantity))
+    products = await named_products(hub, [sku for sku, _ in lines])
+    asked_lines = [
+        AskedLine(product=products[sku].id, sku=str(products[sku].fields.get("sku")), quantity=quantity)
+        for sku, quantity in lines
+    ]
     asked = Asked(customer=buyer.id, lines=tuple(asked_lines), wanted_on=wanted_on, reference=reference)
     made = await keep(hub, asked, await ask_truth(hub, asked))
     return made if costs else without_costs(made)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from isthmus.desk.documents import one, stop_process
 from isthmus.desk.naming import customer as named_customer
-from isthmus.desk.naming import document, in_states, named, product, skus_of
+from isthmus.desk.naming import document, in_states, named, products, skus_of
 from isthmus.desk.ordering import Asked, AskedLine, Simulation, Truth
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.desk.processes.quote import LOCKS, SEND, change_quote
@@ -80,14 +80,17 @@ async def request_quote(
     hub: BusinessHub, lines: Sequence[WantedLine], *, customer: str | None = None, prospect: str = "", email: str = "",
     note: str = "", wanted_on: str | None = None, by: str, key: str | None = None,
 ) -> Item:  # fmt: skip
-    """Ask sales for a quote: a customer (number, name, tax id or item), or a ``prospect`` with a mail address. The same
-    ``key`` again is the same quote. Raises :class:`NeedsPerson` for what is not known."""
+    """Ask sales for a quote: a customer (number, name, tax id or item), or a ``prospect`` with a mail address. Without
+    lines the ``note`` says what is wanted, and sales finds the lines. The same ``key`` again is the same quote. Raises
+    :class:`NeedsPerson` for what is not known."""
     if customer is None and not (prospect.strip() and "@" in email):
         raise NeedsPerson("Say who asks: a customer, or a prospect with a mail address.", field="customer")
+    if not lines and not note.strip():
+        raise NeedsPerson("Say what you need: lines, or in words.", field="lines")
     buyer = None if customer is None else await named_customer(hub, customer)
     positions = [
         {"id": str(at), "product": line.product, "quantity": line.quantity}
-        for at, line in enumerate(await _positions(hub, lines), 1)
+        for at, line in enumerate(await _positions(hub, lines) if lines else (), 1)
     ]
     fields = {
         "customer": None if buyer is None else buyer.id,
@@ -310,17 +313,17 @@ async def _priced_request(
 async def _positions(hub: BusinessHub, lines: Sequence[WantedLine]) -> list[AskedLine]:
     if not lines:
         raise NeedsPerson("A quote needs a line.", field="lines")
-    found = []
     for line in lines:
         if line.quantity <= 0 or (line.unit_price is not None and line.unit_price < 0):
             raise NeedsPerson(f"{line.sku}: quantity above zero, and no price below it.", field="lines")
-        item = await product(hub, line.sku)
-        found.append(
-            AskedLine(
-                product=item.id, sku=str(item.fields.get("sku")), quantity=line.quantity, unit_price=line.unit_price
-            )
+    known = await products(hub, [line.sku for line in lines])
+    return [
+        AskedLine(
+            product=known[line.sku].id, sku=str(known[line.sku].fields.get("sku")), quantity=line.quantity,
+            unit_price=line.unit_price,
         )
-    return found
+        for line in lines
+    ]  # fmt: skip
 
 
 async def _buyer(hub: BusinessHub, source: Mapping[str, Any]) -> Item:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from isthmus.app.bootstrap import Hub, clock
+from isthmus.app.quota_watch import QuotaLine, quota_lines
 from isthmus.app.watching import used_places, what_happened
 from isthmus.model.state import FarField, FeedState, InboxKind
 from isthmus.store import Reads, Worker
@@ -106,13 +107,15 @@ class StatusReport(msgspec.Struct, frozen=True, kw_only=True):
     """Processes that keep things in step now; none when the hub does not run."""
     fields: Sequence[FieldChange] = ()
     """Far fields that flows miss, and what changed otherwise within the last days."""
+    quotas: Sequence[QuotaLine] = ()
+    """How often systems may still be called, of those that say so."""
 
     @property
     def healthy(self) -> bool:
-        """Nothing silent, failing or waiting for a person."""
+        """Nothing silent, failing, nearly used up or waiting for a person."""
         lost = any(field.what == "vanished" and field.flows for field in self.fields)
         trouble = any(line.silent or line.failing or line.parked for line in self.lines)
-        return not self.inbox and not lost and not trouble
+        return not self.inbox and not lost and not trouble and not any(quota.low for quota in self.quotas)
 
 
 async def status_report(reads: Reads, world: World, now: datetime, since: datetime) -> StatusReport:
@@ -133,6 +136,7 @@ async def status_report(reads: Reads, world: World, now: datetime, since: dateti
         freshness=await reads.freshness(since),
         workers=await reads.workers(),
         fields=_field_changes(world, await reads.far_fields(), now),
+        quotas=quota_lines(await reads.quotas(), now),
     )
 
 

@@ -24,11 +24,13 @@ from isthmus.app.bootstrap import (
     revive_database,
 )
 from isthmus.app.following import follow_documents
-from isthmus.app.job_work import serve_jobs
+from isthmus.app.job_seats import serve_jobs
 from isthmus.app.mailing import serve_mail
 from isthmus.app.ordering import forget_simulations
 from isthmus.app.processes import forget_processes
+from isthmus.app.quota_watch import keep_quotas
 from isthmus.app.renewing import FlowLook, renew
+from isthmus.app.searching import keep_search
 from isthmus.app.service import Service
 from isthmus.app.watching import watch_fields
 from isthmus.errors import Misconfigured, StoreUnavailable
@@ -77,7 +79,8 @@ async def serve_work(hub: Hub, kind: str, stop: asyncio.Event, *, renewed: Calla
     await hub.store.join(Worker(kind=kind, host=socket.gethostname(), pid=os.getpid()))
     async with asyncio.TaskGroup() as group:
         # These ask the hub for its flows each time, and go on over a change of flows.
-        others = [group.create_task(serve_mail(hub))]
+        others = [group.create_task(serve_mail(hub)), group.create_task(keep_search(hub.store))]
+        others.append(group.create_task(keep_quotas(hub)))
         if hub.project.processes or hub.project.approvals is not None:
             # Only here: the library takes a third of a second to import, and no other command needs it.
             from isthmus.app.turning import take_turns

@@ -12,10 +12,12 @@ from rich.tree import Tree
 from isthmus.app.bootstrap import clock, open_store
 from isthmus.app.explain import Answer
 from isthmus.app.explain import explain as explain_record
+from isthmus.app.quota_watch import QuotaLine
 from isthmus.app.summary import StatusReport, status_report
 from isthmus.app.tracing import Trace, TraceNode
 from isthmus.app.tracing import trace as trace_document
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, age, console, print_json, run, table, value_text
+from isthmus.connector.quota import WAIT
 from isthmus.store import Reads
 from isthmus.sync.world import World
 
@@ -78,8 +80,22 @@ def show_status(report: StatusReport) -> None:
             markup=False,
             highlight=False,
         )
+    for quota in report.quotas:
+        console.print(_quota_text(quota), markup=False, highlight=False, style="bold" if quota.low else None)
     for count in report.inbox:
         console.print(f"inbox: {count.entries} {count.kind} in {count.flow}, oldest {age(count.oldest, clock())}")
+
+
+def _quota_text(quota: QuotaLine) -> str:
+    """``erp: 12 of 100 calls left (minute), nearly used up; more in 20 s``."""
+    if quota.name == WAIT:
+        what = "asks us to wait"
+    else:
+        left = "unknown how many" if quota.left is None else str(quota.left)
+        what = f"{left}{f' of {quota.most}' if quota.most is not None else ''} calls left"
+        what += f" ({quota.name})" if quota.name else ""
+    more = f"; more in {age(clock(), quota.renews_at)}" if quota.left is not None and quota.renews_at else ""
+    return f"{quota.system}: {what}{', nearly used up' if quota.low else ''}{more}"
 
 
 def explain(

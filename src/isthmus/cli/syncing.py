@@ -12,6 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 from isthmus.app.approving import catch_up_approving
 from isthmus.app.bootstrap import clock, open_hub
 from isthmus.app.planning import PlanLine, PlanReport, make_plan
+from isthmus.app.searching import searchable
 from isthmus.app.summary import SyncSummary, summarise
 from isthmus.app.watching import watch_fields
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run, table, value_text
@@ -102,7 +103,7 @@ def sync(
     """Catch up once: observe everything, settle everything that is due, and end. 'isthmus run' does so continuously."""
 
     async def work() -> SyncSummary:
-        async with open_hub(project, prepare=True) as hub:
+        async with open_hub(project, prepare=True) as hub, searchable(hub.store):
             began = clock()
             await watch_fields(hub)
             with _progress(json) as progress:

@@ -18,6 +18,7 @@ from isthmus.connector.api import (
     Gone,
     Hint,
     Key,
+    Metered,
     Page,
     Preparable,
     Record,
@@ -33,6 +34,7 @@ from isthmus.connector.api import (
     WriteAnswer,
 )
 from isthmus.connector.http import HttpClient, HttpSettings, Response
+from isthmus.connector.quota import Quota
 
 __all__ = [
     "Change",
@@ -50,8 +52,10 @@ __all__ = [
     "HttpClient",
     "HttpSettings",
     "Key",
+    "Metered",
     "Page",
     "Preparable",
+    "Quota",
     "Record",
     "Resource",
     "Response",

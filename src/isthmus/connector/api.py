@@ -18,6 +18,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
+from isthmus.connector.quota import Quota
 from isthmus.errors import IsthmusError
 
 type Key = str
@@ -241,6 +242,15 @@ class Preparable(Protocol):
 
     async def prepare(self, wanted: Mapping[str, Mapping[str, FieldInfo]]) -> Sequence[str]:
         """Make the missing ones; answers what was made. Idempotent."""
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A system that says how often it may be called."""
+
+    def quotas(self) -> Sequence[Quota]:
+        """What it last said, the newest of each limit; no call. A connector with an ``HttpClient`` hands on its
+        client's."""
 
 
 class SystemInfo(msgspec.Struct, frozen=True, kw_only=True):

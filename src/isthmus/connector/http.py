@@ -11,7 +11,8 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +23,7 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from isthmus.connector.quota import WAIT, Quota, quotas_of, wait_of
 from isthmus.errors import (
     IsthmusError,
     Misconfigured,
@@ -96,6 +98,11 @@ class HttpClient:
         self._session: aiohttp.ClientSession | None = None
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._gate = asyncio.Semaphore(self._settings.concurrency)
+        self._quotas: dict[str, Quota] = {}
+
+    def quotas(self) -> Sequence[Quota]:
+        """What the system last said of its limits, the newest of each."""
+        return list(self._quotas.values())
 
     async def __aenter__(self) -> Self:
         return self
@@ -178,9 +185,19 @@ class HttpClient:
                 raise map_exception(error, self._host, safe=safe) from error
         if self.wait_header in got:
             got["retry-after"] = got[self.wait_header]
+        now = datetime.now(UTC)
+        self._note(quotas_of(got, now), served=status < 400)
         if status not in expect:
-            _raise_for_status(status, got, self._host, safe=safe)
+            _raise_for_status(status, got, self._host, wait_of(got, now), safe=safe)
         return Response(status, got, content)
+
+    def _note(self, quotas: Sequence[Quota], *, served: bool) -> None:
+        """Who is served need not wait, whatever a header of that name says."""
+        found = {quota.name: quota for quota in quotas}
+        if served:
+            found.pop(WAIT, None)
+            self._quotas.pop(WAIT, None)
+        self._quotas |= found
 
     async def _read(self, answer: aiohttp.ClientResponse) -> bytes:
         limit = self._settings.max_response
@@ -227,16 +244,16 @@ def _cause(error: Exception) -> str:
     return type(error).__name__
 
 
-def _raise_for_status(status: int, headers: Mapping[str, str], host: str, *, safe: bool) -> None:
+def _raise_for_status(status: int, headers: Mapping[str, str], host: str, wait: float | None, *, safe: bool) -> None:
     if status in (401, 403):
         raise Unauthorized(
             f"{host} refuses our credentials or rights (status {status}).",
             advice="Renew the secret that isthmus.toml refers to, or ask for the right.",
         )
     if status == 429:
-        raise RateLimited(f"{host} asks us to slow down.", wait=_retry_after(headers))
+        raise RateLimited(f"{host} asks us to slow down.", wait=wait)
     if status == 503:
-        raise Unavailable(f"{host} is not available (status 503).", wait=_retry_after(headers))
+        raise Unavailable(f"{host} is not available (status 503).", wait=wait)
     if status >= 500:
         if safe or status not in _CLOUDY:
             raise Unavailable(f"{host} failed (status {status}).")
@@ -245,8 +262,3 @@ def _raise_for_status(status: int, headers: Mapping[str, str], host: str, *, saf
         raise Misconfigured(
             f"{host} redirects to another address (status {status}).", advice="Configure the final address."
         )
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    value = headers.get("retry-after", "")
-    return float(value) if value.isdigit() else None

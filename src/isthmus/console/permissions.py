@@ -68,6 +68,7 @@ PERMISSIONS: dict[tuple[str, str], Permission | str] = {
     ("GET", "/compare"): Permission.SEE,
     ("POST", "/compare"): Permission.DECIDE,
     ("POST", "/compare/repair"): Permission.ENGINEER,
+    ("GET", "/jobs/live"): Permission.SEE,
     ("GET", "/jobs/{id:str}"): Permission.SEE,
     ("POST", "/jobs/{id:str}/stop"): Permission.DECIDE,
     ("GET", "/processes"): Permission.SEE,

@@ -7,6 +7,7 @@ import secrets
 from isthmus.app.access import Access
 from isthmus.app.flow_history import KeptCounts
 from isthmus.app.flow_preview import Samples
+from isthmus.app.job_news import JobNews
 from isthmus.app.openid import OpenIdProvider
 from isthmus.app.pulse import Pulse
 from isthmus.pages import ProviderDoor
@@ -28,6 +29,7 @@ class Site:
         self.access = Access(store, passwords=project.sign_in.passwords)
         self.counts = KeptCounts(self.reads)
         self.pulse = Pulse(self.reads, world)
+        self.job_news = JobNews(store)
         self.renew(project, world)
         self.secret = secret
         """Signs forms; the same in every process of this hub."""

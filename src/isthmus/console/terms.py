@@ -237,6 +237,7 @@ TERMS: Mapping[str, str] = {
     "job:repair": "Repair",
     "job:plan": "Dry run",
     "doing:records read": "records read",
+    "doing:waits for another comparison": "waits for another comparison to end",
     "doing:suspects": "to be looked at closely",
     "doing:differences, looked at once more after a while": "differences, looked at once more after a while",
     "compare asked": "comparison asked for",

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from decimal import Decimal, InvalidOperation
 
 from isthmus.desk.ports import BusinessHub
 from isthmus.errors import Ambiguous, NeedsPerson
 from isthmus.model.state import Item
 
-__all__ = ["amounts", "customer", "document", "in_states", "name_of", "named", "product", "skus_of", "unit"]
+__all__ = ["amounts", "customer", "document", "in_states", "name_of", "named", "product", "products", "skus_of", "unit"]
 
 EVERY = 100_000
 """Documents of one state that are looked at."""
@@ -39,6 +39,22 @@ async def unit(hub: BusinessHub, text: str) -> Item:
 async def product(hub: BusinessHub, text: str) -> Item:
     """A product."""
     return await named(hub, "Product", ("sku",), text)
+
+
+async def products(hub: BusinessHub, texts: Collection[str]) -> dict[str, Item]:
+    """Products by what people call each of them. Raises as :func:`named`."""
+    known = {
+        text: one
+        for text, one in (await hub.items(set(texts))).items()
+        if one.entity == "Product" and one.deleted_at is None
+    }
+    by_sku = await hub.find_all("Product", "sku", {text for text in texts if text not in known})
+    for text in texts:
+        if text not in known:
+            found = by_sku.get(text, [])
+            # One too many or none: that says who may say it.
+            known[text] = found[0] if len(found) == 1 else await product(hub, text)
+    return known
 
 
 async def customer(hub: BusinessHub, text: str) -> Item:

@@ -103,6 +103,9 @@ class BusinessHub(Protocol):
     async def find(self, entity: str, field: str, value: Canonical, limit: int = 50) -> list[Item]:
         """Items whose field has exactly this value."""
 
+    async def find_all(self, entity: str, field: str, values: Collection[str]) -> dict[str, list[Item]]:
+        """Value -> items whose field has exactly this text, two of them at most; a value that none has is left out."""
+
     async def children(self, item: str, entity: str) -> list[Item]:
         """Items of this entity that refer to the item."""
 

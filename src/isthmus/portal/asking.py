@@ -51,7 +51,7 @@ def _mine(request: Call, item: Item | None) -> Item:
 @get("/questions")
 async def questions(request: Call) -> Response[str]:
     """What the buyer's people have asked, the newest first."""
-    found = await shop_of(request).pages.documents("ServiceCase", {"customer": request.state.buyer.id}, limit=SHOWN)
+    found = await shop_of(request).pages.documents("ServiceCase", customer=request.state.buyer.id, limit=SHOWN)
     return render(request, "questions.html", questions=[one for one in found if one.fields.get("requester")])
 
 

@@ -9,13 +9,13 @@ from litestar.response import Response
 
 from isthmus.app.ledgers import StoredDocuments, skus
 from isthmus.portal.guard import loaded, own
+from isthmus.portal.lines import offset_of
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
 __all__ = ["ROUTES"]
 
 SHOWN = 50
-LAST = 10_000
 UNPAID = ("open", "partially_paid", "posted")
 SEEN = (*UNPAID, "paid", "credited")
 """States of invoices that the customer has; a draft is not theirs yet, a cancelled one no more, unless a credit note
@@ -27,10 +27,9 @@ async def invoices(request: Call) -> Response[str]:
     """All of them or those that are open, the newest first, and what is open together."""
     shop, buyer = shop_of(request), request.state.buyer
     only_open = request.query_params.get("show") == "open"
-    start = request.query_params.get("from", "0")
-    offset = min(int(start), LAST) if start.isascii() and start.isdigit() and len(start) < 9 else 0
+    offset = offset_of(request)
     found = await shop.pages.documents(
-        "Invoice", {"customer": buyer.id}, states=UNPAID if only_open else SEEN, limit=SHOWN + 1, offset=offset
+        "Invoice", customer=buyer.id, states=UNPAID if only_open else SEEN, limit=SHOWN + 1, offset=offset
     )
     today = shop.business.now().date()
     orders = await shop.reads.items({one.fields["order"] for one in found if one.fields.get("order")})

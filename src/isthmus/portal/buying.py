@@ -19,7 +19,7 @@ from isthmus.desk.ordering import Difference, Simulation
 from isthmus.errors import NeedsPerson, Retryable
 from isthmus.portal.front import Form
 from isthmus.portal.guard import loaded, me_of, own, role_of, whom_of
-from isthmus.portal.lines import lines_of, readable
+from isthmus.portal.lines import lines_of, offset_of, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
@@ -136,8 +136,12 @@ async def order_cart(id: FromPath[str], request: Call, data: Form) -> Response[A
 @get("/orders")
 async def orders(request: Call) -> Response[str]:
     """The buyer's orders, the newest first."""
-    found = await shop_of(request).pages.of_customer("SalesOrder", request.state.buyer.id, limit=DOCUMENTS)
-    return render(request, "orders.html", orders=found)
+    offset = offset_of(request)
+    found = await shop_of(request).pages.documents(
+        "SalesOrder", customer=request.state.buyer.id, limit=DOCUMENTS + 1, offset=offset
+    )
+    following = offset + DOCUMENTS if len(found) > DOCUMENTS else None
+    return render(request, "orders.html", orders=found[:DOCUMENTS], next=following)
 
 
 @get("/orders/{id:str}")

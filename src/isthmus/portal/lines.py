@@ -11,8 +11,10 @@ from isthmus.app.bootstrap import new_id
 from isthmus.app.shopping import LineFault, PastedLine, read_lines
 from isthmus.portal.site import Call, shop_of
 
-__all__ = ["key_of", "lines_of", "new_key", "number_of", "readable"]
+__all__ = ["key_of", "lines_of", "new_key", "number_of", "offset_of", "readable"]
 
+LAST = 10_000
+"""Of a list that nobody reads to the end; whoever wants all of it has the API."""
 _KEY = re.compile(r"[0-9A-Za-z-]{8,60}")
 
 
@@ -24,8 +26,9 @@ def readable(text: Any, longest: int = 60_000) -> str:
 async def lines_of(request: Call, text: str) -> tuple[list[PastedLine], list[LineFault]]:
     """The lines, and why some of them are none; part numbers that do not exist among them."""
     lines, faults = read_lines(text)
+    known = await shop_of(request).reads.items_by_values("Product", "sku", {line.sku for line in lines}, 1)
     for at, line in enumerate(lines, 1):
-        if not await shop_of(request).reads.items_by_field("Product", "sku", line.sku, 1):
+        if line.sku not in known:
             faults.append(LineFault(at, "unknown", line.sku))
     return lines, faults
 
@@ -38,6 +41,12 @@ def number_of(text: Any) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() and number >= 0 else None
+
+
+def offset_of(request: Call) -> int:
+    """Where a page of a list begins; what is no such number is its beginning."""
+    start = request.query_params.get("from", "0")
+    return min(int(start), LAST) if start.isascii() and start.isdigit() and len(start) < 9 else 0
 
 
 def new_key() -> str:

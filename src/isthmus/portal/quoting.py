@@ -49,7 +49,7 @@ def _state(request: Call, quote: Item) -> str:
 @get("/quotes")
 async def quotes(request: Call) -> Response[str]:
     """The buyer's quotes, the newest first."""
-    found = await shop_of(request).pages.documents("Quote", {"customer": request.state.buyer.id}, limit=SHOWN)
+    found = await shop_of(request).pages.documents("Quote", customer=request.state.buyer.id, limit=SHOWN)
     rows = [(one, _state(request, one)) for one in found if _shown(one)]
     return render(request, "quotes.html", quotes=rows)
 
@@ -113,11 +113,10 @@ async def _quote(request: Call, id: str) -> Item:
 async def _page(request: Call, quote: Item, status: int = 200, **values: Any) -> Response[str]:
     shop = shop_of(request)
     view = await show_quote(shop.business, str(quote.fields["number"]))
-    others = await shop.pages.documents(
-        "Quote", {"customer": request.state.buyer.id, "original": quote.fields.get("original")}, limit=SHOWN
-    )
+    others = await shop.reads.items_by_field("Quote", "original", quote.fields.get("original"), SHOWN)
     given: Mapping[str, Any] = {"moved": None, "reason": "", "why": ""} | values
-    versions = sorted((one for one in others if _shown(one)), key=lambda one: int(one.fields.get("version") or 1))
+    mine = (one for one in others if one.fields.get("customer") == request.state.buyer.id and _shown(one))
+    versions = sorted(mine, key=lambda one: int(one.fields.get("version") or 1))
     return render(
         request,
         "quote.html",

@@ -38,9 +38,9 @@ async def _return(request: Call, id: str) -> Item:
 async def returns(request: Call) -> Response[str]:
     """Everything that the buyer or a station of theirs sends back, the newest first."""
     pages = shop_of(request).pages
-    found = await pages.documents("Return", {"customer": request.state.buyer.id}, limit=SHOWN)
+    found = await pages.documents("Return", customer=request.state.buyer.id, limit=SHOWN)
     for station in request.state.stations:
-        found += await pages.documents("Return", {"station": station.id}, limit=SHOWN)
+        found += await pages.documents("Return", station=station.id, limit=SHOWN)
     found.sort(key=lambda one: str(one.fields.get("number")), reverse=True)
     return render(request, "returns.html", returns=found[:SHOWN])
 

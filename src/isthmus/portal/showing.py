@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
+from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal, format_percent
 from jinja2 import Environment
@@ -19,20 +20,27 @@ from isthmus.portal.site import Call, shop_of
 
 __all__ = ["render"]
 
+REMEMBERED = 4096
 LOCALES = {"en": "en", "zh": "zh_Hans_CN"}
 
 
 @cache
 def _environment(language: str) -> Environment:
     env = templates("isthmus.portal", language)
-    locale = LOCALES[language]
+    locale = Locale.parse(LOCALES[language])
+
+    # A long list says the same prices, days and quantities again and again, and each takes a while to write.
+    in_currency = lru_cache(REMEMBERED)(lambda text, currency: format_currency(Decimal(text), currency, locale=locale))
+    as_number = lru_cache(REMEMBERED)(lambda text: format_decimal(Decimal(text), locale=locale))
+    as_day = lru_cache(REMEMBERED)(
+        lambda text: format_date(datetime.fromisoformat(text).date(), "medium", locale=locale)
+    )
 
     def money(amount: Any, currency: str | None) -> str:
         """An amount in its currency."""
         if amount in (None, ""):
             return "–"
-        number = Decimal(str(amount))
-        return format_currency(number, currency, locale=locale) if currency else number_of(number)
+        return str(in_currency(str(amount), currency) if currency else as_number(str(amount)))
 
     def price(found: Any) -> str:
         """A money value of the hub."""
@@ -40,11 +48,11 @@ def _environment(language: str) -> Environment:
 
     def number_of(value: Any) -> str:
         """A quantity."""
-        return "–" if value is None else format_decimal(Decimal(str(value)), locale=locale)
+        return "–" if value is None else str(as_number(str(value)))
 
     def day(value: Any) -> str:
         """A day."""
-        return format_date(datetime.fromisoformat(value).date(), "medium", locale=locale) if value else "–"
+        return str(as_day(value)) if value else "–"
 
     def moment_of(text: str) -> str:
         """A moment as a system writes it."""

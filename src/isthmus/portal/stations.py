@@ -29,11 +29,15 @@ BEFORE_ORDER = ("new", "checked", "refused")
 
 @get("/station")
 async def stations(request: Call) -> Response[str]:
-    """The buyer's stations on one page; with the repair that was just noted, when the address names one."""
-    shop, id = shop_of(request), request.query_params.get("noted", "")[:200]
+    """One of the buyer's stations (``at``: which; else the first), and the others to choose from; with the repair that
+    was just noted, when the address names one."""
+    shop, id, at = shop_of(request), *(request.query_params.get(name, "")[:200] for name in ("noted", "at"))
     noted = own_of_station(request, await loaded(request, id), "RepairRecord") if id else None
-    views = [await station_view(shop.reads, shop.pages, one) for one in request.state.stations]
-    return render(request, "station.html", views=views, noted=noted)
+    if noted is not None:
+        at = str(noted.fields["station"])
+    station = station_of(request, at) if at else request.state.stations[0]
+    view = await station_view(shop.reads, shop.pages, station)
+    return render(request, "station.html", view=view, noted=noted)
 
 
 def _form(request: Call, what: str, station: Item, status: int = 200, **values: Any) -> Response[str]:

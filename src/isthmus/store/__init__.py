@@ -3,11 +3,11 @@ one machine."""
 
 from isthmus.store.approvals import ApprovalReads
 from isthmus.store.archive import Archived, archive_history
-from isthmus.store.calls import ApiCalls, KnownCall, OpenItems, Pages
+from isthmus.store.calls import ApiCalls, KnownCall, OpenItems, Pages, SettlementShare
 from isthmus.store.embedded import EmbeddedServer
 from isthmus.store.flow_changes import ChangeState, FlowChange, FlowChanges
 from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
-from isthmus.store.jobs import CompareRun, Job, JobKind, Jobs
+from isthmus.store.jobs import CompareRun, Job, JobKind, JobNotice, Jobs, JobState, OpenJob, job_notices
 from isthmus.store.mapped import MappedPlaces
 from isthmus.store.notices import NoticeOutbox
 from isthmus.store.people import ApiToken, AuditEntry, People, Person, WebSession
@@ -33,20 +33,25 @@ __all__ = [
     "InboxWork",
     "Job",
     "JobKind",
+    "JobNotice",
+    "JobState",
     "Jobs",
     "KnownCall",
     "MappedPlaces",
     "Notice",
     "NoticeOutbox",
     "OpenItems",
+    "OpenJob",
     "Pages",
     "People",
     "Person",
     "PostgresStore",
     "Reads",
     "ScratchStore",
+    "SettlementShare",
     "WebSession",
     "Worker",
     "WriteCount",
     "archive_history",
+    "job_notices",
 ]

@@ -62,6 +62,24 @@ class OpenItems(msgspec.Struct, frozen=True):
     overdue_invoices: int
 
 
+class SettlementShare(msgspec.Struct, frozen=True):
+    """What a settlement holds of one station; nothing of it says what the others get."""
+
+    number: str | None
+    period: str | None
+    state: str | None
+    currency: str | None
+    due_on: str | None
+    repairs: int
+    amount: Decimal
+
+
+AMONG = 2000
+"""Products among which a word is looked for first: a common one is found there, and the index would give too many."""
+MOST_CHANGED = 1000
+"""Items whose texts are old at most, see ``changed_items``."""
+
+
 class Pages:
     """Things page by page; each page begins after the last thing of the one before."""
 
@@ -79,20 +97,26 @@ class Pages:
     ) -> list[Item]:
         """Items by id: with ``text`` (three letters at least) anywhere in them, and exactly these values."""
         text = text.strip()
-        parameters = {
+        parameters: dict[str, Any] = {
             "after": after,
             "entity": entity,
-            "pattern": containing(text) if text else None,
             "wanted": payload(wanted) if wanted else None,
             "limit": limit,
         }
-        return [from_row(Item, row) for row in await self._store.rows("items_page", parameters)]
+        if not text:
+            return [from_row(Item, row) for row in await self._store.rows("items_page", parameters)]
+        parameters["pattern"] = containing(text)
+        return [from_row(Item, row) for row in await self._store.rows("items_page_like", parameters)]
 
     async def products(self, *, limit: int, after: str = "", text: str = "") -> list[Item]:
         """Active products by part number, those after this one."""
         text = text.strip()
         parameters = {"after": after, "pattern": containing(text) if text else None, "limit": limit}
-        return [from_row(Item, row) for row in await self._store.rows("products_page", parameters)]
+        among = AMONG if text else limit + MOST_CHANGED
+        rows = await self._store.rows("products_page", {**parameters, "among": among})
+        if text and len(rows) < limit:
+            rows = await self._store.rows("rare_products_page", parameters)
+        return [from_row(Item, row) for row in rows]
 
     async def processes(
         self, states: Collection[str], *, limit: int, before: datetime | None = None, id: str = ""
@@ -108,33 +132,33 @@ class Pages:
         parameters = {"kind": kind, "flow": flow, "limit": limit, "after": after, "id": id}
         return [from_row(InboxEntry, row) for row in await self._store.rows("inbox_page", parameters)]
 
-    async def of_customer(self, entity: str, customer: str, *, limit: int, offset: int = 0) -> list[Item]:
-        """Documents of a customer, the newest first."""
-        return await self.documents(entity, {"customer": customer}, limit=limit, offset=offset)
-
     async def documents(
         self,
         entity: str,
-        wanted: Mapping[str, Any],
         *,
+        customer: str | None = None,
+        station: str | None = None,
         limit: int,
         offset: int = 0,
         states: Collection[str] | None = None,
     ) -> list[Item]:
-        """Documents with exactly these values, in one of these states where any are named; the newest first."""
-        parameters = {
-            "entity": entity,
-            "wanted": payload(wanted),
-            "states": None if states is None else list(states),
-            "limit": limit,
-            "offset": offset,
-        }
+        """Documents of a customer or a station, in one of these states where any are named; the newest first."""
+        parameters = {"limit": limit, "offset": offset, **_owned(entity, customer, station, states)}
         return [from_row(Item, row) for row in await self._store.rows("documents_page", parameters)]
 
     async def open_items(self, customer: str, states: Collection[str], today: date) -> list[OpenItems]:
         """What a customer owes by invoices in these states, less what credit notes leave open; one for each
         currency."""
-        wanted = payload({"customer": customer})
-        parameters = {"wanted": wanted, "states": list(states), "today": today.isoformat()}
+        parameters = {"today": today.isoformat(), **_owned("Invoice", customer, None, states)}
         rows = await self._store.rows("open_items", parameters)
         return [OpenItems(*row) for row in rows]
+
+    async def settlement_shares(self, station: str, limit: int) -> list[SettlementShare]:
+        """What the newest settlements hold of a station."""
+        rows = await self._store.rows("settlement_shares", {"station": station, "limit": limit})
+        return [SettlementShare(*row) for row in rows]
+
+
+def _owned(entity: str, customer: str | None, station: str | None, states: Collection[str] | None) -> dict[str, Any]:
+    known = None if states is None else list(states)
+    return {"entity": entity, "customer": customer, "station": station, "states": known}

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from isthmus.store.codec import from_row, payload
 from isthmus.store.reads import Rows
 
-__all__ = ["CompareRun", "Job", "JobKind", "Jobs"]
+__all__ = ["CompareRun", "Job", "JobKind", "JobNotice", "JobState", "Jobs", "OpenJob", "job_notices"]
+
+CHANNEL: Final = "isthmus_jobs"
+
+
+class Telling(Protocol):
+    """A store that says what happens in other processes."""
+
+    def told(self, channel: str) -> AsyncGenerator[str | None]:
+        """What is notified on a channel; None at the start and after what may have been missed."""
 
 
 class JobKind(StrEnum):
@@ -47,6 +57,22 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     result: Mapping[str, Any] = {}
 
 
+class OpenJob(msgspec.Struct, frozen=True):
+    """A job that is not done."""
+
+    job: Job
+    usual: float | None
+    """Seconds that the same took the last time it succeeded; None: nobody knows."""
+
+
+class JobNotice(msgspec.Struct, frozen=True):
+    """Something happened to a job: asked (or put back), told, stopped or ended. Without an ``id``: anything may have
+    happened to any."""
+
+    what: str = ""
+    id: str = ""
+
+
 class CompareRun(msgspec.Struct, frozen=True):
     """The last complete comparison of a flow, wherever it was started."""
 
@@ -55,6 +81,14 @@ class CompareRun(msgspec.Struct, frozen=True):
     done_at: datetime
     records: int
     """How many it read, of all systems."""
+
+
+class JobState(msgspec.Struct, frozen=True, kw_only=True):
+    """What an attempt is told when it tells how far it is."""
+
+    lost: bool
+    """Another attempt was begun, or it was ended: this one must not go on."""
+    stopped_by: str | None
 
 
 class Jobs:
@@ -73,9 +107,10 @@ class Jobs:
         """This work of this flow, waiting or under way."""
         return _first(await self._store.rows("open_job", {"kind": str(kind), "flow": flow}))
 
-    async def next(self) -> Job | None:
-        """What is to be done first."""
-        return _first(await self._store.rows("next_job", {}))
+    async def all_open(self) -> list[OpenJob]:
+        """What is not done, the oldest first."""
+        rows = await self._store.rows("open_jobs", {})
+        return [OpenJob(from_row(Job, row[:-1]), row[-1]) for row in rows]
 
     async def one(self, id: str) -> Job | None:
         """The job of this id."""
@@ -87,22 +122,29 @@ class Jobs:
         rows = await self._store.rows("jobs", {"kinds": [str(kind) for kind in kinds], "flow": flow})
         return [from_row(Job, row) for row in rows]
 
-    async def begin(self, id: str, now: datetime) -> None:
-        """A worker has begun."""
-        await self._store.rows("begin_job", {"id": id, "now": now})
+    async def begin(self, id: str, now: datetime) -> int | None:
+        """A worker has begun; the how manieth attempt this is, and None when it is done already. From now on nobody
+        hears who began it before."""
+        rows = await self._store.rows("begin_job", {"id": id, "now": now})
+        return int(rows[0][0]) if rows else None
 
-    async def tell(self, id: str, progress: Mapping[str, tuple[str, int]]) -> str | None:
-        """How far it is; who wants it to stop, if anybody does."""
-        rows = await self._store.rows("tell_job", {"id": id, "progress": payload(progress)})
-        return rows[0][0] if rows else None
+    async def tell(self, id: str, attempt: int, progress: Mapping[str, tuple[str, int]]) -> JobState:
+        """How far this attempt is; whether it is to go on."""
+        given = {"id": id, "attempt": attempt, "progress": payload(progress)}
+        rows = await self._store.rows("tell_job", given)
+        return JobState(lost=not rows, stopped_by=rows[0][0] if rows else None)
 
-    async def end(self, id: str, now: datetime, *, problem: str = "", result: Mapping[str, Any] | None = None) -> None:
-        """It is done, or cannot be."""
-        await self._store.rows("end_job", {"id": id, "now": now, "problem": problem, "result": payload(result or {})})
+    async def end(
+        self, id: str, now: datetime, *, attempt: int | None = None, problem: str = "",
+        result: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """It is done, or cannot be; nothing happens when another attempt was begun after this one."""
+        given = {"id": id, "now": now, "attempt": attempt, "problem": problem, "result": payload(result or {})}
+        await self._store.rows("end_job", given)
 
-    async def put_back(self, id: str) -> None:
+    async def put_back(self, id: str, attempt: int) -> None:
         """Whoever had begun leaves it to the next one, and did not die over it."""
-        await self._store.rows("put_back_job", {"id": id})
+        await self._store.rows("put_back_job", {"id": id, "attempt": attempt})
 
     async def stop(self, id: str, by: str) -> bool:
         """Ask that it ends early; False when it has ended."""
@@ -111,6 +153,15 @@ class Jobs:
     async def comparisons(self) -> dict[str, CompareRun]:
         """Flow -> its last complete comparison; a flow that was never compared is left out."""
         return {row[0]: from_row(CompareRun, row) for row in await self._store.rows("comparisons", {})}
+
+
+async def job_notices(store: Telling) -> AsyncGenerator[JobNotice]:
+    """What happens to jobs in any process, as it commits; first of all, and after a lost connection, one without an id.
+    Ends only by cancelling or ``aclose``."""
+    async with contextlib.aclosing(store.told(CHANNEL)) as told:
+        async for text in told:
+            what, _, id = (text or "").partition(" ")
+            yield JobNotice(what, id)
 
 
 def _first(rows: Sequence[Sequence[Any]]) -> Job | None:

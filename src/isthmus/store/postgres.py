@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +14,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
+from isthmus.connector import Quota
 from isthmus.errors import IsthmusError, Unavailable
 from isthmus.model.state import FarField, FlowVersion, Pause, Sighting
 from isthmus.store.codec import payload, register
@@ -21,7 +22,7 @@ from isthmus.store.comparing import CompareWorkspace
 from isthmus.store.faults import check_version, parsed, place, translated
 from isthmus.store.locks import SessionLocks
 from isthmus.store.migrate import migrate
-from isthmus.store.queries import query
+from isthmus.store.queries import planned_each_time, query
 from isthmus.store.scratch import ScratchStore
 from isthmus.store.transaction import PostgresTransaction
 from isthmus.store.workers import Worker
@@ -256,7 +257,7 @@ class PostgresStore:
         async for told in self.told("isthmus"):
             yield Notice(None, None) if told is None else _notice(told)
 
-    async def told(self, channel: str) -> AsyncIterator[str | None]:
+    async def told(self, channel: str) -> AsyncGenerator[str | None]:
         """What is notified on a channel of the database, as it commits; None at the start and after a reconnect: what
         was notified before was not heard. Ends only by cancelling or ``aclose``."""
         while True:
@@ -331,6 +332,10 @@ class PostgresStore:
         """It is called again; False when it is not paused. Tells whoever listens."""
         return bool(await self.rows("end_pause", {"system": system, "resource": resource}))
 
+    async def save_quotas(self, system: str, quotas: Collection[Quota]) -> None:
+        """Remember what a system said of its limits, unless somebody has heard something newer."""
+        await self.rows("save_quotas", {"system": system, "rows": payload(list(quotas))})
+
     async def count_hook(self, system: str, now: datetime, *, refused: bool) -> None:
         """Count a webhook."""
         await self.rows(
@@ -356,6 +361,10 @@ class PostgresStore:
         # Another one may have made it in this very moment, unseen by our statement.
         return msgspec.json.decode(rows[0][0])[""] if rows else await self.recall(name)
 
+    async def refresh_search(self, limit: int) -> int:
+        """Make the texts by which items are found, of at most so many that changed; how many those were."""
+        return int((await self.rows("refresh_search", {"limit": limit}))[0][0])
+
     async def make_partitions(self) -> int:
         """Make the partitions of the coming months; call it daily in a hub that runs for long. Without it nothing
         fails: rows then go to a default partition."""
@@ -364,7 +373,8 @@ class PostgresStore:
     async def rows(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run one named query on its own."""
         async with self._connection(self._asking) as connection:
-            cursor = await connection.execute(query(name), parameters)
+            prepare = False if planned_each_time(name) else None
+            cursor = await connection.execute(query(name), parameters, prepare=prepare)
             return await cursor.fetchall() if cursor.description else []
 
     async def close(self) -> None:

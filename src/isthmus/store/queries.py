@@ -1,7 +1,8 @@
 """SQL by name, from ``sql/queries/*.sql``: a query begins with ``-- name: xyz`` and ends at the next one.
 
 Parameters are ``%(name)s``; a percent sign of SQL is written ``%%``. Several statements under one name take no
-parameters. ``{link_columns}`` stands for the query of that name in ``columns.sql``.
+parameters. ``{link_columns}`` stands for the query of that name in ``columns.sql``, ``{changed_items}`` for a part that
+others share in ``search.sql``.
 """
 
 from __future__ import annotations
@@ -11,15 +12,22 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["query", "schema", "statements"]
+__all__ = ["planned_each_time", "query", "schema", "statements"]
 
 _NAME = re.compile(r"^-- name: (\w+)\s*$", re.MULTILINE)
-_COLUMNS = re.compile(r"\{(\w+_columns)\}")
+_PARTS = re.compile(r"\{(\w+_columns|changed_\w+)\}")
 
 
 def query(name: str) -> bytes:
     """The SQL of this name; a KeyError is a programming mistake."""
     return _queries()[name]
+
+
+@cache
+def planned_each_time(name: str) -> bool:
+    """Whether the query says ``-- planned each time``: what is best depends on what is asked so much that one plan for
+    all of its calls would be bad."""
+    return b"-- planned each time" in query(name)
 
 
 def statements(name: str) -> list[bytes]:
@@ -41,4 +49,4 @@ def _queries() -> Mapping[str, bytes]:
         for name, text in zip(parts[1::2], parts[2::2], strict=True):
             assert name not in found, f"{file.name} defines {name} again"
             found[name] = text.strip()
-    return {name: _COLUMNS.sub(lambda match: found[match[1]], text).encode() for name, text in found.items()}
+    return {name: _PARTS.sub(lambda match: found[match[1]], text).encode() for name, text in found.items()}

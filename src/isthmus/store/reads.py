@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from isthmus.connector import Quota
 from isthmus.model.fields import Canonical
 from isthmus.model.state import (
     Effect,
@@ -291,6 +292,17 @@ class Reads:
         wanted = payload({field: value})
         return await self._all(Item, "items_by_field", entity=entity, field=field, wanted=wanted, limit=limit)
 
+    async def items_by_values(
+        self, entity: str, field: str, values: Collection[str], limit: int = 2
+    ) -> dict[str, list[Item]]:
+        """Value -> items (neither deleted nor aliases, at most so many) whose field has exactly this text; a value that
+        none has is left out."""
+        given = {"entity": entity, "field": field, "values": list(values), "limit": limit}
+        found: dict[str, list[Item]] = {}
+        for item in await self._all(Item, "items_by_values", **given):
+            found.setdefault(str(item.fields[field]), []).append(item)
+        return found
+
     async def referencing(self, item: str, entity: str | None = None, limit: int = 200) -> list[Item]:
         """Items that refer to this one anywhere in their fields, lines included, by entity."""
         return await self._all(Item, "referencing", item=item, entity=entity, limit=limit)
@@ -321,6 +333,13 @@ class Reads:
     async def pauses(self) -> list[Pause]:
         """Systems and resources that people have paused."""
         return await self._all(Pause, "pauses")
+
+    async def quotas(self) -> dict[str, list[Quota]]:
+        """System -> what it last said of how often it may be called."""
+        found: dict[str, list[Quota]] = {}
+        for *row, system in await self._store.rows("quotas", {}):
+            found.setdefault(system, []).append(from_row(Quota, row))
+        return found
 
     async def hook_counts(self) -> list[HookCount]:
         """Webhooks of each system."""

@@ -35,6 +35,7 @@ LARGEST_BODY = 256 * 1024
 """Bytes that a person's form may have."""
 CALLS_PER_SECOND = 200
 """From one address."""
+BACKLOG = 2048
 GOODBYE_SECONDS = 2
 """How long the end waits for open requests; live figures never end by themselves."""
 
@@ -124,6 +125,8 @@ async def serve(parts: Parts, host: str, port: int) -> AsyncIterator[int]:
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((host, port))
+    # Whoever is told the port may call at once, and waits until we answer.
+    listener.listen(BACKLOG)
     config = uvicorn.Config(
         make_app(parts),
         log_level="warning",

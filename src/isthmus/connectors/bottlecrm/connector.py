@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from isthmus.connector import FieldInfo, Hint, HttpClient, HttpSettings, Resource, SystemInfo
+from isthmus.connector import FieldInfo, Hint, HttpClient, HttpSettings, Quota, Resource, SystemInfo
 from isthmus.connector.config import Secret, SystemConfig
 from isthmus.connector.services import Operation
 from isthmus.connector.support import CASE_REPLIES
@@ -64,6 +64,10 @@ class BottleCrm:
     def resources(self) -> Mapping[str, Resource]:
         """As ``System.resources``."""
         return self._resources
+
+    def quotas(self) -> Sequence[Quota]:
+        """As ``Metered.quotas``."""
+        return self._http.quotas()
 
     def operations(self) -> Mapping[str, Operation]:
         """As ``Services.operations``."""

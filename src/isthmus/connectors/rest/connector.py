@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from isthmus.connector import Hint, Resource, System, SystemInfo
+from isthmus.connector import Hint, Quota, Resource, System, SystemInfo
 from isthmus.connectors.rest.definition import Api, ResourceDef, load
 from isthmus.connectors.rest.hook import Hook
 from isthmus.connectors.rest.reading import RestReadable, RestWithFeed, traits_of
@@ -54,6 +54,9 @@ class RestSystem:
 
     def resources(self) -> Mapping[str, Resource]:
         return self._resources
+
+    def quotas(self) -> Sequence[Quota]:
+        return self._session.quotas()
 
     async def check(self) -> SystemInfo:
         how = self._api.check

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from isthmus.connector import HttpClient, HttpSettings, Response
+from isthmus.connector import HttpClient, HttpSettings, Quota, Response
 from isthmus.connector.config import Secret, SystemConfig
 from isthmus.connectors.rest.definition import Api, Errors
 from isthmus.connectors.rest.values import MISSING, at, encode
@@ -51,6 +51,10 @@ class Session:
     def base_path(self) -> str:
         """Path part of the configured address, which answers may repeat in their links."""
         return urlsplit(self._config.url).path.rstrip("/")
+
+    def quotas(self) -> Sequence[Quota]:
+        """As ``Metered.quotas``."""
+        return self._client.quotas()
 
     async def close(self) -> None:
         await self._client.close()

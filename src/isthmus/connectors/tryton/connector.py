@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from isthmus.connector import Hint, HttpClient, Resource, SystemInfo
+from isthmus.connector import Hint, HttpClient, Quota, Resource, SystemInfo
 from isthmus.connector.services import Operation
 from isthmus.connectors.tryton.changes import OutboxSource, Source, WriteDateSource, has_outbox
 from isthmus.connectors.tryton.collection import Collection
@@ -98,6 +98,10 @@ class TrytonSystem:
         """Where to look, after checking signature and age of a hint."""
         config = self._tryton.config
         return read_hint(headers, body, now, secret=config.hint_secret, database=config.database)
+
+    def quotas(self) -> Sequence[Quota]:
+        """What the server, or a proxy before it, last said of its limits."""
+        return self._tryton.rpc.quotas()
 
     async def close(self) -> None:
         """Release the connections."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from isthmus.connector import HttpClient, Response
+from isthmus.connector import HttpClient, Quota, Response
 from isthmus.connectors.tryton.codec import decode, encode
 from isthmus.connectors.tryton.refusals import Confirmation, refusal, status_error
 from isthmus.errors import Misconfigured, Unauthorized, Unavailable, UnknownOutcome
@@ -44,6 +44,10 @@ class Rpc:
         """Id of our user, once logged in."""
         self.context: dict[str, Any] = {}
         """Sent with every call: company, language and the like."""
+
+    def quotas(self) -> Sequence[Quota]:
+        """As ``Metered.quotas``."""
+        return self._http.quotas()
 
     async def close(self) -> None:
         """Release connections."""

@@ -1,24 +1,13 @@
 -- What the API and the portal ask for: pages of things, and calls that are remembered.
 
 -- name: items_page
+-- planned each time
 select {item_columns}
 from item
 where alias_of is null and deleted_at is null and id > %(after)s
     and (%(entity)s::text is null or entity = %(entity)s)
-    and (%(pattern)s::text is null or search_text(item.fields) like %(pattern)s)
     and (%(wanted)s::jsonb is null or fields @> %(wanted)s)
 order by id
-limit %(limit)s;
-
--- name: products_page
--- What is sold, by part number; found by what buyers may read of it, and not by what it costs us.
-select {item_columns}
-from item
-where entity = 'Product' and alias_of is null and deleted_at is null and fields ->> 'sku' > %(after)s
-    and fields -> 'active' is distinct from 'false'::jsonb
-    and (%(pattern)s::text is null or (search_text(item.fields) like %(pattern)s
-        and search_text(jsonb_build_array(fields -> 'sku', fields -> 'name', fields -> 'description')) like %(pattern)s))
-order by fields ->> 'sku', id
 limit %(limit)s;
 
 -- name: processes_page
@@ -29,6 +18,7 @@ order by started_at desc, id desc
 limit %(limit)s;
 
 -- name: inbox_page
+-- planned each time
 select {inbox_columns}
 from inbox
 where decided_at is null
@@ -37,27 +27,6 @@ where decided_at is null
     and (%(after)s::timestamptz is null or (opened_at, id) > (%(after)s, %(id)s))
 order by opened_at, id
 limit %(limit)s;
-
--- name: documents_page
--- The newest first; what has no day yet (an order that is kept) stands before them, and what never has one is by number.
-select {item_columns}
-from item
-where entity = %(entity)s and fields @> %(wanted)s and alias_of is null and deleted_at is null
-    and (%(states)s::text[] is null or fields ->> 'state' = any(%(states)s))
-order by coalesce(fields ->> 'ordered_on', fields ->> 'issued_on') desc nulls first, fields ->> 'number' desc, id
-limit %(limit)s offset %(offset)s;
-
--- name: open_items
-select fields -> 'open_amount' ->> 'currency' as currency,
-    sum((fields -> 'open_amount' ->> 'amount')::numeric) as amount,
-    count(*) as invoices,
-    coalesce(sum((fields -> 'open_amount' ->> 'amount')::numeric) filter (where fields ->> 'due_on' < %(today)s), 0),
-    count(*) filter (where fields ->> 'due_on' < %(today)s)
-from item
-where entity = 'Invoice' and fields @> %(wanted)s and alias_of is null and deleted_at is null
-    and fields ->> 'state' = any(%(states)s) and (fields -> 'open_amount' ->> 'amount')::numeric <> 0
-group by 1
-order by 1;
 
 -- name: begin_api_call
 -- One row when this call is to be carried out: it is new, or whoever began it has died in it.

@@ -6,17 +6,29 @@ job.id, job.kind, job.flow, job.choices, job.asked_by, job.asked_at, job.started
 
 -- name: ask_job
 -- Nothing comes back when the same is asked for already.
-with forgotten as (delete from job where done_at < %(asked_at)s - interval '30 days')
-insert into job (id, kind, flow, choices, asked_by, asked_at)
-values (%(id)s, %(kind)s, %(flow)s, %(choices)s, %(asked_by)s, %(asked_at)s)
-on conflict (kind, flow) where done_at is null do nothing
-returning {job_columns};
+with forgotten as (delete from job where done_at < %(asked_at)s - interval '30 days'),
+made as (
+    insert into job (id, kind, flow, choices, asked_by, asked_at)
+    values (%(id)s, %(kind)s, %(flow)s, %(choices)s, %(asked_by)s, %(asked_at)s)
+    on conflict (kind, flow) where done_at is null do nothing
+    returning {job_columns}
+),
+told as (select pg_notify('isthmus_jobs', 'asked ' || made.id) from made)
+select made.* from made, told;
 
 -- name: open_job
 select {job_columns} from job where kind = %(kind)s and flow = %(flow)s and done_at is null;
 
--- name: next_job
-select {job_columns} from job where done_at is null order by asked_at, id limit 1;
+-- name: open_jobs
+-- The oldest first, each with the seconds that the same took the last time it succeeded.
+select {job_columns}, (
+    select extract(epoch from before.done_at - before.started_at)::float8
+    from job as before
+    where before.kind = job.kind and before.flow = job.flow and before.done_at is not null and before.problem = ''
+    order by before.done_at desc limit 1)
+from job
+where done_at is null
+order by asked_at, id;
 
 -- name: one_job
 select {job_columns} from job where id = %(id)s;
@@ -33,19 +45,29 @@ order by asked_at desc, id
 limit 50;
 
 -- name: begin_job
-update job set started_at = %(now)s, attempts = attempts + 1, progress = '{}' where id = %(id)s;
+-- Whoever begins it has it: what those who had it before still tell of it is not heard.
+update job set started_at = %(now)s, attempts = attempts + 1, progress = '{}'
+where id = %(id)s and done_at is null
+returning attempts, pg_notify('isthmus_jobs', 'told ' || id);
 
 -- name: tell_job
-update job set progress = %(progress)s where id = %(id)s returning stopped_by;
+update job set progress = %(progress)s
+where id = %(id)s and attempts = %(attempt)s and done_at is null
+returning stopped_by, pg_notify('isthmus_jobs', 'told ' || id);
 
 -- name: put_back_job
-update job set attempts = greatest(0, attempts - 1), started_at = null where id = %(id)s and done_at is null;
+update job set attempts = greatest(0, attempts - 1), started_at = null
+where id = %(id)s and attempts = %(attempt)s and done_at is null
+returning pg_notify('isthmus_jobs', 'asked ' || id);
 
 -- name: end_job
-update job set done_at = %(now)s, problem = %(problem)s, result = %(result)s where id = %(id)s and done_at is null;
+update job set done_at = %(now)s, problem = %(problem)s, result = %(result)s
+where id = %(id)s and done_at is null and (%(attempt)s::integer is null or attempts = %(attempt)s)
+returning pg_notify('isthmus_jobs', 'ended ' || id);
 
 -- name: stop_job
-update job set stopped_by = %(by)s where id = %(id)s and done_at is null returning id;
+update job set stopped_by = %(by)s where id = %(id)s and done_at is null
+returning id, pg_notify('isthmus_jobs', 'stopped ' || id);
 
 -- name: note_comparison
 insert into comparison (flow, began_at, done_at, records) values (%(flow)s, %(began_at)s, %(now)s, %(records)s)

@@ -87,30 +87,6 @@ select {effect_columns} from effect where at >= %(since)s order by at desc, seq 
 -- name: recent_journal
 select {journal_columns} from journal where at >= %(since)s order by at desc, seq desc limit %(limit)s;
 
--- name: search
--- As many as are asked for, whichever come first: with a common word a million others need not be looked at.
-with found as (
-    (select link.item as id from link where link.key = %(text)s and link.item is not null limit %(limit)s)
-    union
-    (select item.id from item
-    where item.alias_of is null and search_text(item.fields) like %(pattern)s
-        and (%(entity)s::text is null or item.entity = %(entity)s)
-    limit %(limit)s)
-)
-select {item_columns}
-from found join item using (id)
-where item.alias_of is null and (%(entity)s::text is null or item.entity = %(entity)s)
-order by item.deleted_at is not null, item.entity, item.id
-limit %(limit)s;
-
--- name: search_common
--- Among the first thousand: what is common is found there, and the index would give too many.
-select {item_columns}
-from (select * from item where alias_of is null and (%(entity)s::text is null or entity = %(entity)s) limit 1000) as item
-where search_text(item.fields) like %(pattern)s
-order by item.deleted_at is not null, item.entity, item.id
-limit %(limit)s;
-
 -- name: search_exactly
 -- For texts too short for the index of parts.
 with found as (
@@ -155,6 +131,17 @@ where entity = %(entity)s and fields @> %(wanted)s and fields -> %(field)s = %(w
     and deleted_at is null and alias_of is null
 order by id
 limit %(limit)s;
+
+-- name: items_by_values
+-- One look into the index for each value.
+select {item_columns}
+from (select distinct jsonb_build_object(%(field)s::text, value) as wanted from unnest(%(values)s::text[]) as value) as one,
+    lateral (
+        -- First those with the value, then those of the entity among them: the other way round there are very many.
+        select * from (select * from item where fields @> one.wanted offset 0) as item
+        where entity = %(entity)s and fields -> %(field)s = one.wanted -> %(field)s
+            and deleted_at is null and alias_of is null
+        order by id limit %(limit)s) as item;
 
 -- name: referencing
 select {item_columns}

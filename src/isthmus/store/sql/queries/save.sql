@@ -5,10 +5,16 @@
 delete from link where id = any(%(ids)s);
 
 -- name: save_items
+-- By what they are found then is worked out later: see refresh_search.
+with given as materialized (
+    select id, entity, version, fields, set_by, deleted_at, alias_of
+    from jsonb_to_recordset(%(rows)s) as given (
+        id text, entity text, version bigint, fields jsonb, set_by jsonb, deleted_at timestamptz, alias_of text)
+),
+changed as (insert into item_changed (item) select id from given)
 insert into item (id, entity, version, fields, set_by, deleted_at, alias_of)
 select id, entity, version, fields, set_by, deleted_at, alias_of
-from jsonb_to_recordset(%(rows)s) as given (
-    id text, entity text, version bigint, fields jsonb, set_by jsonb, deleted_at timestamptz, alias_of text)
+from given
 order by id
 on conflict (id) do update set
     entity = excluded.entity, version = excluded.version, fields = excluded.fields, set_by = excluded.set_by,

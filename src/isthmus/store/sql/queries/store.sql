@@ -89,6 +89,7 @@ select make_partitions(now(), %(months)s);
 create temp sequence journal_seq as bigint;
 create temp sequence effect_seq as bigint;
 create temp table item (like isthmus.item including defaults including constraints including storage);
+create temp table item_changed (like isthmus.item_changed);
 create temp table link (like isthmus.link including defaults including constraints including storage);
 create temp table evidence (like isthmus.evidence including defaults including constraints);
 create temp table inbox (like isthmus.inbox including all excluding generated);
