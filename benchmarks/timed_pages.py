@@ -21,7 +21,7 @@ TRIES = 7
 INDEXES = {
     "item_fields": "item using gin (fields)",
     "item_search_parts": "item_search using gin (text public.gin_trgm_ops, entity public.gin_trgm_ops)",
-    "item_search_entity": "item_search (entity)",
+    "item_search_entity": "item_search (entity, state)",
     "item_search_shown": "item_search using gin (shown public.gin_trgm_ops) where shown is not null",
     "item_search_place": "item_search (place, item) where shown is not null",
     "item_search_customer": ("item_search (customer, entity, day desc, number desc, item) where customer is not null"),

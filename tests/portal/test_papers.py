@@ -10,7 +10,7 @@ from typing import Any
 from isthmus.connector.support import Replies, Reply
 from isthmus.errors import Unavailable
 from isthmus.model.state import Cause, Link, LinkState
-from isthmus.store import PostgresStore, Reads
+from isthmus.store import Pages, PostgresStore, Reads
 from tests.api.office import PretendBusiness, made
 from tests.portal.conftest import Buyer
 from tests.portal.papers import bills, sent_quote, shipped
@@ -77,7 +77,6 @@ async def test_what_was_typed_is_kept_when_a_quote_cannot_be_asked_for(browsers:
     buyer: Buyer = await browsers("kern@buyer.example")
     for text, day, told in (
         ("NONE-1, 2", "", "no such part number"),
-        ("", "", "no line in it"),
         ("BRG-01", "31.12.", "no day"),
     ):
         page = await buyer.post("/shop/quotes", {"text": text, "note": "keep me", "wanted_on": day, "key": "k" * 20})
@@ -259,3 +258,72 @@ async def test_cases_that_began_in_the_crm_are_not_shown(browsers: Any, store: P
     buyer: Buyer = await browsers("kern@buyer.example")
     assert "difficult" not in (await buyer.get("/shop/questions")).text
     assert (await buyer.get("/shop/questions/case-7")).status_code == 404
+
+
+async def test_a_quote_is_asked_for_in_words_and_made_of_them_by_staff(
+    browsers: Any, business: PretendBusiness, store: PostgresStore
+) -> None:
+    buyer = await browsers("kern@buyer.example")
+    await buyer.get("/shop/quotes/new")
+    nothing = await buyer.post("/shop/quotes", {"text": "", "note": "  "})
+    assert nothing.status_code == 422
+    assert "say in words what you need" in nothing.text
+    words = "Six bearings for the <b>old</b> mill, as last year"
+    asked = await buyer.post("/shop/quotes", {"text": "", "note": words, "key": "word-0001"})
+    assert asked.status_code == 303
+    address = asked.headers["location"]
+    page = (await buyer.get(address)).text
+    assert "&lt;b&gt;old&lt;/b&gt; mill" in page
+    assert "We are working on it" in page
+    assert "/offer" not in page
+    again = await buyer.post("/shop/quotes", {"text": "", "note": words, "key": "word-0001"})
+    assert again.headers["location"] == address
+    for method, place in (("get", f"{address}/offer"), ("post", f"{address}/offer"), ("post", f"{address}/send")):
+        assert (await getattr(buyer, method)(place)).status_code == 403, (method, place)
+    assert (await buyer.get("/shop/desk/quotes")).status_code == 403
+
+    staff = await browsers("sales@office.example")
+    wanted = (await staff.get("/shop/desk/quotes")).text
+    assert "&lt;b&gt;old&lt;/b&gt; mill" in wanted
+    form = f"{address}/offer?for=kern"
+    assert f"{form}" in wanted
+    assert "&lt;b&gt;old&lt;/b&gt; mill" in (await staff.get(form)).text
+    for text, discount, told in (
+        ("", "", "There is no line in it"),
+        ("BRG-01; 6; free", "", "the quantity must be a number above zero"),
+        ("=1+1; 6", "", "looks like a formula"),
+        ("BRG-01; 6", "100", "less than 100"),
+        ("NONE-1; 6", "", "There is no Product"),
+    ):
+        refused = await staff.post(form, {"text": text, "discount": discount})
+        assert refused.status_code == 422, text
+        assert told in refused.text, text
+    business.down = True
+    down = await staff.post(form, {"text": "BRG-01; 6"})
+    assert (down.status_code, "BRG-01; 6" in down.text) == (503, True), "nothing that was typed is lost"
+    business.down = False
+    made = await staff.post(form, {"text": "BRG-01; 6; 90,50\nBRG-02; 1", "discount": "10", "note": "As last year."})
+    assert made.status_code == 303, made.text
+    (quote,) = await Pages(store).documents("Quote", customer="kern", limit=5)
+    lines = [(line["unit_price"], line["quantity"]) for line in quote.fields["lines"]]
+    assert (quote.fields["state"], lines, quote.fields["note"]) == (
+        "draft", [("90.5", "6"), ("90", "1")], "As last year.",
+    )  # fmt: skip
+    assert (await staff.get("/shop/desk/quotes")).text.count(quote.fields["number"]) == 0
+    # The customer sees no price before it is sent, staff do.
+    assert "90.50" not in (await buyer.get(address)).text
+    shown = (await staff.get(f"{address}?for=kern")).text
+    assert "90.50" in shown
+    assert "priced, not sent" in shown
+    again = await staff.get(form)
+    assert "BRG-01; 6; 90.5" in again.text, "the draft can be changed"
+    changed = await staff.post(form, {"text": "BRG-01; 7; 80"})
+    assert changed.status_code == 303
+    newer = changed.headers["location"]
+    assert newer.partition("?")[0] != address
+    await staff.get(newer)
+    sent = await staff.post(newer.replace("?", "/send?"))
+    assert sent.status_code == 303
+    async with business.transaction() as tx:
+        process = await tx.processes.load(f"quote/{quote.fields['number']}.2")
+        assert process is not None

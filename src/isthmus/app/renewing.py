@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 import msgspec
 
@@ -18,9 +17,8 @@ from isthmus.app.flow_approved import bring_up, in_force
 from isthmus.errors import Misconfigured, StoreUnavailable
 from isthmus.project import Project
 from isthmus.store import Notice, PostgresStore
-from isthmus.sync.world import World
 
-__all__ = ["FlowLook", "changed_project", "follow_flows", "renew"]
+__all__ = ["LOOK_EVERYWHERE", "FlowLook", "changed_project", "renew"]
 
 LOOK_EVERYWHERE = Notice(None, None)
 AGAIN = 1.0
@@ -59,20 +57,6 @@ class FlowLook:
             except StoreUnavailable as error:
                 await asyncio.sleep(error.wait or AGAIN)
                 self.doubt.set()
-
-
-async def follow_flows(project: Project, store: PostgresStore, renewed: Callable[[Project, World], None]) -> None:
-    """Of a process that only shows: tell it of changed flows, until cancelled."""
-    async for notice in store.notifications():
-        if not notice.flows and notice != LOOK_EVERYWHERE:
-            continue
-        try:
-            found = await changed_project(project, store)
-            if found is not None:
-                project = found
-                renewed(project, await make_world(project, store))
-        except StoreUnavailable as error:
-            await asyncio.sleep(error.wait or AGAIN)
 
 
 async def renew(hub: Hub, project: Project) -> None:

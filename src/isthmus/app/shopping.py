@@ -13,11 +13,22 @@ from msgspec.structs import replace
 from isthmus.app.bootstrap import Hub, clock
 from isthmus.desk.ordering import Asked, AskedLine, LineTruth
 from isthmus.desk.ports import BusinessHub
+from isthmus.desk.quoting import WantedLine
 from isthmus.desk.simulating import ask_truth
 from isthmus.errors import NeedsPerson, Retryable
 from isthmus.model.state import Item
 
-__all__ = ["FEATURES", "MOST_LINES", "Catalogue", "LineFault", "Offers", "PastedLine", "features_of", "read_lines"]
+__all__ = [
+    "FEATURES",
+    "MOST_LINES",
+    "Catalogue",
+    "LineFault",
+    "Offers",
+    "PastedLine",
+    "features_of",
+    "read_lines",
+    "read_offer",
+]
 
 FRESH = timedelta(seconds=30)
 REMEMBERED = 2000
@@ -83,6 +94,30 @@ def read_lines(text: str) -> tuple[list[PastedLine], list[LineFault]]:
         else:
             lines.append(PastedLine(sku, Decimal(quantity.replace(",", "."))))
     return lines, faults
+
+
+_PRICE = re.compile(r"[0-9]{1,9}([.,][0-9]{1,4})?")
+_CELLS = re.compile(r"\s*[;\t]\s*")
+
+
+def read_offer(text: str) -> tuple[list[WantedLine], list[LineFault]]:
+    """Lines of an offer: as of :func:`read_lines`, with a price as the third piece (parted by ``;`` or a tab) where
+    another one than the ERP's is offered."""
+    plain, prices = [], []
+    for raw in text.splitlines():
+        cells = _CELLS.split(raw.strip())
+        priced = len(cells) == 3 and _PRICE.fullmatch(cells[2]) is not None
+        plain.append("; ".join(cells[:2]) if priced else raw)
+        prices.append(Decimal(cells[2].replace(",", ".")) if priced else None)
+    found: list[WantedLine] = []
+    faults: list[LineFault] = []
+    for at, (raw, price) in enumerate(zip(plain, prices, strict=True), 1):
+        lines, wrong = read_lines(raw)
+        faults += [LineFault(at, fault.why, fault.text) for fault in wrong]
+        found += [WantedLine(sku=line.sku, quantity=line.quantity, unit_price=price) for line in lines]
+    if len(found) > MOST_LINES:
+        faults.append(LineFault(len(plain), "many", plain[-1][:60]))
+    return found, faults
 
 
 class Offers(msgspec.Struct, frozen=True, kw_only=True):

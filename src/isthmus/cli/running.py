@@ -17,16 +17,16 @@ from isthmus.app.bootstrap import STATE_FOLDER, Hub, open_hub, open_store
 from isthmus.app.business import OpenBusiness
 from isthmus.app.flow_preview import Samples
 from isthmus.app.hints import HintDesk
-from isthmus.app.renewing import follow_flows
+from isthmus.app.searching import keep_search
+from isthmus.app.serving import follow_hub, keep_open, open_pages
 from isthmus.app.shopping import features_of
 from isthmus.app.workers import persevere, serve_work, stop_workers
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, errors, print_json, run
 from isthmus.console import Site, address_of
 from isthmus.portal import Shop
-from isthmus.project import Project, parse_months
+from isthmus.project import parse_months
 from isthmus.store import Archived, EmbeddedServer, Reads, Worker
-from isthmus.sync.world import World
-from isthmus.web import Parts, serve
+from isthmus.web import Parts, serve, warm
 
 __all__ = ["archive", "run_hub", "stop", "web", "worker"]
 
@@ -37,36 +37,15 @@ def run_hub(project: ProjectOption = Path(), json: JsonOption = False) -> None:
 
     async def work(stop: asyncio.Event) -> None:
         async with open_hub(project, prepare=True) as hub:
-            desk = HintDesk(hub.store, hub.engine.systems)
+            faces = await _Faces.of(hub)
             settings = hub.project.hub
-            samples = Samples(Reads(hub.store), hub.engine.systems, hub.engine.pauses)
-            site = await Site.open(hub.project, hub.store, hub.world, samples)
-            business = OpenBusiness(hub)
-            shop = Shop(
-                hub.store, business, name=site.name, stylesheet=address_of("console.css"), secure=site.secure,
-                features=features_of(hub), access=site.access, door=site.door, visiting=hub.project.shop,
-            )  # fmt: skip
-            api = ApiSite(hub.project, hub.store, hub.world, business)
-            parts = Parts(hooks=desk, site=site, api=api, shop=shop, routes=approval_routes(hub.store))
-            async with serve(parts, settings.host, settings.port) as port:
+            async with serve(faces.parts, settings.host, settings.port) as port, warm(faces.site):
                 if settings.public_url:
-                    for system, problem in (await desk.subscribe(settings.public_url)).items():
+                    for system, problem in (await faces.hooks.subscribe(settings.public_url)).items():
                         errors.print(f"{system}: no webhooks ({problem}); it is polled.", markup=False)
                 address = f"http://{settings.host}:{port}"
-                facts = {
-                    "health": f"{address}/health",
-                    "console": f"{address}/",
-                    "shop": f"{address}/shop",
-                    "api": f"{address}/api/v1",
-                }
-                _say(hub, json, facts, f"isthmus runs; console {address}/. Stop with Ctrl-C.")
-
-                def renewed() -> None:
-                    site.renew(hub.project, hub.world)
-                    api.renew(hub.project, hub.world)
-                    shop.features = features_of(hub)
-
-                await serve_work(hub, "run", stop, renewed=renewed)
+                _say(hub, json, _addresses(address), f"isthmus runs; console {address}/. Stop with Ctrl-C.")
+                await serve_work(hub, "run", stop, renewed=faces.renew)
 
     run(_until_stopped(project, work))
     if not json:
@@ -78,32 +57,80 @@ def web(
     json: JsonOption = False,
     port: Annotated[int | None, typer.Option(help="Instead of the project's; 0 takes a free one.")] = None,
 ) -> None:
-    """Serve only the console, on the store of a hub that runs elsewhere. Needs no far system; takes no webhooks."""
+    """Serve the console, the shop, the API and webhooks on the store of a hub that runs elsewhere. Far systems are
+    asked by it for the shop and previews; what it cannot reach it does without, and says so."""
 
     async def work() -> None:
         stop = _told_to_stop()
-        async with open_store(project) as (found, store):
-            world = World(found.flows, found.converters, found.entities)
-            site = await Site.open(found, store, world)
-            api = ApiSite(found, store, world, None)
-            parts = Parts(site=site, api=api, routes=approval_routes(store))
-            wanted = found.hub.port if port is None else port
-            async with serve(parts, found.hub.host, wanted) as used:
-                address = f"http://{found.hub.host}:{used}/"
+        async with open_pages(project) as hub:
+            faces = await _Faces.of(hub)
+            settings = hub.project.hub
+            wanted = settings.port if port is None else port
+            async with serve(faces.parts, settings.host, wanted) as used, warm(faces.site):
+                address = f"http://{settings.host}:{used}"
                 if json:
-                    print_json({"console": address})
+                    print_json(_addresses(address))
                 else:
-                    console.print(f"The console: {address} Stop with Ctrl-C.")
-
-                def renewed(project: Project, world: World) -> None:
-                    site.renew(project, world)
-                    api.renew(project, world)
-
-                following = asyncio.create_task(follow_flows(found, store, renewed))
-                await stop.wait()
-                following.cancel()
+                    console.print(f"The console: {address}/ The shop: {address}/shop Stop with Ctrl-C.")
+                async with asyncio.TaskGroup() as group:
+                    others = [
+                        group.create_task(work)
+                        for work in (
+                            follow_hub(hub, faces.renew),
+                            keep_open(hub, faces.subscribe),
+                            keep_search(hub.store),
+                        )
+                    ]
+                    await stop.wait()
+                    for task in others:
+                        task.cancel()
 
     run(work())
+
+
+class _Faces:
+    """Everything that is served, made from one hub."""
+
+    def __init__(self, hub: Hub, site: Site) -> None:
+        self._hub, self.site = hub, site
+        business = OpenBusiness(hub)
+        self._shop = Shop(
+            hub.store, business, name=site.name, stylesheet=address_of("console.css"), secure=site.secure,
+            features=features_of(hub), access=site.access, door=site.door, visiting=hub.project.shop,
+        )  # fmt: skip
+        self._api = ApiSite(hub.project, hub.store, hub.world, business)
+        self.hooks = HintDesk(hub.store, hub.engine.systems)
+        self.parts = Parts(
+            hooks=self.hooks, site=site, api=self._api, shop=self._shop, routes=approval_routes(hub.store)
+        )
+
+    @classmethod
+    async def of(cls, hub: Hub) -> _Faces:
+        samples = Samples(Reads(hub.store), hub.engine.systems, hub.engine.pauses)
+        return cls(hub, await Site.open(hub.project, hub.store, hub.world, samples, down=hub.down))
+
+    def renew(self) -> None:
+        """The hub has other flows."""
+        self.site.renew(self._hub.project, self._hub.world)
+        self._api.renew(self._hub.project, self._hub.world)
+        self._shop.features = features_of(self._hub)
+
+    async def subscribe(self, system: str) -> None:
+        """Have a system that was just opened call us, where it can."""
+        public = self._hub.project.hub.public_url
+        if public:
+            found = {system: self._hub.engine.systems[system]}
+            for name, problem in (await HintDesk(self._hub.store, found).subscribe(public)).items():
+                errors.print(f"{name}: no webhooks ({problem}); it is polled.", markup=False)
+
+
+def _addresses(address: str) -> dict[str, str]:
+    return {
+        "health": f"{address}/health",
+        "console": f"{address}/",
+        "shop": f"{address}/shop",
+        "api": f"{address}/api/v1",
+    }
 
 
 def worker(project: ProjectOption = Path(), json: JsonOption = False) -> None:

@@ -14,13 +14,13 @@ from litestar import Request
 from litestar.response import Response
 from litestar.utils.scope.state import ScopeState
 
-from isthmus.app.access import Permission, Principal
+from isthmus.app.access import LANGUAGES, Permission, Principal
 from isthmus.console import showing
 from isthmus.console.permissions import PERMISSIONS
 from isthmus.console.site import Site
-from isthmus.pages import templates, wanted_language
+from isthmus.pages import load_all, templates, wanted_language
 
-__all__ = ["Call", "address_of", "asset", "render", "site_of"]
+__all__ = ["Call", "address_of", "asset", "load_pages", "render", "site_of"]
 
 Call = Request[Any, Any, Any]
 
@@ -54,6 +54,12 @@ def _environment(language: str) -> Environment:
     env.globals["Permission"] = Permission
     env.filters |= showing.filters(language)
     return env
+
+
+def load_pages() -> None:
+    """Make the pages of every language ready."""
+    for language in LANGUAGES:
+        load_all(_environment(language))
 
 
 def site_of(request: Call) -> Site:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 
 from isthmus.app.access import Access
 from isthmus.app.flow_history import KeptCounts
@@ -10,6 +11,7 @@ from isthmus.app.flow_preview import Samples
 from isthmus.app.job_news import JobNews
 from isthmus.app.openid import OpenIdProvider
 from isthmus.app.pulse import Pulse
+from isthmus.errors import IsthmusError
 from isthmus.pages import ProviderDoor
 from isthmus.project import Project
 from isthmus.store import PostgresStore, Reads
@@ -22,9 +24,12 @@ class Site:
     """One console. Made by :meth:`open`."""
 
     def __init__(
-        self, project: Project, store: PostgresStore, world: World, secret: str, samples: Samples | None
-    ) -> None:
+        self, project: Project, store: PostgresStore, world: World, secret: str, samples: Samples | None,
+        down: Mapping[str, IsthmusError],
+    ) -> None:  # fmt: skip
         self.store, self.samples = store, samples
+        self.down = down
+        """Systems that this process cannot reach, and why; asked anew each time."""
         self.reads = Reads(store)
         self.access = Access(store, passwords=project.sign_in.passwords)
         self.counts = KeptCounts(self.reads)
@@ -54,10 +59,13 @@ class Site:
         self.pulse.renew(world, {name: system.kind for name, system in project.systems.items()})
 
     @classmethod
-    async def open(cls, project: Project, store: PostgresStore, world: World, samples: Samples | None = None) -> Site:
+    async def open(
+        cls, project: Project, store: PostgresStore, world: World, samples: Samples | None = None, *,
+        down: Mapping[str, IsthmusError] = {},
+    ) -> Site:  # fmt: skip
         """With the secret of this hub, which is made when it has none. ``samples``: None where no system is open."""
         secret = await store.recall("web secret")
         if secret is None:
             secret = secrets.token_urlsafe(32)
             await store.remember("web secret", secret)
-        return cls(project, store, world, secret, samples)
+        return cls(project, store, world, secret, samples, down)

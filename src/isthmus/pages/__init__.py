@@ -2,7 +2,7 @@
 
 from isthmus.pages.door import BACK, BEGIN, SIGNED_OUT, ProviderDoor
 from isthmus.pages.session import COOKIE, begin_session, remember_language
-from isthmus.pages.texts import catalogue, templates, translations, wanted_language
+from isthmus.pages.texts import catalogue, load_all, templates, translations, wanted_language
 
 __all__ = [
     "BACK",
@@ -12,6 +12,7 @@ __all__ = [
     "ProviderDoor",
     "begin_session",
     "catalogue",
+    "load_all",
     "remember_language",
     "templates",
     "translations",

@@ -15,7 +15,7 @@ from litestar import Request
 
 from isthmus.app.access import LANGUAGES, Principal
 
-__all__ = ["LANGUAGE_COOKIE", "catalogue", "templates", "translations", "wanted_language"]
+__all__ = ["LANGUAGE_COOKIE", "catalogue", "load_all", "templates", "translations", "wanted_language"]
 
 LANGUAGE_COOKIE: Final = "isthmus_language"
 
@@ -48,6 +48,12 @@ def templates(package: str, language: str, *extensions: str) -> Environment:
     )
     env.install_gettext_translations(translations(package, language), newstyle=True)  # type: ignore[attr-defined]
     return env
+
+
+def load_all(env: Environment) -> None:
+    """Compile every template, so that no reader has to wait for it."""
+    for name in env.list_templates(extensions=["html"]):
+        env.get_template(name)
 
 
 def wanted_language(request: Request[Any, Any, Any], person: Principal | None) -> str:

@@ -38,9 +38,10 @@ def _shown(quote: Item) -> bool:
 
 
 def _state(request: Call, quote: Item) -> str:
-    """The state as customers are told: until it is sent somebody works on it, and a day that has passed counts."""
+    """The state as customers are told: until it is sent somebody works on it, and a day that has passed counts. Staff
+    see what is done inside."""
     state, until = str(quote.fields.get("state")), quote.fields.get("valid_until")
-    if state in ("draft", "approving", "refused"):
+    if state in ("draft", "approving", "refused") and me_of(request).customer is not None:
         return "requested"
     over = until is not None and shop_of(request).business.now() > msgspec.convert(until, datetime)
     return "expired" if state == "sent" and over else state
@@ -50,7 +51,8 @@ def _state(request: Call, quote: Item) -> str:
 async def quotes(request: Call) -> Response[str]:
     """The buyer's quotes, the newest first."""
     found = await shop_of(request).pages.documents("Quote", customer=request.state.buyer.id, limit=SHOWN)
-    rows = [(one, _state(request, one)) for one in found if _shown(one)]
+    staff = me_of(request).customer is None
+    rows = [(one, _state(request, one)) for one in found if staff or _shown(one)]
     return render(request, "quotes.html", quotes=rows)
 
 
@@ -76,13 +78,13 @@ async def new_quote(request: Call) -> Response[str]:
 
 @post("/quotes", status_code=200)
 async def ask_for_quote(request: Call, data: Form) -> Response[Any]:
-    """Ask sales for a quote of a list of part numbers, with a wish in one's own words."""
+    """Ask sales for a quote: of a list of part numbers, in one's own words, or both."""
     shop, me = shop_of(request), me_of(request)
     text, note = readable(data.get("text")), readable(data.get("note"), LONGEST_NOTE)
     wanted_on, key = str(data.get("wanted_on", ""))[:10], str(data.get("key", ""))[:60]
     typed = {"text": text, "note": note, "wanted_on": wanted_on, "key": key}
     lines, faults = await lines_of(request, text)
-    if faults or not lines:
+    if faults or not (lines or note.strip()):
         return _form(request, 422, faults=faults, problem="" if faults else "empty", **typed)
     if wanted_on and not _is_day(wanted_on):
         return _form(request, 422, problem="day", **typed)
@@ -105,7 +107,7 @@ def _is_day(text: str) -> bool:
 
 async def _quote(request: Call, id: str) -> Item:
     found = own(request, await loaded(request, id), "Quote")
-    if not _shown(found):
+    if not _shown(found) and me_of(request).customer is not None:
         raise NotFoundException
     return found
 
@@ -123,7 +125,8 @@ async def _page(request: Call, quote: Item, status: int = 200, **values: Any) ->
         status=status,
         quote=quote,
         state=_state(request, quote),
-        priced=bool(quote.fields.get("sent_at")),
+        priced=bool(quote.fields.get("sent_at"))
+        or (me_of(request).customer is None and bool(quote.fields.get("total"))),
         names=view.skus,
         versions=versions,
         order=view.order,

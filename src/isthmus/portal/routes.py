@@ -10,6 +10,7 @@ from isthmus.portal import (
     buying,
     calling,
     front,
+    offering,
     quoting,
     repairing,
     sending_back,
@@ -24,7 +25,7 @@ LARGEST_FORM = 128 * 1024
 """Bytes of a form or an uploaded list."""
 
 
-PARTS = (front, buying, billing, quoting, sending_back, asking, stations, repairing, visiting, calling)
+PARTS = (front, buying, billing, quoting, offering, sending_back, asking, stations, repairing, visiting, calling)
 
 
 def portal_router() -> Router:

@@ -14,11 +14,11 @@ from jinja2 import Environment
 from litestar.response import Response
 from litestar.utils.scope.state import ScopeState
 
-from isthmus.app.access import Permission
-from isthmus.pages import templates, wanted_language
+from isthmus.app.access import LANGUAGES, Permission
+from isthmus.pages import load_all, templates, wanted_language
 from isthmus.portal.site import Call, shop_of
 
-__all__ = ["render"]
+__all__ = ["load_pages", "render"]
 
 REMEMBERED = 4096
 LOCALES = {"en": "en", "zh": "zh_Hans_CN"}
@@ -66,6 +66,12 @@ def _environment(language: str) -> Environment:
         "moment": lambda at: format_datetime(at, "short", locale=locale) + " UTC",
     }
     return env
+
+
+def load_pages() -> None:
+    """Make the pages of every language ready."""
+    for language in LANGUAGES:
+        load_all(_environment(language))
 
 
 def render(request: Call, template: str, *, status: int = 200, **values: Any) -> Response[str]:

@@ -146,6 +146,11 @@ class Pages:
         parameters = {"limit": limit, "offset": offset, **_owned(entity, customer, station, states)}
         return [from_row(Item, row) for row in await self._store.rows("documents_page", parameters)]
 
+    async def in_state(self, entity: str, states: Collection[str], *, limit: int, offset: int = 0) -> list[Item]:
+        """Documents of anybody in one of these states, by number."""
+        parameters = {"entity": entity, "states": list(states), "limit": limit, "offset": offset}
+        return [from_row(Item, row) for row in await self._store.rows("documents_in_state", parameters)]
+
     async def open_items(self, customer: str, states: Collection[str], today: date) -> list[OpenItems]:
         """What a customer owes by invoices in these states, less what credit notes leave open; one for each
         currency."""

@@ -55,7 +55,7 @@ comment on column item_search.place is 'Of a product that is sold: its part numb
 comment on column item_search.customer is 'Whose it is, of what is not deleted; so is station.';
 comment on column item_search.day is 'Of a document: by this, and then by its number, the newest are listed first.';
 create index item_search_parts on item_search using gin (text public.gin_trgm_ops, entity public.gin_trgm_ops);
-create index item_search_entity on item_search (entity);
+create index item_search_entity on item_search (entity, state);
 create index item_search_shown on item_search using gin (shown public.gin_trgm_ops) where shown is not null;
 create index item_search_place on item_search (place, item) where shown is not null;
 create index item_search_customer on item_search (customer, entity, day desc, number desc, item) where customer is not null;

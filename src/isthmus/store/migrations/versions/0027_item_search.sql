@@ -60,7 +60,7 @@ comment on function search_parts(text, text, bigint) is 'Items with this part in
 insert into item_search select made.* from item, search_row(item) as made where item.alias_of is null;
 
 create index item_search_parts on item_search using gin (text public.gin_trgm_ops, entity public.gin_trgm_ops);
-create index item_search_entity on item_search (entity);
+create index item_search_entity on item_search (entity, state);
 create index item_search_shown on item_search using gin (shown public.gin_trgm_ops) where shown is not null;
 create index item_search_place on item_search (place, item) where shown is not null;
 create index item_search_customer on item_search (customer, entity, day desc, number desc, item) where customer is not null;

@@ -146,6 +146,22 @@ select {item_columns}
 from page join item using (id)
 order by page.day desc, page.number desc, id;
 
+-- name: documents_in_state
+-- planned each time
+with changed as materialized ({changed_items}),
+found as (
+    select item as id, number from item_search
+    where entity = %(entity)s and state = any(%(states)s)
+        and not exists (select from changed where changed.id = item_search.item)
+    union all
+    select item, number from ({changed_rows}) as now where entity = %(entity)s and state = any(%(states)s)
+)
+select {item_columns}
+from found join item using (id)
+where item.alias_of is null and item.deleted_at is null
+order by found.number, id
+limit %(limit)s offset %(offset)s;
+
 -- name: changed_owned
 entity = %(entity)s and (customer = %(customer)s::text or station = %(station)s::text)
     and (%(states)s::text[] is null or state = any(%(states)s))
