@@ -144,7 +144,7 @@ async def test_a_dry_run_is_asked_for_and_shown_with_its_samples(
     await Jobs(store).end(job.id, NOW, result=msgspec.to_builtins(DIGEST))
     page = (await browser.get("/flows/customer/plan")).text
     assert "<script>alert" not in page
-    for shown in ("1234 records read", "+49 40 2", "customer/erp/creates", "2 conflicts", "phone of Anna"):
+    for shown in ("1,234 records read", "+49 40 2", "customer/erp/creates", "2 conflicts", "phone of Anna"):
         assert shown in page, shown
     object.__setattr__(site.world.flows["customer"].fields["phone"], "role", "cost")
     assert "+49 40" not in (await browser.get("/flows/customer/plan")).text

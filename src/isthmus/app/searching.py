@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from time import monotonic
 
 from isthmus.errors import StoreUnavailable
 from isthmus.store import PostgresStore
@@ -23,11 +24,12 @@ AGAIN = 5.0
 
 
 async def keep_search(store: PostgresStore) -> None:
-    """Until cancelled."""
+    """Until cancelled; at most half of the time, so that much that changes at once is not held up by it."""
     while True:
         try:
-            await refresh_search(store)
-            await asyncio.sleep(EVERY)
+            began = monotonic()
+            done = await store.refresh_search(BATCH)
+            await asyncio.sleep(EVERY if done < BATCH else min(EVERY, monotonic() - began))
         except StoreUnavailable as error:
             await asyncio.sleep(error.wait or AGAIN)
 
