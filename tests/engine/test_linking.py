@@ -137,6 +137,16 @@ async def test_two_items_become_one_and_are_parted_again(office, policy):
     plan = await act(o, ActKind.PART, item, other=lost)
     await o.settle()
     assert {one.id for one in await o.items()} == {item, lost}
+    if policy is MergePolicy.ARCHIVE:
+        assert [(one.kind, one.key) for one in plan.writes] == [("restore", double)]
+        row = o.erp.records("parties")[double]
+        assert (row["active"], row["name"], row["email"]) == (True, "ACME Holding", "x@acme.example")
+        link = await o.link(f"key = '{double}'")
+        assert (link.item, link.state, link.doom) == (lost, LinkState.LINKED, None)
+        o.erp.people.edit("parties", double, {"email": "new@holding.example"})
+        await o.settle()
+        (kept,) = [one for one in await o.items() if one.id == lost]
+        assert kept.fields["email"] == "new@holding.example", "it is in step again"
     if policy is MergePolicy.KEEP:
         assert plan.writes[0].fields["name"] == (ACME["name"], "ACME Holding")
         assert o.erp.records("parties")[double]["name"] == "ACME Holding"
@@ -145,6 +155,30 @@ async def test_two_items_become_one_and_are_parted_again(office, policy):
     with pytest.raises(NeedsPerson):
         await act(o, ActKind.PART, item, other=lost)
     del account
+
+
+@pytest.mark.spec(7)
+async def test_a_record_that_a_merge_deleted_is_made_anew_when_it_is_parted(office):
+    o = office(**ONLY)
+    item, _, party = await in_step(o)
+    other = {"name": "Borealis", "tax_code": "DE129273398", "email": "x@borealis.example", "active": True}
+    double = o.erp.people.create("parties", other)
+    await o.settle()
+    assert len(o.crm.records("accounts")) == 2
+    (lost,) = [one.id for one in await o.items() if one.id != item]
+    await act(o, ActKind.MERGE, item, other=lost, policy=MergePolicy.ARCHIVE)
+    await o.settle()
+    assert set(o.erp.records("parties")) == {party}
+    assert len(o.crm.records("accounts")) == 1
+    plan = await act(o, ActKind.PART, item, other=lost)
+    assert sorted((one.kind, one.system) for one in plan.writes) == [("create", "crm"), ("create", "erp")]
+    await o.settle()
+    (made,) = [row for key, row in o.erp.records("parties").items() if key != party]
+    assert (made["name"], made["email"]) == ("Borealis", "x@borealis.example")
+    assert double not in o.erp.records("parties")
+    assert len(o.crm.records("accounts")) == 2
+    assert {one.id for one in await o.items()} == {item, lost}
+    assert await o.inbox() == []
 
 
 @pytest.mark.spec(7)

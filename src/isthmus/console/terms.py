@@ -109,6 +109,7 @@ TERMS: Mapping[str, str] = {
     "effect:update": "update",
     "effect:delete": "delete",
     "effect:archive": "archive",
+    "effect:restore": "restore",
     "@born": "First seen in",
     "@linked": "Linked with",
     "@decided": "Decision",

@@ -148,7 +148,7 @@ def kind_of(link: Link) -> str:
     """creates, updates or deletes: what the brake counts."""
     if link.state is LinkState.CREATING:
         return "creates"
-    return "deletes" if link.doom is not None else "updates"
+    return "deletes" if link.doom not in (None, "restore") else "updates"
 
 
 def by_kind(links: Sequence[Link]) -> dict[str, list[str]]:

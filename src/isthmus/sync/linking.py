@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from isthmus.errors import NeedsPerson
 from isthmus.model.fields import Canonical
-from isthmus.model.flow import MergePolicy
-from isthmus.model.state import Cause, InboxKind, Item, Link, LinkState
+from isthmus.model.flow import CreatePolicy, MergePolicy
+from isthmus.model.state import Cause, InboxKind, Intent, Item, Link, LinkState
 from isthmus.sync.join import attach, fill_gaps, follow
+from isthmus.sync.plan import can_restore
 from isthmus.sync.working import ACTIVE, Working, is_unsure, to_be_read
 
 __all__ = ["MOVED", "give_own_item", "merge_items", "part_items", "set_apart", "take_up"]
@@ -108,7 +109,9 @@ def part_items(
     work: Working, loser: str, moved: Collection[str], filled: Mapping[str, tuple[Canonical, Canonical]], cause: Cause
 ) -> None:
     """Take a merge back: the loser lives again with the values it had and the records that went with it (``moved``).
-    What the winner got from it (``filled``: field -> before, after) and still has as it was goes away again."""
+    Those that were archived are taken back into use where flags say that; those that are gone are made anew where the
+    flow makes records. What the winner got from it (``filled``: field -> before, after) and still has as it was goes
+    away again."""
     alias = work.items[loser]
     winner = alias.alias_of
     if winner is None:
@@ -122,7 +125,12 @@ def part_items(
     for link in links:
         _check_sure(link)
         work.close(InboxKind.MERGE, link.id)
+        if link.state is LinkState.GONE:
+            _make_anew(work, link, loser)
+            continue
         back = replace(link, item=loser, doom=None)
+        if link.state is LinkState.UNLINKED and can_restore(work.flow(link).sides[link.system].archive):
+            back = replace(back, state=LinkState.LINKED, doom="restore")
         if link.state is LinkState.DOUBTFUL:
             # What it showed since then was not merged with anything.
             back = to_be_read(replace(back, state=LinkState.LINKED), work.now)
@@ -133,6 +141,25 @@ def part_items(
             work.set_field(winner, name, before, cause)
     work.note(loser, "@parted", None, winner, cause)
     work.note(winner, "@parted", None, loser, cause)
+
+
+def _make_anew(work: Working, gone: Link, item: str) -> None:
+    """A record in the place of one that is gone, where the flow makes records."""
+    work.drop_link(gone)
+    if work.flow(gone).sides[gone.system].create is CreatePolicy.ALWAYS:
+        id = work.new_id()
+        work.put_link(
+            Link(
+                id=id,
+                flow=gone.flow,
+                system=gone.system,
+                resource=gone.resource,
+                item=item,
+                state=LinkState.CREATING,
+                intent=Intent(token=id),
+                due_at=work.now,
+            )
+        )
 
 
 def place_of(link: Link) -> str:

@@ -116,6 +116,8 @@ def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: dateti
             error = Ambiguous(f"{link.system} answered the create with its record {seen.key}, which belongs elsewhere.")
             park(work, link, error, step)
             return
+    if link.doom == "restore":
+        link = replace(link, doom=None)
     if step.kind is StepKind.ARCHIVE:
         link = replace(link, doom=None)
         rivals = [x for x in work.links_of(link.item or "") if (x.system, x.resource) == (link.system, link.resource)]

@@ -16,7 +16,7 @@ from isthmus.model.fields import Canonical
 from isthmus.model.state import Item, Link, LinkState
 from isthmus.sync.working import pending
 
-__all__ = ["Step", "StepKind", "needed_refs", "plan_link"]
+__all__ = ["Step", "StepKind", "can_restore", "needed_refs", "plan_link"]
 
 
 class StepKind(StrEnum):
@@ -68,7 +68,18 @@ def plan_link(link: Link, item: Item, lens: Lens, now: Record | None, refs: Refs
         if not fields:
             return Step(kind=StepKind.NOTHING, link=link)
         return Step(kind=StepKind.ARCHIVE, link=link, write=Update(before=now, fields=fields))
+    if link.doom == "restore":
+        fields = {name: not value for name, value in archive.items() if value is now.fields.get(name)}
+        if not fields:
+            return Step(kind=StepKind.NOTHING, link=link)
+        return Step(kind=StepKind.UPDATE, link=link, write=Update(before=now, fields=fields))
     return _plan_update(link, item, lens, now, refs)
+
+
+def can_restore(archive: Mapping[str, Any]) -> bool:
+    """Whether an archived record can be taken back into use: by flags only; what another value was before nobody
+    knows."""
+    return bool(archive) and all(isinstance(value, bool) for value in archive.values())
 
 
 def _plan_create(link: Link, item: Item, lens: Lens, refs: Refs) -> Step:

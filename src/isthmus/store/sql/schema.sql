@@ -113,7 +113,7 @@ create table link (
     conflicts jsonb not null,
     not_held jsonb not null,
     intent jsonb,
-    doom text check (doom in ('delete', 'archive', 'unlink')),
+    doom text check (doom in ('delete', 'archive', 'unlink', 'restore')),
     due_at timestamptz,
     attempts integer not null,
     problem jsonb,

@@ -82,3 +82,7 @@ comment on column quota.most is 'Calls that are allowed in a window; null: it do
 comment on column quota."window" is 'Seconds; null: it does not say.';
 
 comment on table job is 'Work that people start on a page and that a worker of the hub does, several side by side.';
+
+-- What a merge had archived is taken back into use when it is parted.
+alter table link drop constraint link_doom_check;
+alter table link add constraint link_doom_check check (doom in ('delete', 'archive', 'unlink', 'restore'));
