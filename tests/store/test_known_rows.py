@@ -40,6 +40,16 @@ async def test_a_change_by_a_statement_of_its_own_is_seen(store: PostgresStore) 
     assert (woken.waits_for, woken.due_at is not None) == ("read", True)
 
 
+async def test_a_child_saved_and_woken_in_one_go_is_known_as_it_was_woken(store: PostgresStore) -> None:
+    child = a_link("child", waits_for="erp/party/1")
+    await _save(store, Batch(links=[child]))
+    async with store.transaction() as transaction:
+        link = (await transaction.links(["child"]))[0]
+        await transaction.save(Batch(links=[replace(link, far={"name": "b"})], wake=["erp/party/1"]))
+        assert (await transaction.links(["child"]))[0].waits_for == "read"
+    assert (await _links(store, "child"))[0].waits_for == "read"
+
+
 async def test_what_was_rolled_back_is_not_believed(store: PostgresStore) -> None:
     await _save(store, Batch(links=[a_link("a")]))
     before = (await _links(store, "a"))[0]

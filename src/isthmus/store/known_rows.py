@@ -44,6 +44,11 @@ class Recent[S]:
             self._old, self._young = self._young, {}
         self._young[id] = (version, row)
 
+    def drop(self, id: str) -> None:
+        """Know nothing of this row."""
+        self._young.pop(id, None)
+        self._old.pop(id, None)
+
 
 class KnownRows:
     """What one store knows of the rows in its database."""

@@ -41,6 +41,7 @@ class RowAccess:
         self._links: dict[str, Link] = {}
         """Links that this transaction has locked, as they are now."""
         self._items: set[str] = set()
+        self._changed: set[str] = set()
         self._saved_links: list[tuple[Sequence[Link], AsyncCursor[Any]]] = []
         self._saved_items: list[tuple[Sequence[Item], AsyncCursor[Any]]] = []
 
@@ -81,9 +82,16 @@ class RowAccess:
         return [found[id] for id in versions]
 
     def forget(self, ids: Collection[str]) -> None:
-        """These links are dropped, or changed by a statement of their own."""
+        """These links are dropped."""
         for id in ids:
             self._links.pop(id, None)
+
+    def changed(self, ids: Collection[str]) -> None:
+        """These links were changed by a statement of their own: what was saved of them is no version any more. It would
+        have the mark of this very transaction all the same."""
+        self._changed.update(ids)
+        for id in ids:
+            self._known.links.drop(id)
 
     async def save_links(self, links: Sequence[Link]) -> None:
         """Write them all; one of each id. Inside a pipeline: nobody waits for an answer here."""
@@ -123,7 +131,8 @@ class RowAccess:
     async def keep(self) -> None:
         """After the pipeline: know what was saved."""
         for links, cursor in self._saved_links:
-            self._known.keep_links(links, await cursor.fetchall())
+            versions = [row for row in await cursor.fetchall() if row[0] not in self._changed]
+            self._known.keep_links(links, versions)
         for items, cursor in self._saved_items:
             self._known.keep_items(items, await cursor.fetchall())
         self._saved_links, self._saved_items = [], []

@@ -291,7 +291,8 @@ class PostgresTransaction:
         places = {f"{link.flow}/{link.system}" for link in links.values() if link.due_at is not None}
         if batch.wake:
             woken = await self._rows("wake", {"wake": Texts(batch.wake), "now": self._clock()})
-            places |= {f"{flow}/{system}" for flow, system in woken}
+            self._access.changed([id for id, _, _ in woken])
+            places |= {f"{flow}/{system}" for _, flow, system in woken}
         await self.tell(places)
         await self._tell_processes({item.id for item in batch.items} | {link.item for link in batch.links if link.item})
 

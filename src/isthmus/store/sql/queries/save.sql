@@ -149,7 +149,7 @@ on conflict (system, resource) do update set
 update link set due_at = %(now)s, waits_for = case when waits_for like '%%/%%/%%' then 'read' end
 where id in (select id from link where waits_for = any(%(wake)s) order by id for no key update)
     and waits_for = any(%(wake)s)
-returning flow, system;
+returning id, flow, system;
 
 -- name: retry_now
 update link set due_at = %(now)s, attempts = 0
