@@ -1,4 +1,4 @@
-"""``python -m benchmarks [names…] [--size full|small] [--json FILE] [--profile]``."""
+"""``python -m benchmarks [names…] [--size full|small] [--json FILE] [--profile] [--rate N] [--seconds N]``."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from benchmarks.open_processes import open_processes
 from benchmarks.order_simulation import order_simulation
 from benchmarks.place import linked_stage
 from benchmarks.retention import retention
+from benchmarks.steady import steady
 from benchmarks.throughput import throughput
 from benchmarks.workers import workers
 from isthmus.cli.demo import Stage
@@ -31,6 +32,7 @@ ALONE = {
     "throughput": throughput,
     "bulk": bulk,
     "growth": growth,
+    "steady": steady,
     "workers": workers,
     "compare": compare,
     "retention": retention,
@@ -53,6 +55,8 @@ def main() -> int:
     parser.add_argument("--size", choices=("full", "small"), default="full", help="2,000 customers, or a few to try")
     parser.add_argument("--json", type=Path, default=RESULTS / "latest.json", help="where the figures are written")
     parser.add_argument("--profile", action="store_true", help="first_link also writes results/profile.txt (slower)")
+    parser.add_argument("--rate", type=int, help="steady: changes a second (default 2,000)")
+    parser.add_argument("--seconds", type=int, help="steady: for how long (default 300)")
     chosen = parser.parse_args()
     if unknown := [name for name in chosen.names if name not in NAMES]:
         parser.error(f"there is no benchmark {', '.join(unknown)}; there are {', '.join(NAMES)}")
@@ -73,6 +77,8 @@ def main() -> int:
             say(f"--- {name}")
             if name == "first_link":
                 figures += first_link(chosen.size, say, RESULTS / "profile.txt" if chosen.profile else None)
+            elif name == "steady":
+                figures += steady(chosen.size, say, chosen.rate, chosen.seconds)
             elif name in ALONE:
                 figures += ALONE[name](chosen.size, say)
             else:

@@ -28,6 +28,7 @@ from benchmarks.figures import Figure, machine, percentile
 from benchmarks.throughput import Null
 from benchmarks.workers import flow
 from isthmus.app.bootstrap import clock
+from isthmus.app.collecting import collect_rarely
 from isthmus.app.service import Service
 from isthmus.connector import Change, Create, Deletes, FieldInfo, Gone, Page, Record, Traits, Update, Write
 from isthmus.store import EmbeddedServer, PostgresStore
@@ -236,6 +237,7 @@ async def _again(call: Caller, calls: Sequence[tuple[str, str, bytes | None]]) -
 
 async def _measure(url: str, size: str, say: Callable[[str], None]) -> dict[str, Any]:
     count, changed, found = RECORDS[size], CHANGED[size], dict[str, Any]()
+    collect_rarely()
     async with _twin(count) as call, await PostgresStore.open(url) as store:
         engine = Engine(
             store,

@@ -23,6 +23,7 @@ from benchmarks.figures import Figure, machine
 from benchmarks.throughput import Null, Taking
 from benchmarks.workers import flow
 from isthmus.app.bootstrap import clock
+from isthmus.app.collecting import collect_rarely
 from isthmus.connector import Change, Deletes, FieldInfo, Page, Record, Traits
 from isthmus.model.state import FeedState
 from isthmus.store import EmbeddedServer, PostgresStore
@@ -87,6 +88,7 @@ def fields(n: int, phone: str) -> dict[str, Any]:
 
 async def _measure(url: str, count: int) -> dict[str, float]:
     world = World({"customer": flow()})
+    collect_rarely()
     async with await PostgresStore.open(url) as store:
         await fill(store, world, count)
         # Both were read as a whole before this hub was stopped.

@@ -23,6 +23,7 @@ import psycopg
 from benchmarks.figures import Figure, machine
 from benchmarks.workers import flow
 from isthmus.app.bootstrap import clock
+from isthmus.app.collecting import collect_rarely
 from isthmus.connector import Change, Create, Deletes, FieldInfo, Gone, Page, Record, Traits, Update, Write
 from isthmus.store import EmbeddedServer, PostgresStore
 from isthmus.sync.engine import Engine
@@ -174,6 +175,7 @@ def throughput(size: str, say: Callable[[str], None]) -> list[Figure]:
 
 async def _hub(url: str, changes: int, records: int) -> tuple[float, float, int]:
     feeding, taking = Feeding(records, records), Taking()
+    collect_rarely()
     async with await PostgresStore.open(url) as store:
         engine = Engine(
             store,

@@ -13,9 +13,10 @@ from isthmus.mapping import Lens
 from isthmus.mapping.lens import Got, PutResult
 from isthmus.merge import field as merge_field
 from isthmus.model.state import LinkState
-from isthmus.sync import absorb, apply, observe, outcome
+from isthmus.sync import absorb, apply, observe, outcome, sifting
 from isthmus.sync.apply import Applier
 from isthmus.sync.observe import Observer
+from isthmus.sync.sifting import Sieve
 from isthmus.sync.working import Working
 from isthmus.testing.memory_transaction import MemoryTransaction
 
@@ -59,9 +60,9 @@ def retry_duplicates(plant):
 
 def late_news_wins(plant):
     """A hint that arrives late, or a reading from a replica, is believed whatever is known already."""
-    plant(observe, "is_stale", lambda *a: False)
-    plant(observe, "_older", lambda *a: False)
-    plant(observe, "_unsettled", lambda *a: False)
+    plant(sifting, "is_stale", lambda *a: False)
+    plant(sifting, "_older", lambda *a: False)
+    plant(sifting, "_unsettled", lambda *a: False)
 
 
 def cursor_gap(plant):
@@ -121,7 +122,7 @@ def written_from_an_old_reading(plant):
             for answer in await self._resource.fetch([link.key]):
                 if not isinstance(answer, Gone):
                     found[answer.key] = answer
-        return found
+        return found, []
 
     plant(Applier, "_read", blind)
 
@@ -142,13 +143,15 @@ def rounding_drift(plant):
 
 def double_receipt(plant):
     """What is told twice is taken in twice."""
-    interesting = Observer._interesting
+    sift = Sieve.sift
 
-    def anew(self, name, latest, by_key, read_at):
-        found, early = interesting(self, name, latest, by_key, read_at)
-        return [(flow, None if isinstance(change, Record) else link, change) for flow, link, change in found], early
+    def anew(self, latest, by_key, read_at):
+        found, early = sift(self, latest, by_key, read_at)
+        return [
+            (flow, None if isinstance(change, Record) else link, change, None) for flow, link, change, _ in found
+        ], early
 
-    plant(Observer, "_interesting", anew)
+    plant(Sieve, "sift", anew)
 
 
 def lost_wake_up(plant):

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from isthmus import connectors
+from isthmus.app.collecting import collect_rarely
 from isthmus.app.flow_approved import bring_up, in_force
 from isthmus.connector import FieldInfo, Preparable, System
 from isthmus.errors import IsthmusError, Misconfigured, Paused, StoreUnavailable
@@ -144,6 +145,7 @@ async def open_hub(
     ``prepare`` makes missing custom fields in the far systems and remembers which flows are in force; a dry run leaves
     it off. ``instead`` as for :func:`read_project`, for a dry run of what is not in force.
     """
+    collect_rarely()
     async with AsyncExitStack() as stack:
         project, store = await stack.enter_async_context(open_store(folder, instead=instead))
         if prepare:

@@ -265,7 +265,9 @@ class Service:
             # A hint whose look fails is not lost: the resource counts as failing, and is looked at when it can be.
             if await self._attempt(self._engine.look(system, resource, keys), system) is None:
                 busy.append((system, resource, ""))
-        self._meet.set()
+        # What has become due is told by the store as it commits; only what is new goes another way.
+        if self._engine.took_strangers(system):
+            self._meet.set()
         if busy:
             await asyncio.sleep(TAKEN)
             async with self._patience():

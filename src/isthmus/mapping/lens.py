@@ -7,6 +7,7 @@ Laws (tested for every mapping of the packs): ``get(put(v)) == view(v)``; ``put`
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,8 +15,9 @@ import xxhash
 
 from isthmus.errors import Unmappable
 from isthmus.mapping.converters import Converter, converted, converter_for, default_put
+from isthmus.mapping.direct import direct
 from isthmus.mapping.joins import joined, put_join
-from isthmus.mapping.paths import ABSENT, read, write
+from isthmus.mapping.paths import ABSENT, all_records, read, write
 from isthmus.mapping.shape import KEY_FIELD, has_ref, holds, places, plain_parts, tops
 from isthmus.model.fields import Canonical, FieldType, canonical
 from isthmus.model.flow import Const, Each, Expr, Flow, Join, Path, Struct, Use
@@ -50,6 +52,9 @@ class PutResult(msgspec.Struct, frozen=True):
     problems: Mapping[str, Unmappable] = {}
 
 
+_DIGESTED = msgspec.json.Encoder(order="deterministic", enc_hook=str)
+
+
 class _MissingRefError(Exception):
     def __init__(self, resource: str, key: str) -> None:
         self.ref = (resource, key)
@@ -66,15 +71,19 @@ class Lens:
             name: expr for name, rule in flow.fields.items() if (expr := rule.exprs.get(system)) is not None
         }
         self._types = flow.entity.fields
-        self.lose(())
         self.only_created = frozenset(n for n, e in self.exprs.items() if e.use is Use.CREATE)
         self.only_written = frozenset(n for n, e in self.exprs.items() if e.use is Use.WRITE)
+        self.lose(())
         side = flow.sides[system]
         self.far_fields = frozenset(
             {top for name in self.readable for top in tops(self.exprs[name])}
             | {condition.field.split(".")[0] for condition in side.where}
         )
         self._as_is = {n: parts for n, expr in self.exprs.items() if (parts := plain_parts(expr)) is not None}
+        self.plain = frozenset(self._as_is)
+        """Fields of which the system shows just what the hub holds, or parts of it: of two equal values it has the same
+        view, and each is its own."""
+        self._digested = tuple(sorted(self.far_fields))
         self._seed = xxhash.xxh3_64_intdigest(msgspec.json.encode(self.exprs, order="deterministic"))
         self.has_refs = any(has_ref(expr) for expr in self.exprs.values())
 
@@ -83,7 +92,14 @@ class Lens:
         read nor written. A place that is not there says nothing; in particular it does not say that it is empty."""
         self.lost = frozenset(name for name, expr in self.exprs.items() if places(expr) & set(gone))
         self.readable = frozenset(n for n, e in self.exprs.items() if e.use is not Use.WRITE) - self.lost
+        self._readers = [
+            (name, direct(expr, self._types[name]) or partial(self._get, expr, self._types[name]))
+            for name, expr in self.exprs.items()
+            if name in self.readable
+        ]
         self.writable = frozenset(n for n, e in self.exprs.items() if e.use is not Use.READ) - self.lost
+        self.updated = self.writable - self.only_created
+        """What is written to a record that exists."""
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -93,9 +109,9 @@ class Lens:
 
     def digest(self, fields: Mapping[str, Any]) -> bytes:
         """Fingerprint of the far fields that this flow reads, and of how it reads them."""
-        part = {name: fields[name] for name in sorted(self.far_fields) if name in fields}
+        part = {name: fields[name] for name in self._digested if name in fields}
         try:
-            data = msgspec.json.encode(part, order="deterministic", enc_hook=str)
+            data = _DIGESTED.encode(part)
         except UnicodeEncodeError:
             # Half a surrogate pair in some text: the field is set aside when it is read.
             data = repr(part).encode("utf-8", "backslashreplace")
@@ -136,11 +152,9 @@ class Lens:
         record = {**fields, KEY_FIELD: key}
         got: dict[str, Canonical] = {}
         problems: dict[str, Unmappable] = {}
-        for name in self.exprs:
-            if name not in self.readable:
-                continue
+        for name, reader in self._readers:
             try:
-                value = self._get(self.exprs[name], self._types[name], record, resolve)
+                value = reader(record, resolve)
             except Unmappable as problem:
                 problems[name] = Unmappable(problem.message, field=name, advice=problem.advice)
                 continue
@@ -171,7 +185,7 @@ class Lens:
                 if elements is ABSENT:
                     return ABSENT
                 assert kind.of is not None
-                if elements is not None and not _all_records(elements):
+                if elements is not None and not all_records(elements):
                     raise Unmappable(f"'{expr.path.segments[0].name}' is not a list of records.")
                 inner = Struct(expr.parts)
                 shown = [self._get(inner, kind.of, element, resolve) for element in elements or []]
@@ -376,10 +390,6 @@ class Lens:
 
 def _no_refs(resource: str, key: str) -> str:
     raise _MissingRefError(resource, key)
-
-
-def _all_records(elements: Any) -> bool:
-    return isinstance(elements, list | tuple) and all(isinstance(element, Mapping) for element in elements)
 
 
 def compile_lens(

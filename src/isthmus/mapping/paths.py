@@ -13,7 +13,7 @@ from typing import Any, Final
 from isthmus.errors import Unmappable
 from isthmus.model.flow import Segment
 
-__all__ = ["ABSENT", "Absent", "read", "write"]
+__all__ = ["ABSENT", "Absent", "all_records", "read", "write"]
 
 
 class Absent:
@@ -27,6 +27,11 @@ class Absent:
 
 
 ABSENT: Final = Absent()
+
+
+def all_records(elements: Any) -> bool:
+    """Whether this is a list of records."""
+    return isinstance(elements, list | tuple) and all(isinstance(element, Mapping) for element in elements)
 
 
 def read(record: Mapping[str, Any], segments: Sequence[Segment]) -> Any:

@@ -102,6 +102,11 @@ def canonical(kind: FieldType, value: Any) -> Canonical:
     """The canonical form of ``value`` as ``kind``; null stays null. Raises :class:`Unmappable`."""
     if value is None:
         return None
+    if type(value) is str and (kind.kind is Kind.TEXT or kind.kind is Kind.REF):
+        # Nearly everything is plain text.
+        if len(value) <= MAX_TEXT and value.isascii() and value.isprintable():
+            return value.strip() or None
+        return _text(value)
     match kind.kind:
         case Kind.TEXT | Kind.REF:
             return _text(value)

@@ -28,6 +28,9 @@ _COLUMN_TYPES = {str, int, float, bool, bytes, datetime, type(None)}
 class Payload(bytes):
     """JSON text on its way to a ``jsonb`` parameter."""
 
+    exact = True
+    """Whether it says just what the rows say; False: something could not be stored and was replaced."""
+
 
 class Texts(list[str]):
     """Texts on their way to a ``text[]`` parameter: written in one go, a tenth of the driver's time for each."""
@@ -84,10 +87,16 @@ def payload(rows: Iterable[msgspec.Struct] | Mapping[str, Any]) -> Payload:
     try:
         text = _ENCODER.encode(value)
     except UnicodeEncodeError:
-        return Payload(_ENCODER.encode(_storable(_builtins(value))))
+        return _mended(_builtins(value))
     if rb"\u0000" in text:
-        text = _ENCODER.encode(_storable(msgspec.json.decode(text)))
+        return _mended(msgspec.json.decode(text))
     return Payload(text)
+
+
+def _mended(value: Any) -> Payload:
+    found = Payload(_ENCODER.encode(_storable(value)))
+    found.exact = False
+    return found
 
 
 def _builtins(value: Any) -> Any:

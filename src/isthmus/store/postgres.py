@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,7 @@ from isthmus.model.state import FarField, FlowVersion, Pause, Sighting
 from isthmus.store.codec import payload, register
 from isthmus.store.comparing import CompareWorkspace
 from isthmus.store.faults import check_version, parsed, place, translated
+from isthmus.store.known_rows import KnownRows
 from isthmus.store.locks import SessionLocks
 from isthmus.store.migrate import migrate
 from isthmus.store.queries import planned_each_time, query
@@ -108,6 +109,7 @@ class PostgresStore:
         # each would wait for ever for a second one.
         self._asking = _pool(url, 0, max(2, connections // 2))
         self._locks = SessionLocks(url, connect)
+        self._known = KnownRows()
         self._asleep: set[str] = set()
         self._fell_asleep = asyncio.Event()
 
@@ -147,9 +149,17 @@ class PostgresStore:
         """Begin; commits at the end of the block. Raises :class:`Unavailable` when the database is away or the
         transaction lost against another (nothing was changed), :class:`Stale` when another process stored the same
         row first."""
-        async with self._connection() as connection, connection.transaction():
-            transaction = PostgresTransaction(connection, self._clock, notify=True)
-            yield transaction
+        async with self._connection() as connection:
+            transaction = PostgresTransaction(connection, self._clock, self._known, notify=True)
+            await connection.execute(b"begin")
+            try:
+                yield transaction
+            except BaseException:
+                with suppress(psycopg.Error):
+                    await connection.rollback()
+                raise
+            # A commit waits for the disk also for locks. (The driver's own rollback has statements prepared anew.)
+            await connection.execute(b"commit" if transaction.wrote else b"rollback")
         if transaction.asleep:
             self._asleep |= transaction.asleep
             self._fell_asleep.set()
@@ -162,6 +172,7 @@ class PostgresStore:
         except psycopg.Error as error:
             fault = translated(error, self.url)
             if isinstance(fault, Unavailable) and isinstance(error, psycopg.OperationalError):
+                self._known.forget()
                 # After a restart of the server all pooled connections are dead: find out now, not one by one.
                 await self._pool.check()
                 await self._asking.check()

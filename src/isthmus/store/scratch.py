@@ -12,6 +12,7 @@ import psycopg
 from psycopg import AsyncConnection
 
 from isthmus.store.faults import translated
+from isthmus.store.known_rows import KnownRows
 from isthmus.store.queries import query, statements
 from isthmus.store.transaction import PostgresTransaction
 from isthmus.sync.ports import DueAt, LaneDue
@@ -33,6 +34,7 @@ class ScratchStore:
         self._clock = clock
         self._turn = asyncio.Lock()
         self._held: set[str] = set()
+        self._known = KnownRows()
 
     async def fill(self) -> None:
         """Copy the tables as they are at one instant."""
@@ -53,7 +55,7 @@ class ScratchStore:
         async with self._turn:
             try:
                 async with self._connection.transaction():
-                    yield PostgresTransaction(self._connection, self._clock, notify=False)
+                    yield PostgresTransaction(self._connection, self._clock, self._known, notify=False)
             except psycopg.Error as error:
                 raise translated(error, self._url) from error
 

@@ -13,15 +13,22 @@ from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntr
 from isthmus.process.state import MOVED
 from isthmus.store.approvals import PostgresApprovals
 from isthmus.store.codec import Texts, as_array, decoded, from_row, payload
+from isthmus.store.known_rows import KnownRows
 from isthmus.store.notices import PostgresNotices
 from isthmus.store.processes import PostgresProcesses
 from isthmus.store.queries import query
+from isthmus.store.row_access import RowAccess
 from isthmus.store.simulations import PostgresSimulations
 from isthmus.sync.ports import Approval, Batch, DueCount, FarKey, LaneDue
 
 __all__ = ["PostgresTransaction"]
 
 type Parameters = Mapping[str, Any]
+
+READING = frozenset(
+    "brake_approvals count_linked far_keys find_evidence linked_keys recent_traffic resolve scan_missing".split()
+)
+"""Queries that change nothing; of all others it is taken for granted."""
 
 
 HUBS_OWN = 36
@@ -32,32 +39,41 @@ makers' and longer."""
 class PostgresTransaction:
     """A :class:`~isthmus.sync.ports.Transaction` on a connection that is inside one. Not for concurrent tasks."""
 
-    def __init__(self, connection: AsyncConnection, clock: Callable[[], datetime], *, notify: bool) -> None:
+    def __init__(
+        self, connection: AsyncConnection, clock: Callable[[], datetime], known: KnownRows, *, notify: bool
+    ) -> None:
         """``notify`` False keeps other processes in the dark (dry runs)."""
         self._connection = connection
+        self._access = RowAccess(connection, known)
         self._clock = clock
         self._notify = notify
+        self.wrote = False
+        """Whether anything is to be committed. Rows that were only read and locked are not."""
         self.asleep: set[str] = set()
         """Links that this transaction lets wait for another."""
 
     @property
     def processes(self) -> PostgresProcesses:
         """The rows of processes, in this transaction."""
+        self.wrote = True
         return PostgresProcesses(self._connection)
 
     @property
     def simulations(self) -> PostgresSimulations:
         """The rows of simulated orders, in this transaction."""
+        self.wrote = True
         return PostgresSimulations(self._connection)
 
     @property
     def approvals(self) -> PostgresApprovals:
         """The rows of approvals of documents, in this transaction."""
+        self.wrote = True
         return PostgresApprovals(self._connection)
 
     @property
     def notices(self) -> PostgresNotices:
         """The rows of notices, in this transaction."""
+        self.wrote = True
         return PostgresNotices(self._connection)
 
     async def next_number(self, name: str) -> int:
@@ -67,30 +83,29 @@ class PostgresTransaction:
 
     async def lock(self, entities: Collection[str]) -> None:
         """Wait until no other transaction holds one of these; given back at the end of this one."""
-        await self._do("lock", {"names": sorted(set(entities))})
+        await self._connection.execute(query("lock"), {"names": sorted(set(entities))})
 
     async def links_by_key(self, system: str, resource: str, keys: Collection[str]) -> list[Link]:
         """Links of these records, of all flows, by id."""
         if not keys:
             return []
-        return await self._structs(Link, "links_by_key", {"system": system, "resource": resource, "keys": Texts(keys)})
+        return await self._access.links("links_by_key", {"system": system, "resource": resource, "keys": Texts(keys)})
 
     async def links_by_item(self, items: Collection[str]) -> list[Link]:
         """All links of these items, by id."""
-        return await self._structs(Link, "links_by_item", {"items": Texts(items)}) if items else []
+        return await self._access.links("links_by_item", {"items": Texts(items)}) if items else []
 
     async def links(self, ids: Collection[str]) -> list[Link]:
         """These links, by id."""
-        return await self._structs(Link, "links", {"ids": Texts(ids)}) if ids else []
+        return await self._access.links("links", {"ids": Texts(ids)}) if ids else []
 
     async def families(self, ids: Collection[str]) -> list[Link]:
         """These links and all others of their items, by id."""
-        return await self._structs(Link, "families", {"ids": Texts(ids)}) if ids else []
+        return await self._access.links("families", {"ids": Texts(ids)}) if ids else []
 
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
         """These items by id."""
-        found = await self._structs(Item, "items", {"ids": Texts(ids)}) if ids else []
-        return {item.id: item for item in found}
+        return await self._access.items(ids) if ids else {}
 
     async def due_links(
         self,
@@ -105,7 +120,7 @@ class PostgresTransaction:
         those of other lanes."""
         parameters = {"flow": flow, "system": system, "now": now, "limit": limit, "held": list(held)}
         parameters["lanes"] = None if lanes is None else sorted(lanes)
-        return _oldest_first(await self._structs(Link, "due_links", parameters))
+        return _oldest_first(await self._access.links("due_links", parameters))
 
     async def due_lanes(self, flow: str, system: str, now: datetime) -> list[LaneDue]:
         """The lanes in which links are due, the one with the oldest first. Not locked."""
@@ -113,23 +128,23 @@ class PostgresTransaction:
 
     async def due_reads(self, system: str, now: datetime, limit: int) -> list[Link]:
         """Links whose record must be read again, oldest first."""
-        return _oldest_first(await self._structs(Link, "due_reads", {"system": system, "now": now, "limit": limit}))
+        return _oldest_first(await self._access.links("due_reads", {"system": system, "now": now, "limit": limit}))
 
     async def new_links(self, flow: str, limit: int, after: str = "") -> list[Link]:
         """New links that wait for nothing, by id."""
-        return await self._structs(Link, "new_links", {"flow": flow, "limit": limit, "after": after})
+        return await self._access.links("new_links", {"flow": flow, "limit": limit, "after": after})
 
     async def unmet(self, flow: str, system: str) -> list[Link]:
         """New links, waiting or not, by id."""
-        return await self._structs(Link, "unmet", {"flow": flow, "system": system})
+        return await self._access.links("unmet", {"flow": flow, "system": system})
 
     async def unsure(self, flow: str, system: str) -> list[Link]:
         """Creating links whose intent was sent."""
-        return await self._structs(Link, "unsure", {"flow": flow, "system": system})
+        return await self._access.links("unsure", {"flow": flow, "system": system})
 
-    async def count_due(self, flow: str, system: str, now: datetime) -> DueCount:
-        """What is due by kind."""
-        parameters = {"flow": flow, "system": system, "now": now, "place": f"{flow}/{system}/"}
+    async def count_due(self, flow: str, system: str, now: datetime, since: datetime) -> DueCount:
+        """What is due by kind, and what was allowed and noted."""
+        parameters = {"flow": flow, "system": system, "now": now, "since": since, "place": f"{flow}/{system}/"}
         return (await self._structs(DueCount, "count_due", parameters))[0]
 
     async def count_linked(self, flow: str, system: str, enough: int | None = None) -> int:
@@ -175,7 +190,7 @@ class PostgresTransaction:
 
     async def creating(self, flow: str, system: str) -> list[Link]:
         """Links of this flow and system whose record is still to be made."""
-        return await self._structs(Link, "creating", {"flow": flow, "system": system})
+        return await self._access.links("creating", {"flow": flow, "system": system})
 
     async def last_decided(self, kind: str, subject: str) -> InboxEntry | None:
         """The entry of this kind and subject that a person decided last."""
@@ -230,10 +245,6 @@ class PostgresTransaction:
         """Remember links, forget those before ``since``."""
         await self._do("note_traffic", {"subject": subject, "now": now, "since": since, "links": Texts(sorted(links))})
 
-    async def noted_traffic(self, subjects: Collection[str], since: datetime) -> dict[str, int]:
-        """Links noted after ``since``, with repetitions."""
-        return dict(await self._rows("noted_traffic", {"subjects": Texts(subjects), "since": since}))
-
     async def recent_traffic(self, subject: str, since: datetime, now: datetime) -> int:
         """Different links noted after ``since`` that are not due."""
         return int((await self._rows("recent_traffic", {"subject": subject, "since": since, "now": now}))[0][0])
@@ -257,15 +268,18 @@ class PostgresTransaction:
         in ``open_inbox`` is stored as decided; entries are closed before others are opened. Sleepers are woken last,
         so those of this very batch too."""
         # Nobody waits for an answer in between: one way to the server and back instead of one for each statement.
+        self.wrote = True
         async with self._connection.pipeline():
             await self._save_all(batch)
+        await self._access.keep()
 
     async def _save_all(self, batch: Batch) -> None:
         if batch.drop_links:
             await self._do("drop_links", {"ids": Texts(batch.drop_links)})
-        await self._save("save_items", {item.id: item for item in batch.items})
+            self._access.forget(batch.drop_links)
+        await self._access.save_items(list({item.id: item for item in batch.items}.values()))
         links = {link.id: link for link in batch.links}
-        await self._save("save_links", links)
+        await self._access.save_links(list(links.values()))
         await self._save("save_journal", dict(enumerate(batch.journal)))
         await self._save("save_effects", dict(enumerate(batch.effects)))
         if batch.evidence_of:
@@ -277,7 +291,8 @@ class PostgresTransaction:
         places = {f"{link.flow}/{link.system}" for link in links.values() if link.due_at is not None}
         if batch.wake:
             woken = await self._rows("wake", {"wake": Texts(batch.wake), "now": self._clock()})
-            places |= {f"{flow}/{system}" for flow, system in woken}
+            self._access.changed([id for id, _, _ in woken])
+            places |= {f"{flow}/{system}" for _, flow, system in woken}
         await self.tell(places)
         await self._tell_processes({item.id for item in batch.items} | {link.item for link in batch.links if link.item})
 
@@ -317,9 +332,11 @@ class PostgresTransaction:
             await self._do(name, {"rows": payload(rows.values())})
 
     async def _do(self, name: str, parameters: Parameters) -> None:
+        self.wrote = True
         await self._connection.execute(query(name), parameters)
 
     async def _rows(self, name: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        self.wrote = self.wrote or name not in READING
         return await (await self._connection.execute(query(name), parameters)).fetchall()
 
     async def _structs[S: msgspec.Struct](self, struct: type[S], name: str, parameters: Parameters) -> list[S]:

@@ -100,12 +100,17 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
     assert link.item is not None
     flow, lens = work.flow(link), work.lens(link)
     base, conflicts, not_held = dict(link.base), dict(link.conflicts), dict(link.not_held)
+    hub_fields, plain = work.items[link.item].fields, lens.plain
+    frozen = {*not_held, *conflicts}
+    found: dict[str, Canonical] = {}
     for field, shown in far.items():
+        raw = hub_fields.get(field, ABSENT)
+        if raw == shown and field in plain and base.get(field, ABSENT) == shown and field not in frozen:
+            # In step, as nearly every field of nearly every reading is.
+            continue
         held = not_held.get(field)
         if held is not None and held.got != shown:
             del not_held[field]
-        hub_fields = work.items[link.item].fields
-        raw = hub_fields.get(field, ABSENT)
         rule = flow.fields[field]
         hub = raw if raw is ABSENT else lens.view(field, raw)
         # Parts of a struct that one of them knows nothing about are no difference (SPEC 4).
@@ -125,10 +130,10 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
                 continue
             case Verdict.TAKE:
                 before = None if raw is ABSENT else raw
-                work.set_field(link.item, field, lens.overlay(field, before, shown), cause)
+                found[field] = lens.overlay(field, before, shown)
                 base[field] = shown
             case Verdict.MERGE:
-                work.set_field(link.item, field, decision.value, cause)
+                found[field] = decision.value
                 base[field] = shown
             case Verdict.KEEP:
                 base[field] = shown
@@ -138,10 +143,12 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
                 base[field] = shown
                 new = {n: v for n, v in shown.items() if v is not None} if isinstance(shown, dict) else {}
                 if isinstance(raw, dict) and not set(new) <= set(raw) and may_set(rule, link.system):
-                    work.set_field(link.item, field, {**new, **raw}, cause)
+                    found[field] = {**new, **raw}
             case Verdict.PUSH:
                 pass
         conflicts.pop(field, None)
+    if found:
+        work.set_fields(link.item, found, cause)
     link = replace(link, base=base, conflicts=conflicts, not_held=not_held)
     _ask_about_conflicts(work, link)
     return link

@@ -14,7 +14,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from isthmus import events
-from isthmus.connector import Gone, Record, Resource, Writable, Write, WriteAnswer
+from isthmus.connector import Change, Gone, Record, Resource, Writable, Write, WriteAnswer
 from isthmus.errors import IsthmusError, NeedsPerson, Stale, UnknownOutcome
 from isthmus.mapping import Refs
 from isthmus.model.flow import Flow
@@ -102,9 +102,11 @@ class Applier:
     async def plan(self, due: Sequence[Link]) -> list[Step]:
         """Read the records of due updates as they are now, then plan. Also takes in what was read."""
         existing = [link for link in due if link.state is LinkState.LINKED and link.key is not None]
-        current = await self._read(existing)
+        current, pages = await self._read(existing)
         async with self._store.transaction() as tx:
-            await tx.lock([self._flow.entity.name])
+            await tx.lock({self._flow.entity.name, *self._world.entities(self._system, self._resource.name)})
+            for answers, began in pages:
+                await self._observer.take_in(tx, self._resource.name, answers, began)
             links = await tx.links([link.id for link in due])
             links = [link for link in links if link.due_at is not None and link.waits_for is None]
             items = await tx.items({link.item for link in links if link.item is not None})
@@ -143,9 +145,11 @@ class Applier:
                 kept[link.item] = kept.get(link.item, False) or here
         return {(resource, item) for resource, item in parents if kept.get(item, True) is False}
 
-    async def _read(self, links: Sequence[Link]) -> dict[str, Record]:
-        """The records now; taken in as observations, so that an edit since the last look is merged, not overwritten."""
+    async def _read(self, links: Sequence[Link]) -> tuple[dict[str, Record], list[tuple[Sequence[Change], datetime]]]:
+        """The records now, and the pages in which they came with the instant when each was asked for: to be taken in as
+        observations, so that an edit since the last look is merged, not overwritten."""
         found: dict[str, Record] = {}
+        pages: list[tuple[Sequence[Change], datetime]] = []
         size = max(1, self._resource.traits.fetch_batch)
         keys = [link.key for link in links if link.key is not None]
         if self._observer.kept is not None:
@@ -156,9 +160,9 @@ class Applier:
             self._pauses.check(self._system, self._resource.name)
             began = self._clock()
             answers = await self._resource.fetch(keys[start : start + size])
-            await self._observer.ingest(self._resource.name, answers, began)
+            pages.append((answers, began))
             found |= {answer.key: answer for answer in answers if isinstance(answer, Record)}
-        return found
+        return found, pages
 
     async def _perform(self, steps: Sequence[Step]) -> None:
         writes = [step for step in steps if step.write is not None]

@@ -82,10 +82,9 @@ async def check_brake(tx: Transaction, flow: Flow, system: str, now: datetime, n
     written without approval within the last minute counts too. The caller holds the entity's lock until it has charged
     what it claims, so no two workers spend the same allowance.
     """
-    count: DueCount = await tx.count_due(flow.name, system, now)
+    count: DueCount = await tx.count_due(flow.name, system, now, now - WINDOW)
     subjects = [f"{flow.name}/{system}/{kind}" for kind in KINDS]
-    approvals = await tx.brake_approvals(subjects, now)
-    noted = await tx.noted_traffic(subjects, now - WINDOW)
+    approvals = await tx.brake_approvals(subjects, now) if count.approved else {}
     limited: dict[str, Approval] = {}
     batch = Batch()
     for kind in KINDS:
@@ -95,7 +94,7 @@ async def check_brake(tx: Transaction, flow: Flow, system: str, now: datetime, n
         passes = approval.writes > 0 or (bool(approval.granted) and waiting <= 0)
         if passes:
             limited[kind] = approval
-        if passes or await _within_limit(tx, flow, system, kind, waiting, noted.get(subject, 0), now):
+        if passes or await _within_limit(tx, flow, system, kind, waiting, count.noted.get(kind, 0), now):
             if count.asked:
                 batch.close_inbox.append((InboxKind.BRAKE, subject))
             continue

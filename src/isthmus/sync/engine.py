@@ -106,6 +106,12 @@ class Engine:
         self.note_up(system, resource)
         return count
 
+    def took_strangers(self, system: str) -> bool:
+        """Whether records of this system were read since the last time this was asked that have not met their item."""
+        observer = self.observers[system]
+        found, observer.strangers = observer.strangers, False
+        return found
+
     async def _reading(self, system: str, resource: str, read: Callable[[], Awaitable[int]]) -> int | None:
         if self.pauses.of(system, resource) is not None:
             return 0

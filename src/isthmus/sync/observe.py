@@ -15,21 +15,21 @@ from msgspec.structs import replace
 from isthmus import events
 from isthmus.connector import Change, Deletes, Feed, Gone, Page, Record, Resource
 from isthmus.errors import Unavailable, UnknownOutcome
-from isthmus.mapping import Got, Refs
+from isthmus.mapping import Refs
 from isthmus.model.state import FeedState, Link, LinkState
-from isthmus.sync.absorb import Seen, absorb, absorb_gone, is_stale
+from isthmus.sync.absorb import absorb, absorb_gone
 from isthmus.sync.heirs import with_heirs
 from isthmus.sync.join import join_items
 from isthmus.sync.pauses import PauseBook
 from isthmus.sync.ports import Batch, FarKey, Store, Transaction
 from isthmus.sync.regain import regain
 from isthmus.sync.seeing import load_given, see
+from isthmus.sync.sifting import READABLE, Reading, Sieve
 from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
 __all__ = ["Observer"]
 
-_EMPTY = Got({})
 KEPT = 200_000
 """Records that a dry run remembers; beyond them it reads again."""
 RESCAN = timedelta(hours=1)
@@ -38,7 +38,6 @@ PAUSED_AGAIN = timedelta(seconds=10)
 """How long a record of a paused resource waits until it is asked about again."""
 OUTAGE = (Unavailable.code, UnknownOutcome.code)
 """Codes of failures that a system which is down leaves behind."""
-READABLE = frozenset({LinkState.NEW, LinkState.DOUBTFUL, LinkState.LINKED, LinkState.GONE})
 
 
 class Observer:
@@ -60,6 +59,8 @@ class Observer:
         self._clock, self._new_id = clock, new_id
         self.kept: dict[tuple[str, str], Record] | None = None
         """For a dry run: what was read, so that planning needs not read it again. None: nothing is kept."""
+        self.strangers = False
+        """Whether records were read that have not met their item yet, since somebody set this back."""
 
     async def poll(self, name: str, report: Callable[[int], None] | None = None) -> int:
         """Look at one resource: the first time (or when what is read from it changed) a complete scan, later its
@@ -232,19 +233,20 @@ class Observer:
         scanned: Sequence[str] | None = None,
     ) -> None:
         """Take in one page in one transaction, together with the cursor after it."""
-        latest: dict[str, Change] = {change.key: change for change in changes}
-        if self.kept is not None and len(self.kept) < KEPT:
-            self.kept |= {(name, key): change for key, change in latest.items() if isinstance(change, Record)}
         async with self._store.transaction() as tx:
-            if latest:
+            if changes:
                 await tx.lock(self._world.entities(self._system, name))
-                await self._ingest(tx, name, latest, read_at)
+                await self.take_in(tx, name, changes, read_at)
             if scanned:
                 await tx.scan_seen(self._system, name, scanned, start=False)
             if state is not None:
                 await tx.save(batch_of(state))
 
-    async def _ingest(self, tx: Transaction, name: str, latest: Mapping[str, Change], read_at: datetime) -> None:
+    async def take_in(self, tx: Transaction, name: str, changes: Sequence[Change], read_at: datetime) -> None:
+        """Take in one page; the caller has locked the resource's entities."""
+        latest: dict[str, Change] = {change.key: change for change in changes}
+        if self.kept is not None and len(self.kept) < KEPT:
+            self.kept |= {(name, key): change for key, change in latest.items() if isinstance(change, Record)}
         links = await tx.links_by_key(self._system, name, latest)
         merged = {c.merged_into for c in latest.values() if isinstance(c, Gone) and c.merged_into is not None}
         # The winner's items are needed also where the winner itself is on this page and shows nothing new.
@@ -253,86 +255,41 @@ class Observer:
         by_key: dict[str, dict[str, Link]] = {}
         for link in links:
             by_key.setdefault(link.key or "", {})[link.flow] = link
-        work_list, early = self._interesting(name, latest, by_key, read_at)
+        sieve = Sieve(self._world, self._system, name, self._resources[name].traits, self._clock)
+        work_list, early = sieve.sift(latest, by_key, read_at)
         if early:
             await tx.save(Batch(links=early))
         if not work_list:
             return
         refs = Refs(items=await self._resolve(tx, name, latest, work_list))
-        ids = {link.item for _, link, _ in work_list if link is not None and link.item is not None}
+        ids = {link.item for _, link, _, _ in work_list if link is not None and link.item is not None}
         ids |= {link.item for link in winners if link.item is not None}
         items = await with_heirs(tx, ids)
         siblings = await tx.links_by_item(set(items))
         everything = {link.id: link for link in [*links, *winners, *siblings]}
         work = Working(self._world, items, everything.values(), now=self._clock(), new_id=self._new_id)
         # Only links that are due can have a write whose answer was lost.
-        due = [link for _, link, _ in work_list if link is not None and link.due_at is not None]
+        due = [link for _, link, _, _ in work_list if link is not None and link.due_at is not None]
         work.given = await load_given(tx, due)
-        for flow, known, change in work_list:
+        for flow, known, change, digest in work_list:
             current = work.links.get(known.id) if known is not None else None
             if isinstance(change, Gone):
                 self._absorb_gone(work, current and replace(current, seen_at=read_at), change)
             else:
-                self._absorb(work, name, flow, current, change, refs, read_at)
-        await tx.save(work.finish())
-
-    def _interesting(
-        self, name: str, latest: Mapping[str, Change], by_key: Mapping[str, Mapping[str, Link]], read_at: datetime
-    ) -> tuple[list[tuple[str, Link | None, Change]], list[Link]]:
-        """(flow, link, change) that could mean anything: unchanged and stale readings fall out here, cheaply. And the
-        links whose reading came so soon after our write that it may show the state before: they are read again."""
-        found: list[tuple[str, Link | None, Change]] = []
-        early: list[Link] = []
-        settle = self._resources[name].traits.settle
-        for key, change in latest.items():
-            for flow in self._world.flows_of(self._system, name):
-                link = by_key.get(key, {}).get(flow.name)
-                lens = self._world.lenses[(flow.name, self._system)]
-                if link is not None and _unsettled(link, read_at, settle):
-                    if isinstance(change, Gone) or lens.digest(change.fields) != link.digest:
-                        assert link.written_at is not None
-                        early.append(replace(link, waits_for="read", due_at=link.written_at + settle))
-                    continue
-                if isinstance(change, Gone):
-                    if link is not None and not _older(link, read_at):
-                        found.append((flow.name, link, change))
-                    continue
-                if link is None:
-                    if flow.sides[self._system].adopt and lens.selects(change.fields):
-                        found.append((flow.name, None, change))
-                elif self._crossed(link, change, lens.digest(change.fields), read_at):
-                    early.append(replace(link, waits_for="read", due_at=self._clock()))
-                elif link.state in READABLE and self._moved(link, change, lens.digest(change.fields), read_at):
-                    found.append((flow.name, link, change))
-        return found, early
-
-    def _crossed(self, link: Link, change: Record, digest: bytes, read_at: datetime) -> bool:
-        """Whether a reading that must be dropped as stale may be news all the same: it began before our last write
-        ended and shows something else. A feed will not show it again, so the record is read once more."""
-        traits = self._resources[link.resource].traits
-        seen = Seen(key=change.key, got=_EMPTY, version=change.version, digest=digest, read_at=read_at)
-        ordered = traits.ordered_versions and change.version is not None and link.far_version is not None
-        linked = link.state is LinkState.LINKED and not ordered
-        return linked and digest != link.digest and is_stale(link, seen, traits)
-
-    def _moved(self, link: Link, change: Record, digest: bytes, read_at: datetime) -> bool:
-        seen = Seen(key=change.key, got=_EMPTY, version=change.version, digest=digest, read_at=read_at)
-        if is_stale(link, seen, self._resources[link.resource].traits):
-            if digest != link.digest:
-                events.emit(events.STALE_DROPPED, logging.DEBUG, system=self._system, key=change.key)
-            return False
-        calm = link.state is not LinkState.GONE and link.waits_for is None
-        return not (calm and digest == link.digest)
+                self._absorb(work, name, flow, current, change, refs, read_at, digest)
+        batch = work.finish()
+        self.strangers |= any(link.state is LinkState.NEW and link.waits_for is None for link in batch.links)
+        await tx.save(batch)
 
     async def _resolve(
         self,
         tx: Transaction,
         name: str,
         latest: Mapping[str, Change],
-        work_list: Sequence[tuple[str, Link | None, Change]],
+        work_list: Sequence[Reading],
     ) -> dict[tuple[str, str], str]:
         wanted: set[tuple[str, str]] = set()
-        for flow, _, change in work_list:
+        for flow, _, change, _ in work_list:
             if isinstance(change, Record):
                 wanted |= self._world.lenses[(flow, self._system)].refs_in(change.key, change.fields)
         keys: list[FarKey] = [(self._system, resource, key) for resource, key in wanted]
@@ -358,11 +315,19 @@ class Observer:
             absorb_gone(work, link)
 
     def _absorb(
-        self, work: Working, name: str, flow: str, link: Link | None, change: Record, refs: Refs, read_at: datetime
+        self,
+        work: Working,
+        name: str,
+        flow: str,
+        link: Link | None,
+        change: Record,
+        refs: Refs,
+        read_at: datetime,
+        digest: bytes | None,
     ) -> None:
         if link is None:
             link = Link(id=self._new_id(), flow=flow, system=self._system, resource=name, key=change.key)
-        seen = see(self._world, link, change, refs, read_at)
+        seen = see(self._world, link, change, refs, read_at, digest)
         absorb(work, link, seen)
         if seen.got.problems:
             events.emit(
@@ -373,21 +338,6 @@ class Observer:
                 key=change.key,
                 fields=",".join(seen.got.problems),
             )
-
-
-def _older(link: Link, read_at: datetime) -> bool:
-    """Whether the read began before the link's last read, or before our last write ended."""
-    return any(at is not None and read_at < at for at in (link.seen_at, link.written_at))
-
-
-def _unsettled(link: Link, read_at: datetime, settle: timedelta) -> bool:
-    """Whether the read began after our write and so soon that the system may still show the state before it."""
-    return (
-        link.state is LinkState.LINKED
-        and link.written_at is not None
-        and link.written_at <= read_at < link.written_at + settle
-        and not _older(link, read_at)
-    )
 
 
 def batch_of(state: FeedState) -> Batch:

@@ -52,6 +52,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 def needed_refs(link: Link, item: Item, lens: Lens) -> set[tuple[str, str]]:
     """(resource, item) of the parents whose keys planning this link needs."""
+    if not lens.has_refs:
+        return set()
     values = item.fields if link.state is LinkState.CREATING else pending(link, item, lens)
     return lens.refs_out(values)
 

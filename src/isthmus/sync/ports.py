@@ -43,6 +43,10 @@ class DueCount(msgspec.Struct, frozen=True):
     deletes: int
     asked: bool
     """Whether a person has been asked about one of them and has not answered."""
+    approved: bool = False
+    """Whether a person has allowed anything that was not used up and done: see :meth:`Transaction.brake_approvals`."""
+    noted: Mapping[str, int] = {}
+    """Kind -> links noted as written without approval since then, by any worker; those noted twice count twice."""
 
 
 class DueAt(msgspec.Struct, frozen=True):
@@ -155,8 +159,8 @@ class Transaction(Protocol):
     async def last_decided(self, kind: str, subject: str) -> InboxEntry | None:
         """The entry of this kind and subject that was decided (not withdrawn) last."""
 
-    async def count_due(self, flow: str, system: str, now: datetime) -> DueCount:
-        """For the brake."""
+    async def count_due(self, flow: str, system: str, now: datetime, since: datetime) -> DueCount:
+        """For the brake: in one go, because it is asked before every write."""
 
     async def count_linked(self, flow: str, system: str, enough: int | None = None) -> int:
         """How many records are linked; any number from ``enough`` on says only that there are so many."""
@@ -209,9 +213,6 @@ class Transaction(Protocol):
 
     async def note_traffic(self, subject: str, links: Collection[str], now: datetime, since: datetime) -> None:
         """Remember that these links are being written without approval; what is older than ``since`` is forgotten."""
-
-    async def noted_traffic(self, subjects: Collection[str], since: datetime) -> dict[str, int]:
-        """How many links were noted after ``since``, by any worker; those noted twice count twice."""
 
     async def recent_traffic(self, subject: str, since: datetime, now: datetime) -> int:
         """How many different links that are not due now were noted after ``since``, by any worker. Costs more."""

@@ -20,15 +20,15 @@ UNDER_WAY = timedelta(minutes=10)
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def see(world: World, link: Link, record: Record, refs: Refs, read_at: datetime) -> Seen:
-    """A far record in the link's terms."""
+def see(world: World, link: Link, record: Record, refs: Refs, read_at: datetime, digest: bytes | None = None) -> Seen:
+    """A far record in the link's terms. ``digest``: the record's, where it is known already."""
     lens = world.lenses[(link.flow, link.system)]
     contact = link.state in (LinkState.NEW, LinkState.DOUBTFUL)
     return Seen(
         key=record.key,
         got=lens.get(record.key, record.fields, refs, created=not contact),
         version=record.version,
-        digest=lens.digest(record.fields),
+        digest=lens.digest(record.fields) if digest is None else digest,
         read_at=read_at,
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from isthmus.errors import RateLimited, Retryable, StoreUnavailable, Unavailable, UnknownOutcome
-from isthmus.mapping import Lens
+from isthmus.mapping import ABSENT, Lens
 from isthmus.mapping.lens import holds
 from isthmus.model.fields import Canonical, covers
 from isthmus.model.flow import CreatePolicy, Flow
@@ -125,16 +125,17 @@ class Working:
         self._from_hub.add(item_id)
 
     def set_field(self, item_id: str, field: str, value: Canonical, cause: Cause) -> None:
-        """Change the hub's value and say who did it."""
+        """Change one of the hub's values and say who did it."""
+        self.set_fields(item_id, {field: value}, cause)
+
+    def set_fields(self, item_id: str, values: Mapping[str, Canonical], cause: Cause) -> None:
+        """Change several of the hub's values and say who did it."""
         item = self.items[item_id]
-        old = item.fields.get(field)
-        self.items[item_id] = replace(
-            item,
-            fields={**item.fields, field: value},
-            set_by={**item.set_by, field: Provenance(cause.by, self.now)},
-        )
         changes = self._changes.setdefault(item_id, {})
-        changes[field] = (changes[field][0] if field in changes else old, value)
+        for field, value in values.items():
+            changes[field] = (changes[field][0] if field in changes else item.fields.get(field), value)
+        set_by = dict.fromkeys(values, Provenance(cause.by, self.now))
+        self.items[item_id] = replace(item, fields={**item.fields, **values}, set_by={**item.set_by, **set_by})
         self._causes[item_id] = cause
 
     def note(self, item_id: str, what: str, old: Canonical, new: Canonical, cause: Cause) -> None:
@@ -200,18 +201,17 @@ class Working:
     def finish(self) -> Batch:
         """Derive what follows from the changes and give back everything to write."""
         touched = self._touched | {id for id, item in self.items.items() if item is not self._old_items.get(id)}
-        touched |= {
-            item
-            for id, link in self.links.items()
-            if link is not self._old_links.get(id)
-            for item in (link.item, self._old_links[id].item if id in self._old_links else None)
-            if item is not None
-        }
+        for id, link in self.links.items():
+            old = self._old_links.get(id)
+            if link is not old:
+                touched |= {at.item for at in (link, old) if at is not None and at.item is not None}
         for item_id in sorted(touched):
             if item_id in self.items:
                 self._create_missing(item_id)
+                moved = item_id in self._changes or self.items[item_id] is not self._old_items.get(item_id)
                 for link in self.links_of(item_id):
-                    self._reckon(link)
+                    if moved or link is not self._old_links.get(link.id):
+                        self._reckon(link)
         self._write_items()
         self.batch.links.extend(link for id, link in self.links.items() if link is not self._old_links.get(id))
         for link in self.batch.links:
@@ -339,11 +339,11 @@ class Working:
 
     def _conflict_moved(self, link: Link) -> bool:
         """Whether the hub's side of a conflict was corrected: looking at the record again may settle it."""
-        changed = self._changes.get(link.item or "", {})
-        now = self.items[link.item or ""].fields
-        return link.key is not None and any(
-            name in changed and now.get(name) != conflict.hub for name, conflict in link.conflicts.items()
-        )
+        if not link.conflicts:
+            return False
+        changed, now = self._changes.get(link.item or "", {}), self.items[link.item or ""].fields
+        moved = (name in changed and now.get(name) != conflict.hub for name, conflict in link.conflicts.items())
+        return link.key is not None and any(moved)
 
     def _news_for(self, link: Link, old: Link | None) -> bool:
         """Whether anything changed that could make a refused write succeed."""
@@ -374,14 +374,18 @@ def doubt_about(link: Link) -> str:
 def pending(link: Link, item: Item, lens: Lens) -> dict[str, Canonical]:
     """Fields whose hub value this system does not have yet and may be given (SPEC 1)."""
     found: dict[str, Canonical] = {}
-    for field in lens.writable - lens.only_created:
-        if field not in item.fields or field in link.conflicts:
+    base, fields, plain = link.base, item.fields, lens.plain
+    for field in lens.updated:
+        value = fields.get(field, ABSENT)
+        if value is ABSENT or field in link.conflicts:
             continue
-        value = item.fields[field]
+        known = base.get(field, ABSENT)
+        if known == value and field in plain:
+            continue
         wanted = value if field in lens.only_written else lens.view(field, value)
-        if field in link.base and covers(link.base[field], wanted):
+        if known is not ABSENT and covers(known, wanted):
             continue
-        if field not in link.base and wanted is None:
+        if known is ABSENT and wanted is None:
             continue
         held = link.not_held.get(field)
         if held is not None and held.sure and held.wanted == wanted:

@@ -48,6 +48,7 @@ class World:
         for name in self.order:
             for side in self.flows[name].sides.values():
                 self._by_resource.setdefault((side.system, side.resource), []).append(self.flows[name])
+        self._hub_flows: dict[str, frozenset[str]] = {}
         self._rules: dict[str, dict[str, MatchRule]] = {}
         for flow in self.flows.values():
             self._rules.setdefault(flow.entity.name, {}).update({rule_name(rule): rule for rule in flow.match})
@@ -69,12 +70,15 @@ class World:
         """Entities of the flows that take part in this resource."""
         return {flow.entity.name for flow in self.flows_of(system, resource)}
 
-    def hub_flows(self, entity: str) -> set[str]:
+    def hub_flows(self, entity: str) -> frozenset[str]:
         """Flows that carry items of this entity that were made in the hub."""
-        flows = [flow for flow in self.flows.values() if flow.entity.name == entity]
-        chosen = {flow.name for flow in flows if flow.hub}
-        sole = {flow.name for flow in flows if len(flows) == 1 and flow.hub is None}
-        return chosen or sole
+        found = self._hub_flows.get(entity)
+        if found is None:
+            flows = [flow for flow in self.flows.values() if flow.entity.name == entity]
+            chosen = frozenset(flow.name for flow in flows if flow.hub)
+            sole = frozenset(flow.name for flow in flows if len(flows) == 1 and flow.hub is None)
+            found = self._hub_flows[entity] = chosen or sole
+        return found
 
     def systems(self) -> list[str]:
         """All systems that some flow uses."""

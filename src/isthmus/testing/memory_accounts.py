@@ -28,16 +28,19 @@ class BrakeAccounts:
     def _entries(self) -> Sequence[InboxEntry]:
         raise NotImplementedError
 
-    async def count_due(self, flow: str, system: str, now: datetime) -> DueCount:
-        """What is due by kind."""
+    async def count_due(self, flow: str, system: str, now: datetime, since: datetime) -> DueCount:
+        """What is due by kind, and what was allowed and noted."""
         mine = [link for link in self._all_links() if (link.flow, link.system) == (flow, system)]
         due = [link for link in mine if link.due_at is not None and link.due_at <= now and link.waits_for is None]
-        brakes = {f"{flow}/{system}/{kind}" for kind in ("creates", "updates", "deletes")}
+        brakes = {f"{flow}/{system}/{kind}": kind for kind in ("creates", "updates", "deletes")}
+        noted = {k: sum(len(ids) for at, ids in self._notes(s) if at > since) for s, k in brakes.items()}
         return DueCount(
             creates=sum(link.state is LinkState.CREATING and link.doom is None for link in due),
             updates=sum(link.state is LinkState.LINKED and link.doom is None for link in due),
             deletes=sum(link.doom is not None for link in due),
             asked=any(e.kind == "brake" and e.decided_at is None and e.subject in brakes for e in self._entries()),
+            approved=any(self._known(subject) for subject in brakes),
+            noted={kind: links for kind, links in noted.items() if links},
         )
 
     async def count_linked(self, flow: str, system: str, enough: int | None = None) -> int:
@@ -79,10 +82,6 @@ class BrakeAccounts:
         """Remember what is being written without approval; what is older is forgotten."""
         kept = [note for note in self._notes(subject) if note[0] > since]
         self._traffic[subject] = [*kept, (now, frozenset(links))]
-
-    async def noted_traffic(self, subjects: Collection[str], since: datetime) -> dict[str, int]:
-        """How many links were noted after ``since``, with repetitions."""
-        return {subject: sum(len(ids) for at, ids in self._notes(subject) if at > since) for subject in subjects}
 
     async def recent_traffic(self, subject: str, since: datetime, now: datetime) -> int:
         """How many different links that are not due now were noted after ``since``."""

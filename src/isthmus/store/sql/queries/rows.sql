@@ -22,12 +22,19 @@ from link
 where id = any(%(ids)s)
 order by id for no key update;
 
+-- name: link_rows
+-- For rows that are locked already.
+select {link_columns} from link where id = any(%(ids)s) order by id;
+
+-- name: item_rows
+select {item_columns} from item where id = any(%(ids)s) order by id;
+
 -- name: families
 select {link_columns}
 from link
 where id in (
         select id from link where id = any(%(ids)s)
-        union select other.id from link as named join link as other on other.item = named.item
+        union all select other.id from link as named join link as other on other.item = named.item
         where named.id = any(%(ids)s))
 order by id for no key update;
 
@@ -98,7 +105,16 @@ select
     exists (
         select from inbox
         where kind = 'brake' and decided_at is null
-            and subject in (%(place)s || 'creates', %(place)s || 'updates', %(place)s || 'deletes')) as asked
+            and subject in (%(place)s || 'creates', %(place)s || 'updates', %(place)s || 'deletes')) as asked,
+    exists (
+        select from approval
+        where subject in (%(place)s || 'creates', %(place)s || 'updates', %(place)s || 'deletes')) as approved,
+    (select coalesce(jsonb_object_agg(kind, links), '{}')
+        from (
+            select substr(subject, length(%(place)s) + 1) as kind, sum(cardinality(links)) as links
+            from traffic
+            where subject in (%(place)s || 'creates', %(place)s || 'updates', %(place)s || 'deletes') and at > %(since)s
+            group by subject) as by_kind) as noted
 from link
 where flow = %(flow)s and system = %(system)s and due_at <= %(now)s and waits_for is null;
 
@@ -246,12 +262,6 @@ delete from approval where subject = %(subject)s and writes = 0 and granted = '{
 -- name: note_traffic
 with forgotten as (delete from traffic where subject = %(subject)s and at <= %(since)s)
 insert into traffic (subject, at, links) values (%(subject)s, %(now)s, %(links)s::text[]);
-
--- name: noted_traffic
-select subject, sum(cardinality(links))
-from traffic
-where subject = any(%(subjects)s) and at > %(since)s
-group by subject;
 
 -- name: recent_traffic
 select count(distinct noted.id)

@@ -18,7 +18,23 @@ from given
 order by id
 on conflict (id) do update set
     entity = excluded.entity, version = excluded.version, fields = excluded.fields, set_by = excluded.set_by,
-    deleted_at = excluded.deleted_at, alias_of = excluded.alias_of;
+    deleted_at = excluded.deleted_at, alias_of = excluded.alias_of
+returning id, ctid::text, xmin::text;
+
+-- name: update_items
+-- Of rows that are there and locked.
+with given as materialized (
+    select id, entity, version, fields, set_by, deleted_at, alias_of
+    from jsonb_to_recordset(%(rows)s) as given (
+        id text, entity text, version bigint, fields jsonb, set_by jsonb, deleted_at timestamptz, alias_of text)
+),
+changed as (insert into item_changed (item) select id from given)
+update item set
+    entity = given.entity, version = given.version, fields = given.fields, set_by = given.set_by,
+    deleted_at = given.deleted_at, alias_of = given.alias_of
+from given
+where item.id = given.id
+returning item.id, item.ctid::text, item.xmin::text;
 
 -- name: save_links
 insert into link (
@@ -38,7 +54,35 @@ on conflict (id) do update set
     far_version = excluded.far_version, digest = excluded.digest, conflicts = excluded.conflicts,
     not_held = excluded.not_held, intent = excluded.intent, doom = excluded.doom, due_at = excluded.due_at,
     attempts = excluded.attempts, problem = excluded.problem, waits_for = excluded.waits_for,
-    seen_at = excluded.seen_at, written_at = excluded.written_at, agreed_at = excluded.agreed_at;
+    seen_at = excluded.seen_at, written_at = excluded.written_at, agreed_at = excluded.agreed_at
+returning id, ctid::text, xmin::text;
+
+-- name: update_links
+-- Of rows that are there and locked, and stay the same record of the same item.
+update link set
+    state = given.state, base = given.base, far = given.far, far_version = given.far_version,
+    digest = decode(given.digest, 'base64'), conflicts = given.conflicts, not_held = given.not_held,
+    intent = given.intent, doom = given.doom, due_at = given.due_at, attempts = given.attempts,
+    problem = given.problem, waits_for = given.waits_for, seen_at = given.seen_at, written_at = given.written_at,
+    agreed_at = given.agreed_at
+from jsonb_to_recordset(%(rows)s) as given (
+    id text, state text, base jsonb, far jsonb, far_version text, digest text, conflicts jsonb, not_held jsonb,
+    intent jsonb, doom text, due_at timestamptz, attempts integer, problem jsonb, waits_for text, seen_at timestamptz,
+    written_at timestamptz, agreed_at timestamptz)
+where link.id = given.id
+returning link.id, link.ctid::text, link.xmin::text;
+
+-- name: mark_links
+-- The same, of links in which nothing large has changed.
+update link set
+    state = given.state, far_version = given.far_version, digest = decode(given.digest, 'base64'), doom = given.doom,
+    due_at = given.due_at, attempts = given.attempts, waits_for = given.waits_for, seen_at = given.seen_at,
+    written_at = given.written_at, agreed_at = given.agreed_at
+from jsonb_to_recordset(%(rows)s) as given (
+    id text, state text, far_version text, digest text, doom text, due_at timestamptz, attempts integer, waits_for text,
+    seen_at timestamptz, written_at timestamptz, agreed_at timestamptz)
+where link.id = given.id
+returning link.id, link.ctid::text, link.xmin::text;
 
 -- name: save_journal
 insert into journal (item, version, changes, cause, at)
@@ -116,7 +160,7 @@ on conflict (system, resource) do update set
 update link set due_at = %(now)s, waits_for = case when waits_for like '%%/%%/%%' then 'read' end
 where id in (select id from link where waits_for = any(%(wake)s) order by id for no key update)
     and waits_for = any(%(wake)s)
-returning flow, system;
+returning id, flow, system;
 
 -- name: retry_now
 update link set due_at = %(now)s, attempts = 0

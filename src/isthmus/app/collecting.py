@@ -1,0 +1,19 @@
+"""How often Python looks for garbage in circles."""
+
+from __future__ import annotations
+
+import gc
+
+__all__ = ["collect_rarely"]
+
+THRESHOLDS = (50_000, 20, 50)
+"""New objects until the youngest are looked at; rounds until the older ones are."""
+
+
+def collect_rarely() -> None:
+    """For a process that handles records in batches: what is there now stays, and of the many objects that a batch
+    makes next to none are in circles. Looking for these every few hundred objects takes a fifth of the processor
+    time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*THRESHOLDS)

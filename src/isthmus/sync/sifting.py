@@ -1,0 +1,96 @@
+"""Which records of a page could mean anything: unchanged and stale readings fall out, cheaply. Pure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+
+from msgspec.structs import replace
+
+from isthmus import events
+from isthmus.connector import Change, Gone, Record, Traits
+from isthmus.mapping import Got
+from isthmus.model.state import Link, LinkState
+from isthmus.sync.absorb import Seen, is_stale
+from isthmus.sync.world import World
+
+__all__ = ["READABLE", "Reading", "Sieve"]
+
+_EMPTY = Got({})
+READABLE = frozenset({LinkState.NEW, LinkState.DOUBTFUL, LinkState.LINKED, LinkState.GONE})
+
+type Reading = tuple[str, Link | None, Change, bytes | None]
+"""Flow, link, what was read, and the digest of that where it was made already."""
+
+
+class Sieve:
+    """For one resource of one system."""
+
+    def __init__(self, world: World, system: str, name: str, traits: Traits, clock: Callable[[], datetime]) -> None:
+        self._world, self._system, self._name, self._traits, self._clock = world, system, name, traits, clock
+
+    def sift(
+        self, latest: Mapping[str, Change], by_key: Mapping[str, Mapping[str, Link]], read_at: datetime
+    ) -> tuple[list[Reading], list[Link]]:
+        """What could mean anything: unchanged and stale readings fall out here, cheaply. And the
+        links whose reading came so soon after our write that it may show the state before: they are read again."""
+        found: list[Reading] = []
+        early: list[Link] = []
+        settle = self._traits.settle
+        for key, change in latest.items():
+            for flow in self._world.flows_of(self._system, self._name):
+                link = by_key.get(key, {}).get(flow.name)
+                lens = self._world.lenses[(flow.name, self._system)]
+                if link is not None and _unsettled(link, read_at, settle):
+                    if isinstance(change, Gone) or lens.digest(change.fields) != link.digest:
+                        assert link.written_at is not None
+                        early.append(replace(link, waits_for="read", due_at=link.written_at + settle))
+                    continue
+                if isinstance(change, Gone):
+                    if link is not None and not _older(link, read_at):
+                        found.append((flow.name, link, change, None))
+                    continue
+                if link is None:
+                    if flow.sides[self._system].adopt and lens.selects(change.fields):
+                        found.append((flow.name, None, change, None))
+                    continue
+                digest = lens.digest(change.fields)
+                if self._crossed(link, change, digest, read_at):
+                    early.append(replace(link, waits_for="read", due_at=self._clock()))
+                elif link.state in READABLE and self._moved(link, change, digest, read_at):
+                    found.append((flow.name, link, change, digest))
+        return found, early
+
+    def _crossed(self, link: Link, change: Record, digest: bytes, read_at: datetime) -> bool:
+        """Whether a reading that must be dropped as stale may be news all the same: it began before our last write
+        ended and shows something else. A feed will not show it again, so the record is read once more."""
+        traits = self._traits
+        seen = Seen(key=change.key, got=_EMPTY, version=change.version, digest=digest, read_at=read_at)
+        ordered = traits.ordered_versions and change.version is not None and link.far_version is not None
+        linked = link.state is LinkState.LINKED and not ordered
+        return linked and digest != link.digest and is_stale(link, seen, traits)
+
+    def _moved(self, link: Link, change: Record, digest: bytes, read_at: datetime) -> bool:
+        seen = Seen(key=change.key, got=_EMPTY, version=change.version, digest=digest, read_at=read_at)
+        if is_stale(link, seen, self._traits):
+            if digest != link.digest:
+                events.emit(events.STALE_DROPPED, logging.DEBUG, system=self._system, key=change.key)
+            return False
+        calm = link.state is not LinkState.GONE and link.waits_for is None
+        return not (calm and digest == link.digest)
+
+
+def _older(link: Link, read_at: datetime) -> bool:
+    """Whether the read began before the link's last read, or before our last write ended."""
+    return any(at is not None and read_at < at for at in (link.seen_at, link.written_at))
+
+
+def _unsettled(link: Link, read_at: datetime, settle: timedelta) -> bool:
+    """Whether the read began after our write and so soon that the system may still show the state before it."""
+    return (
+        link.state is LinkState.LINKED
+        and link.written_at is not None
+        and link.written_at <= read_at < link.written_at + settle
+        and not _older(link, read_at)
+    )
