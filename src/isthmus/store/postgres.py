@@ -15,7 +15,7 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
 from isthmus.connector import Quota
-from isthmus.errors import IsthmusError, Unavailable
+from isthmus.errors import Unavailable
 from isthmus.model.state import FarField, FlowVersion, Pause, Sighting
 from isthmus.store.codec import payload, register
 from isthmus.store.comparing import CompareWorkspace
@@ -25,6 +25,7 @@ from isthmus.store.locks import SessionLocks
 from isthmus.store.migrate import migrate
 from isthmus.store.queries import planned_each_time, query
 from isthmus.store.scratch import ScratchStore
+from isthmus.store.sleepers import Sleepers
 from isthmus.store.transaction import PostgresTransaction
 from isthmus.store.workers import Worker
 from isthmus.sync.ports import DueAt, LaneDue
@@ -36,8 +37,6 @@ PARTITION_MONTHS = 3
 RECONNECT_SECONDS = 1.0
 QUIET_SECONDS = 30.0
 """After this long without a notice the listening connection is proven to be alive."""
-MOMENT_STEP, MOMENT_LOOKS = 0.01, 500
-"""Seconds between two looks whether the transactions of one moment have ended, and how many looks at most."""
 
 DEFAULTS: Mapping[str, Any] = {
     "connect_timeout": 10,
@@ -110,8 +109,7 @@ class PostgresStore:
         self._asking = _pool(url, 0, max(2, connections // 2))
         self._locks = SessionLocks(url, connect)
         self._known = KnownRows()
-        self._asleep: set[str] = set()
-        self._fell_asleep = asyncio.Event()
+        self._sleepers = Sleepers(self._in_flight, self.wake_ready)
 
     @classmethod
     async def open(
@@ -160,9 +158,7 @@ class PostgresStore:
                 raise
             # A commit waits for the disk also for locks. (The driver's own rollback has statements prepared anew.)
             await connection.execute(b"commit" if transaction.wrote else b"rollback")
-        if transaction.asleep:
-            self._asleep |= transaction.asleep
-            self._fell_asleep.set()
+        self._sleepers.add(transaction.asleep)
 
     @asynccontextmanager
     async def _connection(self, pool: AsyncConnectionPool | None = None) -> AsyncIterator[AsyncConnection]:
@@ -222,29 +218,15 @@ class PostgresStore:
         """When there is something to do next, per (flow, system)."""
         return {(flow, system): DueAt(at, read) for flow, system, at, read in await self.rows("due_at", {})}
 
-    async def wake_ready(self) -> int:
+    async def wake_ready(self, among: Collection[str] | None = None) -> int:
         """See :meth:`PostgresTransaction.wake_ready`."""
         async with self.transaction() as transaction:
-            return await transaction.wake_ready()
+            return await transaction.wake_ready(among)
 
     async def wake_missed(self) -> int:
         """Wait until links of this process began to wait for their parents; then wake those whose parent came at that
-        very moment, how many. Two transactions that do not see each other cannot tell each other: the child still
-        reads that there is no parent, and the parent wakes nobody. So what was under way then must have ended first."""
-        await self._fell_asleep.wait()
-        self._fell_asleep.clear()
-        asleep, self._asleep = self._asleep, set()
-        try:
-            _, horizon = (await self.rows("in_flight", {}))[0]
-            for _ in range(MOMENT_LOOKS):
-                if (await self.rows("in_flight", {}))[0][0] >= horizon:
-                    break
-                await asyncio.sleep(MOMENT_STEP)
-            async with self.transaction() as transaction:
-                return await transaction.wake_ready(asleep)
-        except IsthmusError:
-            self._asleep |= asleep
-            raise
+        very moment, how many."""
+        return await self._sleepers.wake_missed()
 
     async def add_hints(self, hints: Collection[tuple[str, str, str]], sightings: Collection[Sighting] = ()) -> None:
         """Hand (system, resource, key) to whichever process runs the hub; key "" means the whole resource.
@@ -380,6 +362,10 @@ class PostgresStore:
         """Make the partitions of the coming months; call it daily in a hub that runs for long. Without it nothing
         fails: rows then go to a default partition."""
         return int((await self.rows("make_partitions", {"months": PARTITION_MONTHS}))[0][0])
+
+    async def _in_flight(self) -> tuple[int, int]:
+        ((oldest, coming),) = await self.rows("in_flight", {})
+        return oldest, coming
 
     async def rows(self, name: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         """Run one named query on its own."""
