@@ -84,8 +84,8 @@ class Postgres:
             process = start(
                 command, log=self.log, cwd=folder, environment=clean_environment(LC_ALL="C"), account=self._account
             )
-            wait_until(lambda process=process: self._is_ready() or not process.is_alive(), 30)  # type: ignore[misc]
-            if process.is_alive() and self._is_ready():
+            wait_until(lambda process=process: self._is_ready(process) or not process.is_alive(), 30)  # type: ignore[misc]
+            if process.is_alive() and self._is_ready(process):
                 return process
             if not any(sign in log_tail(self.log, 5) for sign in ("still in use", "already exists")):
                 break
@@ -116,10 +116,11 @@ class Postgres:
             "run SQL in the lab's PostgreSQL",
         )  # fmt: skip
 
-    def _is_ready(self) -> bool:
+    def _is_ready(self, process: Process) -> bool:
+        """Whether this very process says so: one that was killed leaves its own word behind."""
         with contextlib.suppress(OSError):
             lines = (self.data / "postmaster.pid").read_text().splitlines()
-            return len(lines) >= 8 and lines[7].strip() == "ready"
+            return len(lines) >= 8 and lines[0].strip() == str(process.pid) and lines[7].strip() == "ready"
         return False
 
     def _give_away(self) -> None:
