@@ -165,8 +165,8 @@ async def test_somebody_else_approves_and_it_is_written_with_comments_and_noted(
     hasty = await browser.post(f"{address}/approve", {"answer": "fine"})
     assert (hasty.status_code, 'value="fine"' in hasty.text) == (422, True)
     assert (await browser.post(f"{address}/plan")).status_code == 303
-    job = await Jobs(store).next()
-    assert job is not None
+    (waiting,) = await Jobs(store).all_open()
+    job = waiting.job
     assert (str(job.kind), job.flow, job.choices) == ("preview", "customer", [change.id])
     assert (await browser.post(f"{address}/approve", {"answer": "fine", "unseen": "1"})).status_code == 303
     assert (await browser.post(f"{address}/approve", {"unseen": "1"})).status_code == 422, "it is decided"

@@ -66,6 +66,7 @@ def test_one_seed_is_one_run_in_every_process():
 @pytest.mark.spec(1)
 @pytest.mark.spec(2)
 @pytest.mark.spec(8)
+@pytest.mark.timeout(600)
 def test_nothing_is_violated_in_the_share_of_every_build():
     done = campaign(1, 40, STEPS, processes=1)
     assert [(failure.seed, failure.violations) for failure in done.failures] == []
