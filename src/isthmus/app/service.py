@@ -312,20 +312,22 @@ class Service:
         return min(LONGEST_SLEEP, max(TAKEN, wait))
 
     async def _wake_missed(self) -> None:
-        """Links that are woken are told like all that is due."""
+        """First what somebody left who was killed, and nobody else looks for. Links that are woken are told like all
+        that is due."""
+        async with self._patience():
+            await self._store.wake_ready()
         while True:
             async with self._patience():
                 await self._store.wake_missed()
 
     async def _housekeeping(self) -> None:
-        """At the start too: whoever was killed may have left something that nobody else looks for."""
         while True:
+            await asyncio.sleep(HOUSEKEEPING)
             await self._renew_pauses()
             async with self._patience():
                 await self._store.make_partitions()
                 if await self._store.wake_ready():
                     self.kick()
-            await asyncio.sleep(HOUSEKEEPING)
 
     async def _do_chores(self) -> None:
         """At the start, then once an hour and when there is news; a chore that fails keeps no other from being done."""

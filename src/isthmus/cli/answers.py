@@ -18,6 +18,7 @@ from isthmus.app.tracing import Trace, TraceNode
 from isthmus.app.tracing import trace as trace_document
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, age, console, print_json, run, table, value_text
 from isthmus.connector.quota import WAIT
+from isthmus.desk.ledger import surplus
 from isthmus.store import Reads
 from isthmus.sync.world import World
 
@@ -184,10 +185,8 @@ def _branch(node: TraceNode, above: Tree | None, names: Mapping[str, str]) -> Tr
             text += f"; {books.unexplained} is not explained by the documents"
         tree.add(text, highlight=False)
     for row in node.ledger.lines if node.ledger is not None else ():
-        if row.over_returned:
-            tree.add(f"{row.name}: {row.over_returned} came back that were not sent by this order", highlight=False)
-        if row.over_credited:
-            tree.add(f"{row.name}: {row.over_credited} are credited that were not billed", highlight=False)
+        for text in surplus(row):
+            tree.add(text, highlight=False)
     for child in node.children:
         _branch(child, tree, names)
     return tree

@@ -13,6 +13,7 @@ from isthmus.app.ordering import OrderView, Placed, answer, place, show, simulat
 from isthmus.cli.opened import who, with_hub
 from isthmus.cli.show import Exit, JsonOption, ProjectOption, console, print_json, table, value_text
 from isthmus.desk.costing import Costs, costs_of, costs_of_line
+from isthmus.desk.ledger import surplus
 from isthmus.desk.ordering import Difference, Simulation
 
 __all__ = ["app"]
@@ -180,11 +181,8 @@ def _show_order(view: OrderView) -> None:
     if ledger.unexplained:
         console.print(f"{ledger.unexplained} is not explained by the documents that the hub has.", markup=False)
     for line in ledger.lines:
-        if line.over_returned:
-            text = f"{line.name}: {line.over_returned} came back that were not sent by this order."
-            console.print(text, markup=False)
-        if line.over_credited:
-            console.print(f"{line.name}: {line.over_credited} are credited that were not billed.", markup=False)
+        for text in surplus(line):
+            console.print(f"{text}.", markup=False)
     for one in ledger.beside:
         console.print(f"Not in the order: {one}", markup=False)
     if view.deviations:

@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Ledger", "LedgerLine", "ledger_of", "spread"]
+__all__ = ["Ledger", "LedgerLine", "ledger_of", "spread", "surplus"]
 
 _ALLOCATED = frozenset({"assigned", "picked", "packed"})
 _SHIPPED = frozenset({"shipped", "done"})
@@ -56,6 +56,16 @@ class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
     billed: Decimal
     paid: Decimal
     due: Decimal
+
+
+def surplus(line: LedgerLine) -> list[str]:
+    """What is to be looked at by somebody, in words: more came back or was credited than there was."""
+    found = []
+    if line.over_returned:
+        found.append(f"{line.name}: {line.over_returned} came back that were not sent by this order")
+    if line.over_credited:
+        found.append(f"{line.name}: {line.over_credited} are credited that were not billed")
+    return found
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,6 @@ from .erp_user import ErpUser
 __all__ = ["ErpReturns"]
 
 _SHIPMENT = "stock.shipment.out.return"
-_LINES = ("product.code", "quantity", "origin")
 
 
 class ErpReturns:
@@ -29,12 +28,7 @@ class ErpReturns:
         self._user.call(f"{wizard}.delete", session)
         made = int(shown["actions"][0][1]["res_id"][0])
         if keep is not None:
-            for line in self._user.read("sale.line", [["sale", "=", made]], ["product.code", "quantity"]):
-                wanted = keep.get(line["product.code"], 0.0)
-                if not wanted:
-                    self._user.call("model.sale.line.delete", [line["id"]])
-                elif wanted != -line["quantity"]:
-                    self._user.call("model.sale.line.write", [line["id"]], {"quantity": -float(wanted)})
+            self._keep("sale.line", [["sale", "=", made]], keep)
         return made
 
     def shipments(self, sale: int) -> list[dict[str, Any]]:
@@ -93,13 +87,17 @@ class ErpReturns:
         self._user.call(f"{wizard}.delete", session)
         made = int(shown["actions"][0][1]["res_id"][0])
         if keep is not None:
-            for line in self._user.read("account.invoice.line", [["invoice", "=", made]], list(_LINES)):
-                wanted = keep.get(line["product.code"], 0.0)
-                if not wanted:
-                    self._user.call("model.account.invoice.line.delete", [line["id"]])
-                elif wanted != -line["quantity"]:
-                    self._user.call("model.account.invoice.line.write", [line["id"]], {"quantity": -float(wanted)})
+            self._keep("account.invoice.line", [["invoice", "=", made]], keep)
         return made
+
+    def _keep(self, model: str, lines: list[Any], wanted: Mapping[str, float]) -> None:
+        """Of these lines, all below zero, only so many pieces of each product stay."""
+        for line in self._user.read(model, lines, ["product.code", "quantity"]):
+            pieces = wanted.get(line["product.code"], 0.0)
+            if not pieces:
+                self._user.call(f"model.{model}.delete", [line["id"]])
+            elif pieces != -line["quantity"]:
+                self._user.call(f"model.{model}.write", [line["id"]], {"quantity": -float(pieces)})
 
 
 def _on(model: str, record: int) -> dict[str, Any]:

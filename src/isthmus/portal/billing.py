@@ -9,7 +9,7 @@ from litestar.response import Response
 
 from isthmus.app.ledgers import StoredDocuments, skus
 from isthmus.portal.guard import loaded, own
-from isthmus.portal.lines import offset_of
+from isthmus.portal.lines import offset_of, page_of
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
@@ -33,15 +33,16 @@ async def invoices(request: Call) -> Response[str]:
     )
     today = shop.business.now().date()
     orders = await shop.reads.items({one.fields["order"] for one in found if one.fields.get("order")})
+    shown, following = page_of(found, offset, SHOWN)
     return render(
         request,
         "invoices.html",
-        invoices=found[:SHOWN],
+        invoices=shown,
         orders={id: one for id, one in orders.items() if one.fields.get("customer") == buyer.id},
         sums=await shop.pages.open_items(buyer.id, UNPAID, today),
         today=today.isoformat(),
         only_open=only_open,
-        next=offset + SHOWN if len(found) > SHOWN else None,
+        next=following,
     )
 
 

@@ -19,7 +19,7 @@ from isthmus.desk.ordering import Difference, Simulation
 from isthmus.errors import NeedsPerson, Retryable
 from isthmus.portal.front import Form
 from isthmus.portal.guard import loaded, me_of, own, role_of, whom_of
-from isthmus.portal.lines import lines_of, offset_of, readable
+from isthmus.portal.lines import lines_of, offset_of, page_of, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
@@ -140,8 +140,8 @@ async def orders(request: Call) -> Response[str]:
     found = await shop_of(request).pages.documents(
         "SalesOrder", customer=request.state.buyer.id, limit=DOCUMENTS + 1, offset=offset
     )
-    following = offset + DOCUMENTS if len(found) > DOCUMENTS else None
-    return render(request, "orders.html", orders=found[:DOCUMENTS], next=following)
+    shown, following = page_of(found, offset, DOCUMENTS)
+    return render(request, "orders.html", orders=shown, next=following)
 
 
 @get("/orders/{id:str}")

@@ -11,7 +11,7 @@ from isthmus.app.bootstrap import new_id
 from isthmus.app.shopping import LineFault, PastedLine, read_lines
 from isthmus.portal.site import Call, shop_of
 
-__all__ = ["key_of", "lines_of", "new_key", "number_of", "offset_of", "readable"]
+__all__ = ["key_of", "lines_of", "new_key", "number_of", "offset_of", "page_of", "readable"]
 
 LAST = 10_000
 """Of a list that nobody reads to the end; whoever wants all of it has the API."""
@@ -47,6 +47,11 @@ def offset_of(request: Call) -> int:
     """Where a page of a list begins; what is no such number is its beginning."""
     start = request.query_params.get("from", "0")
     return min(int(start), LAST) if start.isascii() and start.isdigit() and len(start) < 9 else 0
+
+
+def page_of[T](found: list[T], offset: int, most: int) -> tuple[list[T], int | None]:
+    """The page, and where the following one begins, if there is one; ``found``: one more than the page may have."""
+    return found[:most], offset + most if len(found) > most else None
 
 
 def new_key() -> str:

@@ -15,7 +15,7 @@ from isthmus.errors import NeedsPerson, Retryable
 from isthmus.model.state import Item
 from isthmus.portal.front import Form
 from isthmus.portal.guard import loaded, me_of, own, whom_of
-from isthmus.portal.lines import number_of, offset_of, readable
+from isthmus.portal.lines import number_of, offset_of, page_of, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
@@ -45,8 +45,8 @@ async def wanted_quotes(request: Call) -> Response[str]:
     shop, offset = shop_of(request), offset_of(request)
     found = await shop.pages.in_state("Quote", TO_PRICE, limit=SHOWN + 1, offset=offset)
     customers = await shop.reads.items({str(one.fields["customer"]) for one in found if one.fields.get("customer")})
-    following = offset + SHOWN if len(found) > SHOWN else None
-    return render(request, "wanted.html", quotes=found[:SHOWN], customers=customers, next=following)
+    shown, following = page_of(found, offset, SHOWN)
+    return render(request, "wanted.html", quotes=shown, customers=customers, next=following)
 
 
 @get("/quotes/{id:str}/offer")

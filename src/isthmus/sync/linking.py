@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from isthmus.errors import NeedsPerson
 from isthmus.model.fields import Canonical
 from isthmus.model.flow import CreatePolicy, MergePolicy
-from isthmus.model.state import Cause, InboxKind, Intent, Item, Link, LinkState
+from isthmus.model.state import Cause, InboxKind, Item, Link, LinkState
 from isthmus.sync.join import attach, fill_gaps, follow
 from isthmus.sync.plan import can_restore
 from isthmus.sync.working import ACTIVE, Working, is_unsure, to_be_read
@@ -147,19 +147,7 @@ def _make_anew(work: Working, gone: Link, item: str) -> None:
     """A record in the place of one that is gone, where the flow makes records."""
     work.drop_link(gone)
     if work.flow(gone).sides[gone.system].create is CreatePolicy.ALWAYS:
-        id = work.new_id()
-        work.put_link(
-            Link(
-                id=id,
-                flow=gone.flow,
-                system=gone.system,
-                resource=gone.resource,
-                item=item,
-                state=LinkState.CREATING,
-                intent=Intent(token=id),
-                due_at=work.now,
-            )
-        )
+        work.begin_create(gone.flow, gone.system, gone.resource, item)
 
 
 def place_of(link: Link) -> str:

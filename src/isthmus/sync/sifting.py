@@ -56,29 +56,30 @@ class Sieve:
                         found.append((flow.name, None, change, None))
                     continue
                 digest = lens.digest(change.fields)
-                if self._crossed(link, change, digest, read_at):
-                    early.append(replace(link, waits_for="read", due_at=self._clock()))
-                elif link.state in READABLE and self._moved(link, change, digest, read_at):
+                if self._is_stale(link, change, digest, read_at):
+                    if self._may_be_news(link, change, digest):
+                        early.append(replace(link, waits_for="read", due_at=self._clock()))
+                    elif link.state in READABLE and digest != link.digest:
+                        events.emit(events.STALE_DROPPED, logging.DEBUG, system=self._system, key=change.key)
+                elif link.state in READABLE and not _is_calm(link, digest):
                     found.append((flow.name, link, change, digest))
         return found, early
 
-    def _crossed(self, link: Link, change: Record, digest: bytes, read_at: datetime) -> bool:
+    def _is_stale(self, link: Link, change: Record, digest: bytes, read_at: datetime) -> bool:
+        seen = Seen(key=change.key, got=_EMPTY, version=change.version, digest=digest, read_at=read_at)
+        return is_stale(link, seen, self._traits)
+
+    def _may_be_news(self, link: Link, change: Record, digest: bytes) -> bool:
         """Whether a reading that must be dropped as stale may be news all the same: it began before our last write
         ended and shows something else. A feed will not show it again, so the record is read once more."""
-        traits = self._traits
-        seen = Seen(key=change.key, got=_EMPTY, version=change.version, digest=digest, read_at=read_at)
-        ordered = traits.ordered_versions and change.version is not None and link.far_version is not None
-        linked = link.state is LinkState.LINKED and not ordered
-        return linked and digest != link.digest and is_stale(link, seen, traits)
+        versions = change.version is not None and link.far_version is not None
+        ordered = self._traits.ordered_versions and versions
+        return link.state is LinkState.LINKED and not ordered and digest != link.digest
 
-    def _moved(self, link: Link, change: Record, digest: bytes, read_at: datetime) -> bool:
-        seen = Seen(key=change.key, got=_EMPTY, version=change.version, digest=digest, read_at=read_at)
-        if is_stale(link, seen, self._traits):
-            if digest != link.digest:
-                events.emit(events.STALE_DROPPED, logging.DEBUG, system=self._system, key=change.key)
-            return False
-        calm = link.state is not LinkState.GONE and link.waits_for is None
-        return not (calm and digest == link.digest)
+
+def _is_calm(link: Link, digest: bytes) -> bool:
+    """Whether the link stands as it was last read, and waits for nothing."""
+    return link.state is not LinkState.GONE and link.waits_for is None and digest == link.digest
 
 
 def _older(link: Link, read_at: datetime) -> bool:

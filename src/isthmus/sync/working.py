@@ -278,19 +278,13 @@ class Working:
                 if not all(holds(condition, item.fields) for condition in side.create_when):
                     continue
                 held.add((side.system, side.resource))
-                id = self.new_id()
-                self.put_link(
-                    Link(
-                        id=id,
-                        flow=name,
-                        system=side.system,
-                        resource=side.resource,
-                        item=item_id,
-                        state=LinkState.CREATING,
-                        intent=Intent(token=id),
-                        due_at=self.now,
-                    )
-                )
+                self.begin_create(name, side.system, side.resource, item_id)
+
+    def begin_create(self, flow: str, system: str, resource: str, item_id: str) -> None:
+        """Want a record of this item there, made as soon as may be."""
+        id = self.new_id()
+        link = Link(id=id, flow=flow, system=system, resource=resource, item=item_id, state=LinkState.CREATING)
+        self.put_link(replace(link, intent=Intent(token=id), due_at=self.now))
 
     def _reckon(self, link: Link) -> None:
         """What is due on this link now."""

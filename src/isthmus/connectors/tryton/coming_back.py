@@ -19,7 +19,7 @@ import msgspec
 from isthmus.connectors.tryton.collection import Collection
 from isthmus.connectors.tryton.origins import refer
 
-__all__ = ["NOTHING", "Back", "came_back", "is_billed", "read_back"]
+__all__ = ["NOTHING", "Back", "came_back", "is_billed", "is_credited", "read_back"]
 
 _RETURN = "stock.shipment.out.return"
 _MOVE = ("quantity", "state", "unit.factor")
@@ -49,10 +49,14 @@ def came_back(move: Mapping[str, Any]) -> bool:
 def is_billed(line: Mapping[str, Any]) -> bool:
     """Whether an invoice line counts: its invoice is posted, or was and is taken back by a credit note, which counts
     against it."""
-    invoice = line["invoice."] or {}
-    if invoice.get("state") == "cancelled":
-        return refer("account.invoice", (invoice["cancel_move."] or {}).get("origin")) is not None
-    return invoice.get("state") in _BILLED
+    invoice = line["invoice."]
+    return bool(invoice) and (invoice["state"] in _BILLED or is_credited(invoice))
+
+
+def is_credited(invoice: Mapping[str, Any]) -> bool:
+    """Whether a cancelled invoice was taken back by a credit note, which counts against it, and not by a mere entry."""
+    reference = (invoice["cancel_move."] or {}).get("origin") if invoice["state"] == "cancelled" else None
+    return refer("account.invoice", reference) is not None
 
 
 async def read_back(collection: Collection, rows: Sequence[Mapping[str, Any]]) -> dict[int, Back]:

@@ -11,11 +11,12 @@ from isthmus.connector import Create, FieldInfo, Gone, Record, Traits, Update
 from isthmus.connectors.tryton.changes import Changed, Watch
 from isthmus.connectors.tryton.codec import iso
 from isthmus.connectors.tryton.collection import Collection, Seen, digest, identify
+from isthmus.connectors.tryton.coming_back import is_credited
 from isthmus.connectors.tryton.origins import Sold, refer, sold_by
 from isthmus.connectors.tryton.writing import WritableCollection
 from isthmus.errors import IsthmusError, Rejected
 
-__all__ = ["Invoices", "is_credited", "touched_invoices"]
+__all__ = ["Invoices", "touched_invoices"]
 
 _READ = (
     *("number", "reference", "description", "state", "party", "invoice_date", "_timestamp", "payment_lines"),
@@ -196,13 +197,6 @@ async def touched_invoices(collection: Collection, rows: Sequence[Changed]) -> l
         ]
         ids += [int(row["id"]) for row in await collection.rows(["id"], domain, model="account.invoice")]
     return ids
-
-
-def is_credited(row: Mapping[str, Any]) -> bool:
-    """Whether a cancelled invoice was taken back by a credit note, which counts against it, and not by a mere entry."""
-    return (
-        row["state"] == "cancelled" and refer("account.invoice", (row["cancel_move."] or {}).get("origin")) is not None
-    )
 
 
 def _payment_state(row: Mapping[str, Any]) -> str:

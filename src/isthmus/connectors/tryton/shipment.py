@@ -10,6 +10,7 @@ from isthmus.connector import FieldInfo, Record
 from isthmus.connectors.tryton.changes import Watch
 from isthmus.connectors.tryton.codec import iso
 from isthmus.connectors.tryton.collection import Collection, Seen, digest
+from isthmus.connectors.tryton.origins import SALE_LINE, refer
 
 __all__ = ["Shipments"]
 
@@ -47,7 +48,7 @@ class Shipments(Collection):
         sale_lines: dict[int, Mapping[str, Any]] = {}
         if origins:
             fields = ["sale", "moves.shipment", "moves.state"]
-            found = await self.rows(fields, [["id", "in", sorted(origins)]], model="sale.line")
+            found = await self.rows(fields, [["id", "in", sorted(origins)]], model=SALE_LINE)
             sale_lines = {int(line["id"]): line for line in found}
         return [self._seen(row, sale_lines) for row in rows]
 
@@ -95,8 +96,7 @@ def _follows(shipment: int, line: Mapping[str, Any]) -> bool:
 
 def _line(origin: str | None) -> int | None:
     """Id of the sale line a move comes from."""
-    model, _, identity = (origin or "").partition(",")
-    return int(identity) if model == "sale.line" and identity.isdigit() else None
+    return refer(SALE_LINE, origin)
 
 
 def _text(identity: int | None) -> str | None:
