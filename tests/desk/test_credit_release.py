@@ -353,6 +353,8 @@ async def test_an_order_whose_process_is_stopped_while_the_erps_refusal_is_weigh
     shop.hub.erp.credit_used = Decimal(40)
     shop.now += timedelta(minutes=1)
     assert (await shop.turn(done.order)).state is ProcessState.WAITING
+    # The sync reads only now what became of it in the ERP.
+    await shop.erp(str(done.order), "quotation")
     async with shop.store.transaction() as tx:
         await stop(tx, World({}), str(done.order), by=WANDA, now=shop.now)
     fields = await shop.fields(done.order)

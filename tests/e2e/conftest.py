@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,26 @@ import pytest
 from tests.e2e.office import Office, Said
 from tests.e2e.snapshot import Snapshot, snapshot
 
+LOG_LINES = 40
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test here waits for real systems: its limit only ends one that hangs, also on a machine that is busy."""
     for item in items:
         if item.path.parent == Path(__file__).parent and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(400))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What the hub has said last belongs to a failure: on another machine nobody can look afterwards."""
+    report = yield
+    office = getattr(item, "funcargs", {}).get("office")
+    if call.when == "call" and report.failed and office is not None:
+        report.sections.append(("end of the hub's log", "\n".join(office.hub_log().splitlines()[-LOG_LINES:])))
+    return report
 
 
 class DryRun:

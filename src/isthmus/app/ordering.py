@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from isthmus.app.bootstrap import clock
 from isthmus.app.ledgers import ledger_of_order, skus
+from isthmus.desk.approvals import awaited_request
 from isthmus.desk.costing import without_costs
 from isthmus.desk.credit_release import CHECKING, case_of, decided_by_rules
 from isthmus.desk.ledger import Ledger
@@ -287,10 +288,11 @@ async def answer_of(hub: BusinessHub, placed: Simulation, patience: float) -> Pl
             return replace(found, state="cancelled")
         if fields.get("state") == "refused":
             return replace(found, state="refused", reason=fields.get("reason") or DECLINED)
-        if fields.get("state") == CHECKING and not told:
+        decided_about = process is not None and process.state is ProcessState.WAITING and awaited_request(process) != ""
+        if (fields.get("state") == CHECKING or decided_about) and not told:
             found = replace(found, state="checking", reason=BEING_CHECKED)
-            if process is not None and process.state is ProcessState.WAITING:
-                return found  # for people: it would be in vain to stay
+            if decided_about:
+                return found  # it would be in vain to stay
         linked = any(link.state is LinkState.LINKED for link in links)
         if linked and fields.get("state") in _STATES and fields.get("number") and total:
             return replace(found, state="ordered")

@@ -9,7 +9,6 @@ from typing import Any, Final
 import msgspec
 
 from isthmus.app.bootstrap import new_id
-from isthmus.desk.credit_release import CHECKING
 from isthmus.desk.documents import withdraw_approval
 from isthmus.desk.ports import DeskTransaction
 from isthmus.model.state import Cause, Item
@@ -89,7 +88,7 @@ async def stop(tx: DeskTransaction, world: World, id: str, *, by: str, now: date
 
 
 async def _mark(edits: HubEdits, known: Stopped, item: Item, why: str) -> None:
-    if known.entity == "SalesOrder" and item.fields.get("confirmed") and item.fields.get("state") != CHECKING:
+    if known.entity == "SalesOrder" and item.fields.get("confirmed"):
         return  # The engine makes it, whoever watches.
     fields: dict[str, Any] = {"state": known.state}
     if known.entity == "SalesOrder":

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -29,7 +29,7 @@ from isthmus.desk.approval_state import (
 )
 from isthmus.desk.notices import queue_notice
 from isthmus.errors import AlreadyDecided, NeedsPerson, NotEntitled, TooLate
-from isthmus.process import Definition, ProcessState, Run, signal, start
+from isthmus.process import Definition, Process, ProcessState, Run, signal, start
 
 __all__ = [
     "CUSTOMER",
@@ -37,6 +37,7 @@ __all__ = [
     "PROCESS",
     "Ask",
     "Weigh",
+    "awaited_request",
     "decide",
     "end_request",
     "get_approval",
@@ -78,8 +79,16 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     """More for whoever decides: label -> text."""
 
 
+_TOPIC: Final = "approval "
+"""Before the request's id: what its process waits for."""
+
 type Weigh = Callable[[Any], Awaitable[Decimal | None]]
 """Tells the margin, in the transaction in which the request is made: a process's history is for more eyes than that."""
+
+
+def awaited_request(process: Process) -> str:
+    """Id of the request whose end a process waits for; empty when it waits for none."""
+    return process.step.removeprefix(_TOPIC) if process.step.startswith(_TOPIC) else ""
 
 
 async def get_approval(
@@ -87,7 +96,7 @@ async def get_approval(
 ) -> RequestState:
     """In a process: have it approved, and wait for the end of it. With no stages it is approved at once. Raises
     :class:`NeedsPerson` when no rule is for it or nobody could decide."""
-    topic = f"approval {ask.id}"
+    topic = f"{_TOPIC}{ask.id}"
 
     async def requested(tx: Any) -> str:
         facts = ask.facts if weigh is None else replace(ask.facts, margin=await weigh(tx))

@@ -10,7 +10,7 @@ from typing import Any
 
 from isthmus.desk.approval_rules import Facts
 from isthmus.desk.approval_state import Choice, RequestState
-from isthmus.desk.approvals import Ask, Weigh, get_approval
+from isthmus.desk.approvals import Ask, Weigh, awaited_request, get_approval
 from isthmus.desk.notices import queue_notice
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.errors import Misconfigured, NeedsPerson
@@ -121,8 +121,7 @@ async def stop_process(hub: BusinessHub, tx: DeskTransaction, id: str, *, by: st
 
 async def withdraw_approval(tx: DeskTransaction, process: Process, *, by: str, now: datetime) -> None:
     """Nobody needs to answer any more what a process that is stopped has asked."""
-    waits_for = process.step.removeprefix("approval ") if process.step.startswith("approval ") else ""
-    for id in dict.fromkeys([f"{process.id}/approval", waits_for]):
+    for id in dict.fromkeys([f"{process.id}/approval", awaited_request(process)]):
         request = await tx.approvals.load(id) if id else None
         asked = await tx.processes.load(request.process) if request is not None else None
         if asked is not None and asked.state in OPEN:

@@ -142,7 +142,7 @@ async def _follow(run: Run, given: Mapping[str, Any]) -> str:
                 if not await _released(run, given, case, " by the ERP"):
                     return await _taken_back(run, item)
                 released = True
-                await run.change("release", partial(_edit, run, item, {"credit_approved": True}))
+                await run.change("release", partial(_edit, run, item, {"confirmed": True, "credit_approved": True}))
         elif seen["problem"] and not told:
             told = True
             await _tell(run, "refused", "order.refused", item, seen)
@@ -207,8 +207,8 @@ async def _edit(run: Run, item: str, fields: Mapping[str, Any], tx: DeskTransact
 
 
 async def _being_checked(run: Run, item: str, tx: DeskTransaction) -> dict[str, str]:
-    """Say so on the order; what those who decide call it."""
-    await _edit(run, item, {"state": CHECKING}, tx)
+    """Say so on the order, which the ERP is not to confirm meanwhile; what those who decide call it."""
+    await _edit(run, item, {"state": CHECKING, "confirmed": False}, tx)
     fields = (await one(run.hub, item)).fields
     customer = (await one(run.hub, str(fields["customer"]))).fields
     return {"reference": str(fields.get("reference") or item), "customer": str(customer.get("name") or "")}
