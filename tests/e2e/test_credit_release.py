@@ -180,3 +180,30 @@ def test_a_hub_killed_after_the_refusal_cancels_the_quotation_once(office: Offic
     cancelled = [str(one["id"]) for one in office.sales(buyer.party) if one["state"] == "cancelled"]
     sql = "select key from effect where system = 'erp' and key = any(%s) and outcome = 'done' and changes ? 'cancelled'"
     assert sorted(row["key"] for row in office.rows(sql, cancelled)) == sorted(cancelled), "once each, by the hub"
+
+
+def test_what_people_in_the_erp_confirm_while_it_is_refused_counts_as_confirmed(office: Office) -> None:
+    """Nobody in the ERP waits for us: who confirms it there has let it pass, and the customer is told so."""
+    buyer = Buyer(office, "Overruled")
+    found = buyer.simulated(6)
+    office.stage.stop_hub()
+    order = buyer.placed(found, "0").json["order"]
+    buyer.uses_up(10)
+    office.stage.start_hub()
+    request = buyer.asked(order)
+    (sale,) = see(lambda: [one for one in office.sales(buyer.party) if one["state"] in ("draft", "quotation")])
+    # Both happen before the hub hears of either.
+    office.stage.stop_hub()
+    buyer.decide(request, "refuse", "--comment", "Please pay invoice 17 first.")
+    office.erin.confirm_sale(int(sale["id"]))
+    office.stage.start_hub()
+    see(lambda: buyer.process(order)["state"] == "done")
+    assert buyer.process(order)["result"] == f"confirmed {sale['number']}"
+    office.settle()
+    assert office.erin.sale(int(sale["id"]))["state"] == "processing"
+    assert len(office.sales(buyer.party)) == 2
+    assert buyer.placed(found, "0").json["state"] == "ordered"
+    shown = office.isthmus("order", "show", order, "--json").json["order"]["fields"]
+    assert (shown["state"], shown["cancelled"], shown["reason"]) == ("processing", False, None)
+    assert office.entries("failure", sale["id"]) == [], "that it could not be cancelled any more is nobody's work"
+    assert office.entries("conflict", sale["id"]) == []
