@@ -377,6 +377,20 @@ async def test_an_order_that_somebody_in_the_erp_confirms_all_the_same_is_confir
     assert (fields["state"], fields["cancelled"], fields["reason"]) == ("processing", False, None), "nothing to undo"
 
 
+async def test_an_order_that_somebody_in_the_erp_has_confirmed_is_not_refused_any_more(shop: Shop) -> None:
+    done = await shop.placed(10)
+    shop.hub.problem = Problem(code="rejected", message="Tryton asks", field="credit_limit", at=shop.now)
+    shop.hub.erp.credit_used = Decimal(40)
+    shop.now += timedelta(minutes=1)
+    await shop.turn(done.order)
+    await shop.erp(str(done.order), "processing")
+    await shop.says(f"{done.order}/approval by the ERP", Choice.REFUSE)
+    assert (await shop.turn(done.order)).result == "confirmed SO7"
+    assert shop.told.topics == ["order.checking", "order.confirmed"], "nobody is told that it was refused"
+    fields = await shop.fields(done.order)
+    assert (fields["state"], fields["cancelled"]) == ("processing", False)
+
+
 async def test_an_order_process_is_woken_by_what_the_sync_sees_and_not_by_time(shop: Shop) -> None:
     done = await shop.placed(10)
     first = await shop.turn(done.order)

@@ -21,7 +21,7 @@ from isthmus.desk.ledger import Ledger
 from isthmus.desk.naming import customer as named_customer
 from isthmus.desk.naming import named
 from isthmus.desk.naming import products as named_products
-from isthmus.desk.ordering import VALID_FOR, Asked, AskedLine, Difference, Simulation, Truth, differences
+from isthmus.desk.ordering import ORDERED, VALID_FOR, Asked, AskedLine, Difference, Simulation, Truth, differences
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.desk.processes.order import ACCEPT
 from isthmus.desk.processes.order import order as order_process
@@ -54,7 +54,6 @@ LOOK_AGAIN = 0.1
 """Seconds between looks at whether the ERP has answered an order just placed."""
 BEING_CHECKED = "It is being checked; nothing is ordered until that is done."
 DECLINED = "The order was checked, and is not accepted."
-_STATES = ("confirmed", "processing", "done")
 
 
 class Orderer(NamedTuple):
@@ -294,7 +293,7 @@ async def answer_of(hub: BusinessHub, placed: Simulation, patience: float) -> Pl
             if decided_about:
                 return found  # it would be in vain to stay
         linked = any(link.state is LinkState.LINKED for link in links)
-        if linked and fields.get("state") in _STATES and fields.get("number") and total:
+        if linked and fields.get("state") in ORDERED and fields.get("number") and total:
             return replace(found, state="ordered")
         if time.monotonic() >= until:
             return found

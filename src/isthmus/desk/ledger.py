@@ -18,13 +18,14 @@ from typing import Any
 
 import msgspec
 
+from isthmus.desk.ordering import ORDERED
+
 __all__ = ["Ledger", "LedgerLine", "ledger_of", "spread", "surplus"]
 
 _ALLOCATED = frozenset({"assigned", "picked", "packed"})
 _SHIPPED = frozenset({"shipped", "done"})
 _RECEIVED = frozenset({"received", "done"})
 _ENDED = frozenset({"cancelled", "done", "withdrawn"})
-_CONFIRMED = frozenset({"confirmed", "processing", "done"})
 _UNPOSTED = frozenset({"draft", "validated", "cancelled"})
 ZERO = Decimal(0)
 
@@ -115,7 +116,7 @@ def ledger_of(
     reported = sum((_amount(one.get("open_amount")) for one in invoices if one.get("state") not in _UNPOSTED), ZERO)
     _spread_payments(rows, billed, paid)
     state = str(order.get("state") or "")
-    confirmed = state in _CONFIRMED or (state == "" and order.get("lines") is not None and bool(order.get("confirmed")))
+    confirmed = state in ORDERED or (state == "" and order.get("lines") is not None and bool(order.get("confirmed")))
     return Ledger(
         currency=next((one["total"]["currency"] for one in (order, *invoices) if one.get("total")), None),
         lines=tuple(_line(row, names, confirmed=confirmed, ended=state in _ENDED) for row in rows),

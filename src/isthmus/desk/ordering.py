@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from isthmus.connector.services import Available, CreditStanding, OrderPriced
 
 __all__ = [
+    "ORDERED",
     "VALID_FOR",
     "Asked",
     "AskedLine",
@@ -23,6 +25,8 @@ __all__ = [
     "truth_of",
 ]
 
+ORDERED: Final = frozenset({"confirmed", "processing", "done"})
+"""States of an order that the ERP has confirmed, and goes on with."""
 VALID_FOR = timedelta(minutes=15)
 """How long a simulation may be placed without being shown again. It is checked anew in any case."""
 

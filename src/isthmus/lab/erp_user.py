@@ -256,8 +256,9 @@ class ErpUser:
         )
 
     def confirm_sale(self, sale: int) -> dict[str, Any]:
-        """Quote and confirm; the order as it is then, processing."""
-        self.insist("model.sale.sale.quote", [sale])
+        """Quote it, unless it is quoted, and confirm; the order as it is then, processing."""
+        if self.sale(sale)["state"] == "draft":
+            self.insist("model.sale.sale.quote", [sale])
         self.insist("model.sale.sale.confirm", [sale])
         return self.sale(sale)
 

@@ -19,9 +19,9 @@ import msgspec
 
 from isthmus.connector.services import SIMULATE_ORDER
 from isthmus.desk.approval_state import RequestState
-from isthmus.desk.credit_release import CHECKING, CreditCase, case_of, has_released, why_declined
+from isthmus.desk.credit_release import CHECKING, ENTITY, CreditCase, case_of, has_released, why_declined
 from isthmus.desk.documents import one
-from isthmus.desk.ordering import differences
+from isthmus.desk.ordering import ORDERED, differences
 from isthmus.desk.ports import BusinessHub, DeskTransaction
 from isthmus.desk.simulating import ask_truth
 from isthmus.errors import NeedsPerson
@@ -98,7 +98,8 @@ async def _accepted(run: Run, item: str, moved: list[dict[str, Any]], nth: str) 
 
 
 async def _released(run: Run, given: Mapping[str, Any], case: CreditCase, nth: str) -> bool:
-    """Whether somebody lets it exceed the limit by so much; if not, it is refused and the customer is told why."""
+    """Whether somebody lets it exceed the limit by so much; if not, it is refused and the customer is told why, unless
+    the ERP's people have confirmed it meanwhile."""
     item, approval = given["order"], f"{run.id}/approval{nth}"
     named = await run.change(f"checking{nth}", partial(_being_checked, run, item))
     await _tell(run, f"checking{nth}", "order.checking", item, {})
@@ -108,13 +109,14 @@ async def _released(run: Run, given: Mapping[str, Any], case: CreditCase, nth: s
         )
     except NeedsPerson as error:
         # No rule is for it, or nobody is left to decide: not released, as anywhere in approvals.
-        await run.change(f"refuse{nth}", partial(_refuse, run, item, "", error.message))
-        await _tell(run, f"declined{nth}", "order.declined", item, {})
+        if await run.change(f"refuse{nth}", partial(_refuse, run, item, "", error.message)) is not None:
+            await _tell(run, f"declined{nth}", "order.declined", item, {})
         return False
     if decision is RequestState.APPROVED:
         return True
     reason = await run.change(f"refuse{nth}", partial(_refuse, run, item, approval, str(decision)))
-    await _tell(run, f"declined{nth}", "order.declined", item, {"reason": reason})
+    if reason is not None:
+        await _tell(run, f"declined{nth}", "order.declined", item, {"reason": reason})
     return False
 
 
@@ -214,8 +216,12 @@ async def _being_checked(run: Run, item: str, tx: DeskTransaction) -> dict[str, 
     return {"reference": str(fields.get("reference") or item), "customer": str(customer.get("name") or "")}
 
 
-async def _refuse(run: Run, item: str, approval: str, how: str, tx: DeskTransaction) -> str:
-    """The order ends, in the ERP as well, should it have it. Why, as the customer is told."""
+async def _refuse(run: Run, item: str, approval: str, how: str, tx: DeskTransaction) -> str | None:
+    """The order ends, in the ERP as well, should it have it. Why, as the customer is told; None when somebody in the
+    ERP has confirmed it: nothing is changed then."""
+    await tx.lock([ENTITY])
+    if (await tx.items([item]))[item].fields.get("state") in ORDERED:
+        return None
     reason = await why_declined(tx, approval, RequestState(how)) if approval else ""
     fields = {"state": "refused", "confirmed": False, "cancelled": True, "reason": reason or None}
     await _edit(run, item, fields, tx)
@@ -231,7 +237,7 @@ async def _look(hub: BusinessHub, item: str) -> dict[str, Any]:
     if found is None or found.deleted_at is not None:
         return {**seen, "state": "gone"}
     linked = [link for link in links if link.state is LinkState.LINKED]
-    if linked and fields.get("state") in ("confirmed", "processing", "done"):
+    if linked and fields.get("state") in ORDERED:
         return {**seen, "state": "confirmed"}
     if linked and fields.get("state") == "cancelled":
         return {**seen, "state": "cancelled"}
@@ -253,7 +259,7 @@ async def _look_cancelled(hub: BusinessHub, item: str) -> dict[str, Any]:
     state = str(found.fields.get("state") or "")
     if not there:
         shown = "nowhere"
-    elif all(link.state is LinkState.LINKED for link in there) and state in ("confirmed", "processing", "done"):
+    elif all(link.state is LinkState.LINKED for link in there) and state in ORDERED:
         shown = "confirmed"
     else:
         shown = "cancelled" if state == "cancelled" else "open"
