@@ -35,6 +35,7 @@ FOUND_FAULTS = {
     50275: "the loser of a merge waited for its parent before it was archived, for ever",
     50349: "an older reading before a write was taken for agreement",
     51880: "separated in two systems after a merge, one thing became two",
+    70148: "a person's hand was on a link that went to another item at that moment (a fault of the simulator)",
 }
 """Seeds that found a fault of the engine, and which. (A change of what is drawn makes another run of a seed: each fault
 has its own test in ``tests/engine``.)"""

@@ -43,18 +43,18 @@ class Hands:
     async def _unlink(self, action: Action) -> None:
         link = self._link(action, LinkState.LINKED)
         if link is not None:
-            await self._do([link.item], lambda work: set_apart(work, work.links[link.id], _BY))
+            await self._do([link.item], lambda work: set_apart(work, _now(work, link), _BY))
 
     async def _link_up(self, action: Action) -> None:
         link = self._link(action, LinkState.UNLINKED)
         item = self._item(action, action.other)
         if link is not None and item is not None:
-            await self._do([link.item, item.id], lambda work: take_up(work, work.links[link.id], item.id, _BY))
+            await self._do([link.item, item.id], lambda work: take_up(work, _now(work, link), item.id, _BY))
 
     async def _separate(self, action: Action) -> None:
         link = self._link(action, LinkState.LINKED)
         if link is not None:
-            await self._do([link.item], lambda work: give_own_item(work, work.links[link.id], _BY))
+            await self._do([link.item], lambda work: give_own_item(work, _now(work, link), _BY))
 
     async def _merge(self, action: Action) -> None:
         one, other = self._item(action, action.pick), self._item(action, action.other)
@@ -99,3 +99,11 @@ class Hands:
     def _item(self, action: Action, pick: float) -> Item | None:
         items = [x for x in self._database.items.values() if x.entity == action.entity and x.deleted_at is None]
         return items[int(pick * len(items))] if items else None
+
+
+def _now(work: Working, link: Link) -> Link:
+    """The link as it is under the lock. Raises NeedsPerson when it has gone to another item meanwhile."""
+    now = work.links.get(link.id)
+    if now is None:
+        raise NeedsPerson("This record belongs to another one by now.", advice="Look at it again.")
+    return now
