@@ -7,6 +7,7 @@ from isthmus.store.calls import ApiCalls, KnownCall, OpenItems, Pages, Settlemen
 from isthmus.store.embedded import EmbeddedServer
 from isthmus.store.flow_changes import ChangeState, FlowChange, FlowChanges
 from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
+from isthmus.store.job_entries import EntryNote, EntryReason, EntryState, JobEntries
 from isthmus.store.jobs import CompareRun, Job, JobKind, JobNotice, Jobs, JobState, OpenJob, job_notices
 from isthmus.store.mapped import MappedPlaces
 from isthmus.store.notices import NoticeOutbox
@@ -27,11 +28,15 @@ __all__ = [
     "Comment",
     "CompareRun",
     "EmbeddedServer",
+    "EntryNote",
+    "EntryReason",
+    "EntryState",
     "FlowChange",
     "FlowChanges",
     "InboxGroup",
     "InboxWork",
     "Job",
+    "JobEntries",
     "JobKind",
     "JobNotice",
     "JobState",
