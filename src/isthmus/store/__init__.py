@@ -1,8 +1,7 @@
 """The hub's memory on PostgreSQL: :class:`PostgresStore`, :class:`Reads` for the faces, and :class:`EmbeddedServer` for
-one machine."""
+one machine. What brings a large library of its own is asked for where it is: :mod:`.archive`, :mod:`.turns`."""
 
 from isthmus.store.approvals import ApprovalReads
-from isthmus.store.archive import Archived, archive_history
 from isthmus.store.calls import ApiCalls, KnownCall, OpenItems, Pages, SettlementShare
 from isthmus.store.embedded import EmbeddedServer
 from isthmus.store.flow_changes import ChangeState, FlowChange, FlowChanges
@@ -21,7 +20,6 @@ __all__ = [
     "ApiCalls",
     "ApiToken",
     "ApprovalReads",
-    "Archived",
     "AuditEntry",
     "Care",
     "ChangeState",
@@ -57,6 +55,5 @@ __all__ = [
     "WebSession",
     "Worker",
     "WriteCount",
-    "archive_history",
     "job_notices",
 ]
