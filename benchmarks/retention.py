@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Figure, machine
-from isthmus.store import EmbeddedServer, PostgresStore, archive_history
+from isthmus.store import EmbeddedServer, PostgresStore
+from isthmus.store.archive import archive_history
 
 __all__ = ["retention"]
 

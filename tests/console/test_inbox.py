@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
+from isthmus.app.inbox_work import decide_questions
 from isthmus.console import Site
 from isthmus.model.state import FieldConflict, InboxKind, LinkState, Problem
-from isthmus.store import PostgresStore, Reads
+from isthmus.store import Jobs, PostgresStore, Reads
 from tests.console.people import Browser
-from tests.store.examples import a_link, a_question, an_item, save
+from tests.store.examples import NOW, a_link, a_question, an_item, save
 
 
 async def a_conflict(store: PostgresStore) -> None:
@@ -92,7 +93,9 @@ async def test_a_failure_is_corrected_and_tried_again(browser: Browser, store: P
     assert link.due_at is not None
 
 
-async def test_ten_thousand_failures_are_one_line_and_one_click(browser: Browser, store: PostgresStore) -> None:
+async def test_ten_thousand_failures_are_one_line_and_one_click(
+    browser: Browser, store: PostgresStore, site: Site
+) -> None:
     await failures(store, 10_000)
     await browser.sign_in("operator")
     page = await browser.get("/inbox")
@@ -101,9 +104,18 @@ async def test_ten_thousand_failures_are_one_line_and_one_click(browser: Browser
     assert "Record # has no #." in page.text
     assert "Page 1" in page.text
     cause = {"kind": "failure", "flow": "customer", "cause": "Record # has no #.", "all": "1", "choice": "retry"}
-    done = await browser.post("/inbox/bulk", cause)
-    assert "10000 done." in done.text
+    asked = await browser.post("/inbox/bulk", cause)
+    assert asked.status_code == 303
+    place = asked.headers["location"]
+    (job,) = await Jobs(store).all_open()
+    assert place == f"/inbox/bulk/{job.job.id}"
+    await decide_questions(store, site.world, job.job, lambda state, count: None)
+    await Jobs(store).end(job.job.id, NOW)
+    assert "All of them are decided." in (await browser.get(place)).text
     assert await Reads(store).inbox_counts() == []
+    decided = await Reads(store).entry("q9999")
+    assert decided is not None
+    assert (decided.decided_by, decided.decision) == ("operator@office.example", "retry")
 
 
 async def test_those_that_are_ticked_are_decided_and_the_others_not(browser: Browser, store: PostgresStore) -> None:
@@ -114,7 +126,7 @@ async def test_those_that_are_ticked_are_decided_and_the_others_not(browser: Bro
         "/inbox/bulk", {"kind": "failure", "entry": ["q0", "q2", "no such"], "choice": "unlink"}
     )
     assert "2 done." in answer.text
-    assert "1 refused:" in answer.text
+    assert "1 was not open any more:" in answer.text
     links = await Reads(store).links(["l0", "l1", "l2"])
     assert [links[f"l{n}"].state for n in range(3)] == [LinkState.UNLINKED, LinkState.LINKED, LinkState.UNLINKED]
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from isthmus.app.bootstrap import read_project
+from isthmus.app.bootstrap import clock, read_project
+from isthmus.app.inbox_work import decide_questions
 from isthmus.app.record_view import HIDDEN
 from isthmus.app.redacting import redacted
 from isthmus.console import Site
 from isthmus.model.state import InboxKind, LinkState, Problem
-from isthmus.store import PostgresStore, Reads
+from isthmus.store import Jobs, PostgresStore, Reads
 from isthmus.sync.world import World
 from tests.app.twin_office import FLOW
 from tests.console.people import Browser, a_person
-from tests.store.examples import a_link, a_question, an_item, save
+from tests.store.examples import NOW, a_link, a_question, an_item, save
 
 CAUSE = {"kind": "failure", "flow": "customer", "cause": "No country # here."}
 
@@ -81,7 +82,8 @@ async def test_only_those_that_are_ticked_are_corrected_and_a_value_that_does_no
     both = await browser.post("/inbox/bulk", {**form, "entry": ["q1"], "value": "x", "empty": "1"})
     assert both.status_code == 422
     emptied = await browser.post("/inbox/bulk", {**form, "entry": ["q0"], "field": "phone", "empty": "1"})
-    assert "1 refused:" in emptied.text, "it was decided above"
+    assert "1 was not open any more:" in emptied.text, "it was decided above"
+    assert "operator@office.example has decided it (retry)." in emptied.text
     unknown = await browser.post("/inbox/bulk", {**form, "entry": ["q1"], "field": "nothing", "value": "x"})
     assert unknown.status_code == 422
     assert (await Reads(store).items(["i1"]))["i1"].fields["name"] == "Name 1"
@@ -140,3 +142,64 @@ def test_short_values_are_not_looked_for_in_an_answer() -> None:
     shown = redacted(entry, flow, {"cost", "grade"})  # type: ignore[arg-type]
     assert shown.detail["message"] == f"A bad day, {HIDDEN} {HIDDEN}."
     assert shown.detail["values"] == {"cost": HIDDEN, "grade": HIDDEN, "name": "day"}
+
+
+async def test_more_than_a_page_of_them_is_a_job_that_tells_how_far_it_is_and_what_it_did_not_do(
+    browser: Browser, store: PostgresStore, site: Site
+) -> None:
+    await refused(store, 60)
+    await browser.sign_in("operator")
+    await browser.get("/inbox?kind=failure&flow=customer&cause=No+country+%23+here.")
+    form = {**CAUSE, "all": "1", "choice": "correct", "field": "phone"}
+    assert (await browser.post("/inbox/bulk", {**form, "value": " "})).status_code == 422
+    asked = await browser.post("/inbox/bulk", {**form, "value": "+49 40 1"})
+    assert asked.status_code == 303
+    place = asked.headers["location"]
+    job = (await Jobs(store).all_open())[0].job
+    page = (await browser.get(place)).text
+    assert "61 questions" in page
+    assert "No hub is running" in page
+    assert "/again" not in page
+    # Colleagues see it in the inbox, and whoever wants the same is told.
+    await browser.sign_in("engineer")
+    assert place in (await browser.get("/inbox")).text
+    second = await browser.post("/inbox/bulk", {**CAUSE, "all": "1", "choice": "retry"})
+    assert second.status_code == 422
+    assert "being decided already, for operator@office.example" in second.text
+    # Fewer are decided at once, whoever else is about to.
+    one = await browser.post("/inbox/bulk", {**CAUSE, "entry": ["q7"], "choice": "unlink"})
+    assert "1 done." in one.text
+
+    attempt = await Jobs(store).begin(job.id, NOW)
+    assert attempt is not None
+    progress: dict[str, tuple[str, int]] = {}
+    result = await decide_questions(
+        store, site.world, job, lambda state, count: progress.update({state: ("questions", count)})
+    )
+    assert result == {"done": 59, "passed": 1, "refused": 1}
+    await Jobs(store).tell(job.id, attempt, progress)
+    part = await browser.get(f"/jobs/{job.id}?place={place}", **{"hx-request": "true"})
+    assert '<progress max="61" value="61"' in part.text
+    assert "61 of 61" in part.text
+    assert (await browser.post(f"{place}/again")).status_code == 422, "it has not ended"
+    await Jobs(store).end(job.id, clock(), attempt=attempt, result={"counts": result})
+    page = (await browser.get(place)).text
+    assert "There is no record of it in the hub that could be corrected." in page
+    assert "engineer@office.example has decided it (unlink)." in page
+    assert 'href="/inbox/q60"' in page
+    assert "Try the 1 that is left again" in page
+    assert place in (await browser.get("/inbox?view=decided")).text
+    again = await browser.post(f"{place}/again")
+    assert again.status_code == 303
+    made = await Jobs(store).one(again.headers["location"].rpartition("/")[2])
+    assert made is not None
+    assert (made.asked_by, made.task["entries"]) == ("engineer@office.example", 1)
+    assert (await browser.get("/inbox/bulk/nothing")).status_code == 404
+    audit = [one for one in await site.access.people.audit(200) if one.action == "questions decided"]
+    assert [one.who for one in audit] == ["engineer@office.example", "operator@office.example"]
+
+    await browser.sign_in("viewer")
+    page = (await browser.get(place)).text
+    assert "/again" not in page
+    assert "engineer@office.example has decided it" in page
+    assert (await browser.post(f"{place}/again")).status_code == 403

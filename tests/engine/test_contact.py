@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from decimal import Decimal
 
 import pytest
 
 from isthmus.model.flow import Condition, CreatePolicy
 from isthmus.model.state import InboxKind
+from isthmus.sync import contact
+from isthmus.sync.contact import GIVE_WAY
 from isthmus.testing import Trouble
 from tests.engine.flows import rule_of
 from tests.engine.office import ACME, ACME_ERP
@@ -197,3 +201,30 @@ async def test_chinese_names_match_by_name_and_town(office):
     await o.settle()
     # Traditional and simplified characters differ: nothing may be linked by guess, and nothing made twice in silence.
     assert len(await o.inbox()) == 1 or len(await o.items()) == 2
+
+
+async def test_whoever_else_is_on_the_event_loop_gets_a_turn_while_many_records_are_met(office, monkeypatch):
+    o = office(**ONLY)
+    count = 4 * GIVE_WAY
+    for n in range(count):
+        o.crm.people.create("accounts", {**ACME, "name": f"N{n}", "vat": f"V{n}"})
+    turns, settled = 0, []
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def noted(work, flow, link, judgement, pool):
+        settled.append(turns)
+        return settle(work, flow, link, judgement, pool)
+
+    settle = contact._settle
+    monkeypatch.setattr(contact, "_settle", noted)
+    beside = asyncio.create_task(others())
+    await o.settle()
+    beside.cancel()
+    assert len(settled) == count
+    longest = max(Counter(settled).values())
+    assert longest <= GIVE_WAY, "settled without a turn for anybody else"

@@ -11,8 +11,9 @@ import pytest
 
 from isthmus.errors import Misconfigured
 from isthmus.model.state import Cause, Effect, Item, JournalEntry, Link, LinkState
-from isthmus.store import Archived, PostgresStore, Reads, archive_history
+from isthmus.store import PostgresStore, Reads
 from isthmus.store import archive as archive_module
+from isthmus.store.archive import Archived, archive_history
 from isthmus.sync.ports import Batch
 
 NOW = datetime(2032, 6, 17, 12, tzinfo=UTC)

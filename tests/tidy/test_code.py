@@ -22,6 +22,7 @@ LONG_FUNCTIONS: dict[str, tuple[int, str]] = {}
 BLIND_EXCEPTS: dict[str, str] = {
     "src/isthmus/testing/failing.py::failure": "whatever a driver lets through that is not ours fails its contract",
     "src/isthmus/app/job_work.py::_note": "a fault in a job that a page asked for stops that job, not the worker",
+    "src/isthmus/app/inbox_work.py::_decided": "a fault over one of many questions must not keep the others waiting",
     "src/isthmus/process/turn.py::_played": "a fault in one process's function stops that process, not the worker",
     "src/isthmus/project/code.py::_run": "what the user's file raises is a fault of the project, told with its line",
 }

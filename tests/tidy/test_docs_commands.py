@@ -18,12 +18,11 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 def walk(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Every command that does something, by its words. Typer's classes are not Click's, so none is asked for."""
-    inner: dict[str, Any] | None = getattr(command, "commands", None)
-    if inner is None:
+    if not hasattr(command, "list_commands"):
         yield " ".join(path), command
     else:
-        for name, one in inner.items():
-            yield from walk(one, (*path, name))
+        for name in command.list_commands(None):
+            yield from walk(command.get_command(None, name), (*path, name))
 
 
 COMMANDS = dict(walk(typer.main.get_command(app)))

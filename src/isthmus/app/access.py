@@ -176,6 +176,11 @@ class Access:
             await self.people.touch_session(digest, now, now + timedelta(hours=SESSION_HOURS))
         return _principal(person, None)
 
+    async def by_login(self, login: str) -> Principal | None:
+        """What this person may do now: for work that goes on after their request. None: nobody who may anything."""
+        person = await self.people.person(login)
+        return _principal(person, None) if person is not None and person.disabled_at is None else None
+
     async def sign_out(self, secret: str, by: str) -> str | None:
         """End a session; the ID token when a provider vouched for it, for signing out there too."""
         id_token = await self.people.id_token_of_session(_digest(secret))

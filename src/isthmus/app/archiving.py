@@ -8,7 +8,8 @@ from isthmus import events
 from isthmus.app.bootstrap import clock
 from isthmus.errors import Misconfigured
 from isthmus.project import Project
-from isthmus.store import Archived, PostgresStore, archive_history
+from isthmus.store import PostgresStore
+from isthmus.store.archive import Archived, archive_history
 
 __all__ = ["archive"]
 

@@ -12,21 +12,17 @@ import msgspec
 from isthmus.app.acting import Acting
 from isthmus.app.record_view import field_roles, title_of
 from isthmus.app.redacting import redacted
-from isthmus.errors import IsthmusError, NeedsPerson, Unmappable
+from isthmus.errors import NeedsPerson, Unmappable
 from isthmus.model.fields import Canonical, FieldType, Kind, canonical
 from isthmus.model.state import Effect, InboxEntry, InboxKind, Item, Link
-from isthmus.store import Care, Comment, InboxWork
-from isthmus.sync.decide import decide, retry
+from isthmus.store import Care, Comment, EntryNote, EntryState, InboxWork
+from isthmus.sync.decide import decide_in
 from isthmus.sync.working import pending
 
-__all__ = ["Bulk", "Candidate", "InboxDesk", "Question", "typed"]
+__all__ = ["Candidate", "InboxDesk", "Question", "typed"]
 
 SIMPLE = (Kind.TEXT, Kind.INTEGER, Kind.DECIMAL, Kind.BOOLEAN, Kind.DATE)
 """Kinds of fields that people type."""
-MANY = 10_000
-ONE_BY_ONE = 500
-"""Most questions that are decided at once where each is a decision of its own."""
-CHUNK = 500
 LONGEST_COMMENT = 4000
 LONGEST_TYPED = 2000
 """Characters of a value that is edited in one line of a form."""
@@ -61,14 +57,6 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     """It is about a value that needs a role the reader has not."""
     typable: Sequence[str]
     """Fields in conflict for which a person can type a value."""
-
-
-class Bulk(msgspec.Struct, frozen=True, kw_only=True):
-    """What deciding many came to."""
-
-    done: int
-    refused: Mapping[str, str]
-    """Entry -> why not."""
 
 
 class InboxDesk(Acting):
@@ -172,9 +160,16 @@ class InboxDesk(Acting):
     # -- deciding --------------------------------------------------------------------------------------------------
 
     async def decide(
-        self, id: str, choice: str, *, fields: Mapping[str, str] | None = None, item: str | None = None
+        self,
+        id: str,
+        choice: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        item: str | None = None,
+        job: str | None = None,
     ) -> InboxEntry:
-        """Carry out one decision. Raises ``NeedsPerson`` when somebody was faster, or it cannot be done so."""
+        """Carry out one decision. A ``job`` that it is a part of knows that it is done as soon as it is. Raises
+        ``NeedsPerson`` when somebody was faster, or it cannot be done so."""
         question = await self.question(id)
         if question is None:
             raise NeedsPerson(f"There is no question {id}.")
@@ -187,68 +182,14 @@ class InboxDesk(Acting):
             held = question.editable
             values = {n: value for n, value in values.items() if n not in held or not _same(kinds[n], value, held[n])}
         await self._note(choice, id, {"fields": sorted(values)} if values else {})
-        return await decide(
-            self._store,
-            self._world,
-            id,
-            choice,
-            by=self._me.login,
-            now=self._now(),
-            new_id=self._ids,
-            fields=values,
-            item=item,
-        )
-
-    async def decide_many(self, ids: Sequence[str], choice: str) -> Bulk:
-        """The same decision on many questions; each is carried out or refused on its own."""
-        done, refused = 0, {}
-        for id in ids[:ONE_BY_ONE]:
-            try:
-                await self.decide(id, choice)
-                done += 1
-            except IsthmusError as error:
-                refused[id] = str(error)
-        return Bulk(done=done, refused=refused)
-
-    async def correct_many(self, entries: Sequence[InboxEntry], field: str, text: str, *, empty: bool = False) -> Bulk:
-        """Give a field of all these records the same value and try them again; each is carried out or refused on its
-        own. No text only when they are to be ``empty``. Raises ``NeedsPerson`` when the field cannot have that
-        value."""
-        flows = {entry.flow for entry in entries}
-        if any(field not in self.correctable(flow) for flow in flows):
-            raise NeedsPerson(f"'{field}' cannot be corrected for many at once.")
-        if empty == bool(text.strip()):
-            raise NeedsPerson("Say the new value, or that the field is to be empty.")
-        for flow in flows:
-            kind = self._world.flows[flow].entity.fields[field]
-            try:
-                canonical(kind, typed(kind, text))
-            except Unmappable as error:
-                raise NeedsPerson(f"{field}: {error.message}", advice=error.advice) from error
-        done, refused = 0, {}
-        for entry in entries[:ONE_BY_ONE]:
-            try:
-                question = await self.question(entry.id)
-                if question is None or field not in question.editable:
-                    raise NeedsPerson("There is no record of it in the hub that could be corrected.")
-                await self.decide(entry.id, "retry", fields={field: text})
-                done += 1
-            except IsthmusError as error:
-                refused[entry.id] = str(error)
-        return Bulk(done=done, refused=refused)
-
-    async def retry_many(self, entries: Sequence[InboxEntry]) -> Bulk:
-        """Try the records of these failures again, some hundreds in one transaction."""
-        links = [entry.subject for entry in entries if entry.kind is InboxKind.FAILURE]
-        await self._note("retry", f"{len(links)} records", {"entries": [entry.id for entry in entries[:100]]})
-        done = 0
-        for start in range(0, len(links), CHUNK):
-            done += await retry(self._store, links[start : start + CHUNK], self._now())
-        return Bulk(done=done, refused={})
-
-    async def alike(self, *, kind: str | None, flow: str | None, cause: str | None) -> list[InboxEntry]:
-        """All open questions of a group."""
-        return await self.work.entries(self._now(), kind=kind, flow=flow, cause=cause, limit=MANY)
+        by, now = self._me.login, self._now()
+        async with self._store.transaction() as tx:
+            done = await decide_in(
+                tx, self._world, id, choice, by=by, now=now, new_id=self._ids, fields=values, item=item
+            )
+            if job is not None:
+                await tx.job_entries.note(job, [EntryNote(id, EntryState.DONE)])
+            return done
 
     # -- care ------------------------------------------------------------------------------------------------------
 

@@ -29,7 +29,10 @@ AGAIN = 5.0
 
 
 def is_long(job: OpenJob) -> bool:
-    """Whether it will take long: by how long the same took the last time, else by how much it is about."""
+    """Whether it will take long: by how long the same took the last time, else by how much it is about. Decisions
+    never wait for comparisons: somebody is working through the inbox."""
+    if job.job.kind is JobKind.DECIDE:
+        return False
     return not job.job.flow if job.usual is None else job.usual >= LONG_SECONDS
 
 

@@ -1,7 +1,8 @@
-"""Doing what people asked for on pages: comparisons, repairs, dry runs. :mod:`.job_seats` says which, and when.
+"""Doing what people asked for on pages: comparisons, repairs, dry runs, decisions on many questions.
+:mod:`.job_seats` says which, and when.
 
 What happens at a kill: the job is still open, and the next worker begins it anew. Comparing and planning change
-nothing; a repair that is begun again finds what is repaired already in step.
+nothing; a repair that is begun again finds what is repaired already in step; decisions go on where they were.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 from isthmus import events
 from isthmus.app.bootstrap import Hub, clock, make_world, read_project
 from isthmus.app.comparing import compare, repair
+from isthmus.app.inbox_work import decide_questions
 from isthmus.app.planning import PlanDigest, PlanReport, digest_of, make_plan, plan_of
 from isthmus.errors import IsthmusError, NeedsPerson, StoreUnavailable
 from isthmus.store import FlowChanges, Job, JobKind, Jobs, JobState
@@ -129,6 +131,8 @@ class _Work:
                 return self._kept(await make_plan(hub, self._reading))
             case JobKind.PREVIEW:
                 return self._kept(await make_plan(await self._trial(), self._reading))
+            case JobKind.DECIDE:
+                return {"counts": await decide_questions(hub.store, hub.world, job, self._decided)}
 
     def _kept(self, report: PlanReport) -> dict[str, object]:
         digest: PlanDigest = digest_of(plan_of(report, self._job.flow) if self._job.flow else report)
@@ -144,6 +148,9 @@ class _Work:
         instead = {change.file: change.content}
         project = await asyncio.to_thread(read_project, hub.project.folder, instead=instead)
         return msgspec.structs.replace(hub, project=project, world=await make_world(project, hub.store))
+
+    def _decided(self, state: str, count: int) -> None:
+        self.progress[state] = ("questions", count)
 
     def _report(self, system: str, what: str, count: int) -> None:
         self.progress[system] = (what, count)

@@ -1,4 +1,4 @@
-"""Where people decide: questions by kind and cause, one question, many at once."""
+"""Where people decide: questions by kind and cause, and one question. Many at once: :mod:`.inbox_many`."""
 
 from __future__ import annotations
 
@@ -13,31 +13,33 @@ from litestar.response import Redirect, Response
 
 from isthmus.app.access import Permission
 from isthmus.app.bootstrap import clock
-from isthmus.app.inbox_desk import InboxDesk
+from isthmus.app.inbox_many import AT_ONCE, MANY, ManyDesk
 from isthmus.console.front import Form, back
 from isthmus.console.guard import principal_of
+from isthmus.console.jobs import desk_of as job_desk_of
 from isthmus.console.pages import Call, render, site_of
 from isthmus.errors import NeedsPerson
 from isthmus.model.state import InboxKind
 
-__all__ = ["ROUTES"]
+__all__ = ["BULK", "ROUTES", "SHOWN", "desk_for", "filters_of", "show_inbox"]
 
 SHOWN = 50
 BULK = {"failure": ("retry", "unlink"), "match": ("link", "separate", "ignore"), "conflict": ("hub", "far")}
 """What may be decided for many at once, by kind."""
-CORRECT = "correct"
-"""Give a field of many records the same value, and try them again."""
+LAST_JOBS = 10
 SNOOZES = {"4": 4.0, "24": 24.0, "168": 168.0}
 FIELD = "field."
 SIDE = "side."
 
 
-def _desk(request: Call) -> InboxDesk:
+def desk_for(request: Call) -> ManyDesk:
+    """The desk, for whoever asks."""
     site = site_of(request)
-    return InboxDesk(site.store, site.world, principal_of(request))
+    return ManyDesk(site.store, site.world, principal_of(request))
 
 
-def _filters(values: Any) -> dict[str, str | None]:
+def filters_of(values: Any) -> dict[str, str | None]:
+    """Which questions an address or a form is about."""
     kind = str(values.get("kind") or "")
     return {
         "kind": kind if kind in set(InboxKind) else None,
@@ -46,7 +48,7 @@ def _filters(values: Any) -> dict[str, str | None]:
     }
 
 
-async def _page(
+async def show_inbox(
     request: Call,
     chosen: dict[str, str | None],
     view: str,
@@ -57,7 +59,8 @@ async def _page(
     problem: NeedsPerson | None = None,
     ticked: Collection[str] = (),
 ) -> Response[str]:
-    desk, site, now, me = _desk(request), site_of(request), clock(), principal_of(request)
+    """The inbox. ``told``: what deciding some came to; ``problem``: why not, with what was ``typed`` and ``ticked``."""
+    desk, site, now, me = desk_for(request), site_of(request), clock(), principal_of(request)
     if view == "decided":
         entries = await desk.work.decided(SHOWN)
         groups, more = [], False
@@ -70,6 +73,7 @@ async def _page(
         grouped = view == "" and chosen["cause"] is None and page == 0
         groups = await desk.work.groups(now, kind=chosen["kind"], flow=chosen["flow"]) if grouped else []
         groups = [group for group in groups if group.entries > 1 and group.cause]
+    works = await desk.jobs(LAST_JOBS) if view in ("", "decided") else []
     counts = await site.reads.inbox_counts()
     kinds = {kind: sum(count.entries for count in counts if count.kind == kind) for kind in InboxKind}
     return render(
@@ -94,6 +98,11 @@ async def _page(
         bulk=BULK.get(chosen["kind"] or "", ()),
         now=now,
         told=told,
+        at_once=AT_ONCE,
+        many=MANY,
+        works=works,
+        jobs=[work.job for work in works if work.job.done_at is None],
+        at_work=await job_desk_of(request).at_work(),
     )
 
 
@@ -102,16 +111,16 @@ async def inbox(request: Call) -> Response[str]:
     """Open questions, the oldest first; many of one cause stand together."""
     view = request.query_params.get("view", "")
     page = request.query_params.get("page", "")
-    return await _page(
+    return await show_inbox(
         request,
-        _filters(request.query_params),
+        filters_of(request.query_params),
         view if view in ("mine", "snoozed", "decided") else "",
         int(page) if page.isdecimal() and len(page) < 5 else 0,
     )
 
 
 async def _question(request: Call, id: str, status: int = 200, problem: Any = None) -> Response[str]:
-    desk, me = _desk(request), principal_of(request)
+    desk, me = desk_for(request), principal_of(request)
     question = await desk.question(id)
     if question is None:
         raise NotFoundException
@@ -152,7 +161,7 @@ async def decide(entry: FromPath[str], request: Call, data: Form) -> Response[An
     elif found.kind is InboxKind.FAILURE and choice == "retry":
         fields = {name.removeprefix(FIELD): str(text) for name, text in data.items() if name.startswith(FIELD)}
     item = str(data["item"]) if data.get("item") else None
-    await _desk(request).decide(entry, choice, fields=fields, item=item)
+    await desk_for(request).decide(entry, choice, fields=fields, item=item)
     return await _done(request, entry)
 
 
@@ -169,7 +178,7 @@ async def approve(entry: FromPath[str], request: Call, data: Form) -> Response[A
     found = await site_of(request).reads.entry(entry)
     if found is None or found.kind is not InboxKind.BRAKE:
         raise NotFoundException
-    await _desk(request).decide(entry, str(data.get("choice", "")))
+    await desk_for(request).decide(entry, str(data.get("choice", "")))
     if "place" in data:
         return Redirect(back(request, data), status_code=303)
     return await _done(request, entry)
@@ -178,14 +187,14 @@ async def approve(entry: FromPath[str], request: Call, data: Form) -> Response[A
 @post("/inbox/{entry:str}/comment", status_code=303)
 async def comment(entry: FromPath[str], request: Call, data: Form) -> Redirect:
     """Say something about it."""
-    await _desk(request).comment(entry, str(data.get("text", "")))
+    await desk_for(request).comment(entry, str(data.get("text", "")))
     return Redirect(f"/inbox/{entry}", status_code=303)
 
 
 @post("/inbox/{entry:str}/care", status_code=303)
 async def care(entry: FromPath[str], request: Call, data: Form) -> Redirect:
     """Give it to somebody, or put it off."""
-    desk = _desk(request)
+    desk = desk_for(request)
     if "assignee" in data:
         login = str(data["assignee"])
         if login and await site_of(request).access.people.person(login) is None:
@@ -196,32 +205,4 @@ async def care(entry: FromPath[str], request: Call, data: Form) -> Redirect:
     return Redirect(f"/inbox/{entry}", status_code=303)
 
 
-@post("/inbox/bulk", status_code=200)
-async def bulk(request: Call, data: Form) -> Response[str]:
-    """The same decision for those that are ticked, or for all of a cause."""
-    chosen, choice = _filters(data), str(data.get("choice", ""))
-    kind = chosen["kind"] or ""
-    if choice not in BULK.get(kind, ()) and (kind, choice) != ("failure", CORRECT):
-        raise NeedsPerson("This cannot be decided for many at once.")
-    desk = _desk(request)
-    if "all" in data:
-        entries = await desk.alike(kind=kind, flow=chosen["flow"], cause=chosen["cause"])
-        ids = [entry.id for entry in entries]
-    else:
-        ids = [str(one) for one in (await request.form()).getall("entry", [])]
-        entries = [e for e in [await site_of(request).reads.entry(id) for id in ids[:SHOWN]] if e is not None]
-    if choice == CORRECT:
-        if not entries:
-            problem = NeedsPerson("Nothing is chosen.", advice="Tick the records, or take all of this cause.")
-            return await _page(request, chosen, "", 0, typed=data, problem=problem)
-        try:
-            field, text, empty = str(data.get("field", "")), str(data.get("value", "")), bool(data.get("empty"))
-            told = await desk.correct_many(entries, field, text, empty=empty)
-        except NeedsPerson as problem:
-            return await _page(request, chosen, "", 0, typed=data, problem=problem, ticked=ids)
-        return await _page(request, chosen, "", 0, told)
-    told = await (desk.retry_many(entries) if choice == "retry" else desk.decide_many(ids, choice))
-    return await _page(request, chosen, "", 0, told)
-
-
-ROUTES = [inbox, question, decide, approve, comment, care, bulk]
+ROUTES = [inbox, question, decide, approve, comment, care]

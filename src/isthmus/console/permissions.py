@@ -41,6 +41,8 @@ PERMISSIONS: dict[tuple[str, str], Permission | str] = {
     ("POST", "/inbox/{entry:str}/comment"): Permission.DECIDE,
     ("POST", "/inbox/{entry:str}/care"): Permission.DECIDE,
     ("POST", "/inbox/bulk"): Permission.DECIDE,
+    ("GET", "/inbox/bulk/{job:str}"): Permission.SEE,
+    ("POST", "/inbox/bulk/{job:str}/again"): Permission.DECIDE,
     ("GET", "/approvals"): Permission.SEE,
     ("GET", "/approvals/{id:str}"): Permission.SEE,
     ("POST", "/approvals/{id:str}"): Permission.APPROVE,

@@ -18,6 +18,7 @@ from isthmus.console import (
     flows,
     front,
     inbox,
+    inbox_many,
     jobs,
     linking,
     overview,
@@ -36,7 +37,7 @@ __all__ = ["console_router", "unknown_page"]
 def console_router() -> Router:
     """The routes; each has its line in ``permissions``."""
     parts = (
-        *(signing, entering, front, overview, records, editing, linking, inbox, approvals, tracing),
+        *(signing, entering, front, overview, records, editing, linking, inbox, inbox_many, approvals, tracing),
         *(systems, flows, flow_editing, flow_review, planning, comparing, jobs, processes, administration),
     )
     pages = [route for part in parts for route in part.ROUTES]

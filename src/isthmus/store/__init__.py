@@ -1,12 +1,12 @@
 """The hub's memory on PostgreSQL: :class:`PostgresStore`, :class:`Reads` for the faces, and :class:`EmbeddedServer` for
-one machine."""
+one machine. What brings a large library of its own is asked for where it is: :mod:`.archive`, :mod:`.turns`."""
 
 from isthmus.store.approvals import ApprovalReads
-from isthmus.store.archive import Archived, archive_history
 from isthmus.store.calls import ApiCalls, KnownCall, OpenItems, Pages, SettlementShare
 from isthmus.store.embedded import EmbeddedServer
 from isthmus.store.flow_changes import ChangeState, FlowChange, FlowChanges
 from isthmus.store.inbox import Care, Comment, InboxGroup, InboxWork
+from isthmus.store.job_entries import EntryNote, EntryReason, EntryState, JobEntries
 from isthmus.store.jobs import CompareRun, Job, JobKind, JobNotice, Jobs, JobState, OpenJob, job_notices
 from isthmus.store.mapped import MappedPlaces
 from isthmus.store.notices import NoticeOutbox
@@ -20,18 +20,21 @@ __all__ = [
     "ApiCalls",
     "ApiToken",
     "ApprovalReads",
-    "Archived",
     "AuditEntry",
     "Care",
     "ChangeState",
     "Comment",
     "CompareRun",
     "EmbeddedServer",
+    "EntryNote",
+    "EntryReason",
+    "EntryState",
     "FlowChange",
     "FlowChanges",
     "InboxGroup",
     "InboxWork",
     "Job",
+    "JobEntries",
     "JobKind",
     "JobNotice",
     "JobState",
@@ -52,6 +55,5 @@ __all__ = [
     "WebSession",
     "Worker",
     "WriteCount",
-    "archive_history",
     "job_notices",
 ]

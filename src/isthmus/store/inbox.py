@@ -81,6 +81,18 @@ class InboxWork:
         }
         return [from_row(InboxEntry, row) for row in await self._store.rows("inbox_filtered", values)]
 
+    async def alike(
+        self, now: datetime, *, kind: str | None, flow: str | None, cause: str | None, limit: int
+    ) -> dict[str, str]:
+        """As :meth:`entries`, of those that are not put off: id -> flow, the oldest first."""
+        values = {"now": now, "kind": kind, "flow": flow, "cause": cause, "limit": limit}
+        return dict(await self._store.rows("inbox_alike", values))
+
+    async def of(self, ids: Collection[str]) -> dict[str, InboxEntry]:
+        """These entries, open or decided, by id."""
+        rows = await self._store.rows("inbox_of", {"ids": list(ids)})
+        return {entry.id: entry for entry in (from_row(InboxEntry, row) for row in rows)}
+
     async def decided(self, limit: int = 50) -> list[InboxEntry]:
         """What was decided last, the newest first."""
         return [from_row(InboxEntry, row) for row in await self._store.rows("inbox_decided", {"limit": limit})]

@@ -33,6 +33,8 @@ class JobKind(StrEnum):
     PLAN = "plan"
     PREVIEW = "preview"
     """A dry run of a flow as a proposed change has it."""
+    DECIDE = "decide"
+    """The same decision on many questions; see :class:`isthmus.store.JobEntries`."""
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +57,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
     """Why it did not succeed; empty when it did."""
     result: Mapping[str, Any] = {}
+    task: Mapping[str, Any] = {}
+    """Of decisions: what is decided, see :class:`isthmus.app.inbox_many.Task`."""
 
 
 class OpenJob(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntr
 from isthmus.process.state import MOVED
 from isthmus.store.approvals import PostgresApprovals
 from isthmus.store.codec import Texts, as_array, decoded, from_row, payload
+from isthmus.store.job_entries import PostgresJobEntries
 from isthmus.store.known_rows import KnownRows
 from isthmus.store.notices import PostgresNotices
 from isthmus.store.processes import PostgresProcesses
@@ -75,6 +76,12 @@ class PostgresTransaction:
         """The rows of notices, in this transaction."""
         self.wrote = True
         return PostgresNotices(self._connection)
+
+    @property
+    def job_entries(self) -> PostgresJobEntries:
+        """Questions that jobs decide, in this transaction."""
+        self.wrote = True
+        return PostgresJobEntries(self._connection)
 
     async def next_number(self, name: str) -> int:
         """The next number of a range, from 1 on; without gaps, as others wait until this transaction has ended."""

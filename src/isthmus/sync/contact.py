@@ -7,6 +7,8 @@ taking it for a stranger would make a duplicate.
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
@@ -24,6 +26,8 @@ from isthmus.sync.world import World, rule_name
 __all__ = ["claims", "meet"]
 
 BATCH = 2000
+GIVE_WAY = 50
+"""Readings that are settled in one go; then whoever else is on this event loop (a page, a webhook) gets a turn."""
 MATCH_CHOICES = ("link", "separate", "ignore")
 
 
@@ -73,10 +77,15 @@ async def _meet(
         and (link.system, link.resource) == (system, resource)
         and (link.state in (LinkState.LINKED, LinkState.UNLINKED) or is_unsure(link))
     }
-    known = {id: known_of(item, [link for link in links if link.item == id]) for id, item in items.items()}
+    linked: dict[str | None, list[Link]] = defaultdict(list)
+    for link in links:
+        linked[link.item].append(link)
+    known = {id: known_of(item, linked[id]) for id, item in items.items()}
     pool = Pool(rules, found, known, taken)
     work = Working(world, items, [*links, *fresh], now=now, new_id=new_id)
-    for link, judgement in _judged(fresh, pool, unique=flow.unique):
+    for n, (link, judgement) in enumerate(_judged(fresh, pool, unique=flow.unique)):
+        if n % GIVE_WAY == 0:
+            await asyncio.sleep(0)
         item = _settle(work, flow, link, judgement, pool)
         if item is not None:
             pool.take(item, link.key or "", link.far)

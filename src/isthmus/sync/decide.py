@@ -3,7 +3,7 @@ here; what follows from it (writes, further questions) is derived like everythin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from isthmus.sync.ports import Batch, Store, Transaction
 from isthmus.sync.working import Working, doubt_about, to_be_read
 from isthmus.sync.world import World
 
-__all__ = ["decide", "retry"]
+__all__ = ["decide", "decide_in", "retry", "retry_in"]
 
 
 async def decide(
@@ -42,28 +42,44 @@ async def decide(
     Raises ``NeedsPerson`` when the entry is not open, the choice is not offered, or a value does not fit.
     """
     async with store.transaction() as tx:
-        await tx.lock({flow.entity.name for flow in world.flows.values()})
-        entry = await tx.inbox_entry(entry_id)
-        if entry is None:
-            raise NeedsPerson(f"There is no inbox entry {entry_id}.")
-        if entry.decided_at is not None:
-            raise NeedsPerson(f"{entry.decided_by} has decided this already ({entry.decision}).")
-        if choice not in entry.choices:
-            raise NeedsPerson(f"'{choice}' is not offered here.", advice=f"Choose one of: {', '.join(entry.choices)}.")
-        if entry.kind is InboxKind.BRAKE:
-            if choice == "approve":
-                await tx.approve(entry.subject, int(entry.detail["waiting"]))
-            batch = Batch()
-        else:
-            work = await _load(tx, world, entry, choice, item, now, new_id)
-            _carry_out(work, work.links[entry.subject], entry, choice, by, fields or {}, item)
-            batch = work.finish()
-        done = replace(entry, decided_at=now, decision=choice, decided_by=by)
-        batch.open_inbox = [e for e in batch.open_inbox if (e.kind, e.subject) != (entry.kind, entry.subject)]
-        batch.close_inbox = [pair for pair in batch.close_inbox if pair != (entry.kind, entry.subject)]
-        batch.decided.append(done)
-        await tx.save(batch)
-        return done
+        return await decide_in(tx, world, entry_id, choice, by=by, now=now, new_id=new_id, fields=fields, item=item)
+
+
+async def decide_in(
+    tx: Transaction,
+    world: World,
+    entry_id: str,
+    choice: str,
+    *,
+    by: str,
+    now: datetime,
+    new_id: Callable[[], str],
+    fields: Mapping[str, Any] | None = None,
+    item: str | None = None,
+) -> InboxEntry:
+    """As :func:`decide`, in a transaction in which something else may be noted along with it."""
+    await tx.lock({flow.entity.name for flow in world.flows.values()})
+    entry = await tx.inbox_entry(entry_id)
+    if entry is None:
+        raise NeedsPerson(f"There is no inbox entry {entry_id}.")
+    if entry.decided_at is not None:
+        raise NeedsPerson(f"{entry.decided_by} has decided this already ({entry.decision}).")
+    if choice not in entry.choices:
+        raise NeedsPerson(f"'{choice}' is not offered here.", advice=f"Choose one of: {', '.join(entry.choices)}.")
+    if entry.kind is InboxKind.BRAKE:
+        if choice == "approve":
+            await tx.approve(entry.subject, int(entry.detail["waiting"]))
+        batch = Batch()
+    else:
+        work = await _load(tx, world, entry, choice, item, now, new_id)
+        _carry_out(work, work.links[entry.subject], entry, choice, by, fields or {}, item)
+        batch = work.finish()
+    done = replace(entry, decided_at=now, decision=choice, decided_by=by)
+    batch.open_inbox = [e for e in batch.open_inbox if (e.kind, e.subject) != (entry.kind, entry.subject)]
+    batch.close_inbox = [pair for pair in batch.close_inbox if pair != (entry.kind, entry.subject)]
+    batch.decided.append(done)
+    await tx.save(batch)
+    return done
 
 
 async def _load(
@@ -221,6 +237,19 @@ def retried(link: Link, now: datetime) -> Link:
         digest=None if reading else link.digest,
         waits_for="read" if reading and link.key is not None else link.waits_for,
     )
+
+
+async def retry_in(tx: Transaction, world: World, subjects: Collection[str], *, by: str, now: datetime) -> list[str]:
+    """Decide that the failures of these links are tried again, all at once; the entries that are decided by that. Left
+    out are those that are not open, do not offer it, or whose record is no longer linked: :func:`decide_in` says
+    why."""
+    await tx.lock({flow.entity.name for flow in world.flows.values()})
+    entries = {one.subject: one for one in await tx.open_entries(InboxKind.FAILURE, subjects) if "retry" in one.choices}
+    links = await tx.links(list(entries))
+    batch = Batch(links=[retried(link, now) for link in links])
+    batch.decided = [replace(entries[link.id], decided_at=now, decision="retry", decided_by=by) for link in links]
+    await tx.save(batch)
+    return [entry.id for entry in batch.decided]
 
 
 async def retry(store: Store, ids: list[str], now: datetime) -> int:

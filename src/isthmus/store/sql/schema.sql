@@ -749,7 +749,7 @@ comment on table number_range is 'Numbers of documents that the hub makes: the l
 -- Work that people start on a page and the hub does; when each flow was compared last; systems that people have paused.
 create table job (
     id text primary key,
-    kind text not null check (kind in ('compare', 'repair', 'plan', 'preview')),
+    kind text not null check (kind in ('compare', 'repair', 'plan', 'preview', 'decide')),
     flow text not null,
     choices text[] not null,
     asked_by text not null,
@@ -760,7 +760,8 @@ create table job (
     stopped_by text,
     done_at timestamptz,
     problem text not null default '',
-    result jsonb not null default '{}'
+    result jsonb not null default '{}',
+    task jsonb not null default '{}'
 );
 comment on table job is 'Work that people start on a page and that a worker of the hub does, several side by side.';
 comment on column job.flow is 'Empty: all flows.';
@@ -768,9 +769,23 @@ comment on column job.choices is
     'Of a repair: rule, far or hub for all differences, ID=far and so on for single ones. Of a preview: the change.';
 comment on column job.attempts is 'How often it was begun; more than once when a worker died over it.';
 comment on column job.progress is 'Place -> [what is being done, how many so far].';
--- Of two people who ask for the same, the second one joins the first one's job.
-create unique index job_open on job (kind, flow) where done_at is null;
+comment on column job.task is 'Of decisions: what is decided, of which questions, how many.';
+-- Of two people who ask for the same, the second one joins the first one's job; decisions are everyone's own.
+create unique index job_open on job (kind, flow) where done_at is null and kind <> 'decide';
 create index job_asked on job (asked_at);
+
+create table job_entry (
+    job text not null references job (id) on delete cascade,
+    place integer not null,
+    entry text not null,
+    state text not null default 'waiting' check (state in ('waiting', 'done', 'passed', 'refused')),
+    reason text not null default '',
+    primary key (job, place),
+    unique (job, entry)
+);
+comment on table job_entry is 'Questions that a job decides, and what came of each; noted in the transaction that decides it.';
+comment on column job_entry.state is 'passed: it was not open any more; refused: it could not be decided so, for the reason.';
+create index job_entry_waiting on job_entry (entry) where state = 'waiting';
 
 create unlogged table comparison (
     flow text primary key,

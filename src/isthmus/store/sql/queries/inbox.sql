@@ -37,3 +37,18 @@ insert into inbox_comment (entry, at, by, text) values (%(entry)s, %(at)s, %(by)
 
 -- name: inbox_comments
 select entry, at, by, text from inbox_comment where entry = %(entry)s order by seq limit 200;
+
+-- name: inbox_alike
+-- As inbox_filtered, of any number: which, and of what flow.
+select inbox.id, inbox.flow
+from inbox left join inbox_care on inbox_care.entry = inbox.id
+where decided_at is null
+    and (%(kind)s::text is null or kind = %(kind)s)
+    and (%(flow)s::text is null or flow = %(flow)s)
+    and (%(cause)s::text is null or cause = %(cause)s)
+    and not coalesce(snoozed_until > %(now)s, false)
+order by opened_at, id
+limit %(limit)s;
+
+-- name: inbox_of
+select {inbox_columns} from inbox where id = any(%(ids)s);

@@ -2,7 +2,7 @@
 
 -- name: job_columns
 job.id, job.kind, job.flow, job.choices, job.asked_by, job.asked_at, job.started_at, job.attempts, job.progress,
-    job.stopped_by, job.done_at, job.problem, job.result
+    job.stopped_by, job.done_at, job.problem, job.result, job.task
 
 -- name: ask_job
 -- Nothing comes back when the same is asked for already.
@@ -10,7 +10,7 @@ with forgotten as (delete from job where done_at < %(asked_at)s - interval '30 d
 made as (
     insert into job (id, kind, flow, choices, asked_by, asked_at)
     values (%(id)s, %(kind)s, %(flow)s, %(choices)s, %(asked_by)s, %(asked_at)s)
-    on conflict (kind, flow) where done_at is null do nothing
+    on conflict (kind, flow) where done_at is null and kind <> 'decide' do nothing
     returning {job_columns}
 ),
 told as (select pg_notify('isthmus_jobs', 'asked ' || made.id) from made)
