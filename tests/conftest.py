@@ -3,6 +3,14 @@
 
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
+# Repeatable, and no test fails because the machine was slow.
+settings.register_profile(
+    "isthmus", max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+)
+settings.load_profile("isthmus")
+
 pytest_plugins = ["tests.flow_plugin", "tests.parallel_plugin", "tests.store_fixtures", "tests.mail_fixtures"]
 
 if Path(__file__).with_name("lab_fixtures.py").exists():
