@@ -10,6 +10,7 @@ from babel.messages.extract import extract
 from babel.messages.pofile import read_po, write_po
 
 from isthmus.console.terms import FIELDS, TERMS
+from isthmus.console.values import PROCESSES, WORDS
 
 CONSOLE = Path(__file__).resolve().parent.parent / "src" / "isthmus" / "console"
 PORTAL = CONSOLE.parent / "portal"
@@ -27,7 +28,7 @@ def texts() -> list[str | tuple[str, ...]]:
     with (CONSOLE / "showing.py").open("rb") as file:
         for _, message, _, _ in extract("python", file, KEYWORDS, (), {}):
             found.append(message if isinstance(message, str) else tuple(message[:2]))
-    found += TERMS.values()
+    found += [*TERMS.values(), *WORDS.values(), *PROCESSES.values()]
     found += [f"field:{name}" for name in FIELDS]
     return [text for text in dict.fromkeys(found) if text not in ("", "field:")]
 

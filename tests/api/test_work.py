@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import quote
 
 from isthmus.api.v1 import ApiSite
 from isthmus.app.bootstrap import clock
@@ -58,6 +59,16 @@ async def test_processes_are_paged_shown_and_cancelled(program: Program, api: Ap
     assert (done.status_code, done.json()["state"]) == (200, "cancelled")
     assert (await program.post("/processes/p1/cancel", idempotency_key="c")).json() == done.json()
     assert [one["id"] for one in (await program.get("/processes?state=cancelled")).json()["items"]] == ["p1"]
+
+
+async def test_an_id_with_slashes_is_one_part_of_an_address(program: Program, api: ApiSite) -> None:
+    async with api.store.transaction() as tx:
+        await start(tx, order, {"order": "o", "simulation": "s", "verified": True}, id="order/SO 1%2F", now=clock())
+    (listed,) = (await program.get("/processes")).json()["items"]
+    address = f"/processes/{quote(listed['id'], safe='')}"
+    assert (await program.get(address)).json()["id"] == "order/SO 1%2F"
+    assert (await program.post(f"{address}/cancel")).json()["state"] == "cancelled"
+    assert (await program.get("/processes/order/SO 1%2F")).status_code == 404
     assert (await program.get("/processes?state=nonsense")).status_code == 400
     assert (await program.post("/processes/none/cancel")).status_code == 404
 

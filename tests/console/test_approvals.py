@@ -123,3 +123,18 @@ async def test_margins_are_for_the_role_cost(browser: Browser, desk: Desk, store
     assert "12.34 %" not in (await browser.get("/approvals/so-3")).text
     await site.access.people.save(a_person("approver", roles=["approver", "cost"]))
     assert "12.34 %" in (await browser.get("/approvals/so-3")).text
+
+
+async def test_a_request_is_opened_and_answered_where_its_list_leads(browser: Browser, desk: Desk) -> None:
+    """Requests are called by their document, ``quote/QU-1``: the slash is part of the id, not of the address."""
+    await desk.request(ask("quote/QU-1/approval"))
+    await browser.sign_in("approver")
+    address = "/approvals/quote%2FQU-1%2Fapproval"
+    assert f'href="{address}"' in (await browser.get("/approvals")).text
+    page = (await browser.get(address)).text
+    assert f'action="{address}"' in page
+    assert f'name="place" value="{address}"' in page, "who changes the language stays here"
+    answer = await browser.post(address, ANSWER)
+    assert (answer.status_code, answer.headers["location"]) == (303, address)
+    assert len(await desk.answers("quote/QU-1/approval")) == 1
+    assert (await browser.get("/approvals/quote/QU-1/approval")).status_code == 404

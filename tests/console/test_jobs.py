@@ -90,7 +90,7 @@ async def test_progress_is_shown_until_it_is_done_and_then_the_page_is_new(
     await browser.post("/compare", {"flow": ""})
     job = await the_job(store)
     page = (await browser.get("/compare")).text
-    assert f'hx-get="/jobs/{job.id}?place=/compare"' in page
+    assert f'hx-get="/jobs/{job.id}?place=%2Fcompare"' in page
     assert "No hub is running" in page
     attempt = await Jobs(store).begin(job.id, NOW)
     assert attempt == 1

@@ -162,7 +162,7 @@ def test_a_request_is_approved_on_a_phone(office: Office) -> None:
     login, password = person(office, "approver")
     rules = office.folder / "approvals.yaml"
     rules.write_text(APPROVALS.format(login=login), encoding="utf-8")
-    id = f"console-{login}"
+    id = f"order/{login}/approval"  # as processes call theirs: the slashes must survive a real server
     facts = Facts(document="SalesOrder", amount=Decimal(5000), currency="EUR")
     try:
         asyncio.run(

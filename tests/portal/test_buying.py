@@ -71,6 +71,18 @@ async def test_a_list_becomes_a_cart_and_the_cart_one_order(browsers: Any, store
     assert "will be confirmed" in (await buyer.get("/shop/orders")).text
 
 
+async def test_lines_say_what_they_are_and_an_order_without_a_number_what_its_buyer_calls_it(browsers: Any) -> None:
+    buyer: Buyer = await browsers("kern@buyer.example")
+    typed = {"text": "BRG-01, 2", "reference": "PO-77"}
+    cart = (await buyer.post("/shop/quick", typed, files={"file": ("", b"")})).headers["location"]
+    assert "Bearing &lt;b&gt;" in (await buyer.get(cart)).text
+    order = (await buyer.post(cart)).headers["location"]
+    page = (await buyer.get(order)).text
+    assert "Bearing &lt;b&gt;" in page
+    assert "Your order number: PO-77" in page
+    assert f'<a href="{order}"><b>PO-77</b></a>' in (await buyer.get("/shop/orders")).text
+
+
 async def test_moved_terms_are_shown_before_anything_is_ordered(
     browsers: Any, business: PretendBusiness, store: PostgresStore
 ) -> None:

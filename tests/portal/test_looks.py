@@ -19,6 +19,9 @@ from tests.console.people import PASSWORD, a_person
 from tests.e2e.browser import a_desk, needs_chromium
 from tests.portal.papers import bills, euro, sent_quote, shipped, station
 
+ROWS_OF_PLACES = "new Set([...document.querySelectorAll('nav.places a')].map(a => a.offsetTop)).size"
+"""A phone has little room: the shop's places take no more than two rows of it."""
+
 pytestmark = [needs_chromium, pytest.mark.timeout(300)]
 
 
@@ -76,6 +79,7 @@ def walk(address: str, pages: list[str], width: int, theme: str, who: str = "ker
                 desk.page.screenshot(path=Path(pictures) / f"{name}-{width}-{theme}.png", full_page=True)
             assert desk.violations() == [], path
             assert not desk.too_wide(), path
+            assert desk.page.evaluate(ROWS_OF_PLACES) <= 2, path
         assert desk.complaints == []
 
 

@@ -309,7 +309,9 @@ async def test_a_quote_is_asked_for_in_words_and_made_of_them_by_staff(
     assert (quote.fields["state"], lines, quote.fields["note"]) == (
         "draft", [("90.5", "6"), ("90", "1")], "As last year.",
     )  # fmt: skip
-    assert (await staff.get("/shop/desk/quotes")).text.count(quote.fields["number"]) == 0
+    waiting = (await staff.get("/shop/desk/quotes")).text
+    assert "priced, not sent" in waiting, "nobody forgets to send it"
+    assert f'href="{address}?for=kern"' in waiting
     # The customer sees no price before it is sent, staff do.
     assert "90.50" not in (await buyer.get(address)).text
     shown = (await staff.get(f"{address}?for=kern")).text

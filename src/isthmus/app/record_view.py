@@ -141,7 +141,7 @@ def without(fields: Mapping[str, Any], secret: set[str]) -> dict[str, Any]:
 
 def _references(world: World, item: Item) -> set[str]:
     """Ids of the items in its fields, in lines too."""
-    kinds = next((flow.entity.fields for flow in world.flows.values() if flow.entity.name == item.entity), {})
+    kinds = world.kinds[item.entity].fields if item.entity in world.kinds else {}
     found: set[str] = set()
 
     def look(kind: FieldType | None, value: Any) -> None:

@@ -44,7 +44,15 @@ class TraceEvent(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     document: str
     what: str
+    """In English, as the command line says it; the rest is for whoever says it in another language."""
     by: str
+    act: str = ""
+    """``first seen``, ``created`` or ``could not be written``; empty when fields changed."""
+    place: str = ""
+    """Where it was written: ``system resource key``."""
+    changes: Mapping[str, Any] = {}
+    """Field -> what it became."""
+    problem: str = ""
 
 
 class TraceNode(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,38 +195,33 @@ def _place(item: Item) -> tuple[int, str]:
 
 async def _history(reads: Reads, item: Item, name: str, events: list[TraceEvent]) -> None:
     for entry in await reads.history(item.id, 200):
-        told = [
-            f"{field}: {_short(new)}"
-            for field, (_, new) in entry.changes.items()
-            if field in TOLD and new not in (None, "", True)
-        ]
-        if "@born" in entry.changes:
-            told.insert(0, "first seen")
-        if told:
-            events.append(
-                TraceEvent(
-                    at=entry.at,
-                    entity=item.entity,
-                    kind=_kind(item),
-                    document=name,
-                    what=", ".join(told),
-                    by=entry.cause.by,
-                )
+        changes = {
+            field: new for field, (_, new) in entry.changes.items() if field in TOLD and new not in (None, "", True)
+        }
+        born = "@born" in entry.changes
+        if not changes and not born:
+            continue
+        told = [*(["first seen"] if born else []), *(f"{field}: {_short(new)}" for field, new in changes.items())]
+        events.append(
+            TraceEvent(
+                at=entry.at, entity=item.entity, kind=_kind(item), document=name, what=", ".join(told),
+                by=entry.cause.by, act="first seen" if born else "", changes=changes,
             )
+        )  # fmt: skip
     for effect in await reads.effects(item=item.id, limit=200):
         if effect.kind != "create" and effect.outcome == "done":
             continue
-        done = "created" if effect.outcome == "done" else f"{effect.kind} failed ({effect.outcome}: {effect.message})"
+        well = effect.outcome == "done"
+        problem = "" if well else f"{effect.outcome}: {effect.message}"
+        done = "created" if well else f"{effect.kind} failed ({problem})"
+        where = f"{effect.resource} {effect.key or ''}".strip()
         events.append(
             TraceEvent(
-                at=effect.at,
-                entity=item.entity,
-                kind=_kind(item),
-                document=name,
-                what=f"{done} in {effect.system} as {effect.resource} {effect.key or ''}".strip(),
-                by="isthmus",
+                at=effect.at, entity=item.entity, kind=_kind(item), document=name,
+                what=f"{done} in {effect.system} as {where}", by="isthmus",
+                act="created" if well else "could not be written", place=f"{effect.system} {where}", problem=problem,
             )
-        )
+        )  # fmt: skip
 
 
 def _short(value: Any) -> str:

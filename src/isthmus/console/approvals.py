@@ -15,6 +15,7 @@ from isthmus.console.front import Form
 from isthmus.console.guard import principal_of
 from isthmus.console.pages import Call, render, site_of
 from isthmus.errors import NeedsPerson
+from isthmus.pages import in_address
 
 __all__ = ["ROUTES"]
 
@@ -74,7 +75,7 @@ async def answer(id: FromPath[str], request: Call, data: Form) -> Response[Any]:
         )
     except NeedsPerson as problem:
         return await _sheet(request, id, comment, problem)
-    return Redirect(f"/approvals/{id}", status_code=303)
+    return Redirect(f"/approvals/{in_address(id)}", status_code=303)
 
 
 ROUTES = [approvals, approval, answer]

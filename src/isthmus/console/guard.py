@@ -14,7 +14,7 @@ from isthmus.app.access import Permission, Principal
 from isthmus.console.pages import Call, render, site_of
 from isthmus.console.permissions import OPEN, PERMISSIONS, SIGNED_IN
 from isthmus.errors import IsthmusError, NeedsPerson, Retryable
-from isthmus.pages import COOKIE
+from isthmus.pages import COOKIE, own_address
 
 __all__ = ["NotSignedIn", "guard", "handlers"]
 
@@ -52,7 +52,7 @@ def _not_signed_in(request: Call, error: Exception) -> Response[Any]:
         answer = render(request, "sign_in_again.html", status=401)
         answer.headers |= {"hx-retarget": "#again", "hx-reswap": "innerHTML", "hx-push-url": "false"}
         return answer
-    place = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    place = own_address(request) + (f"?{request.url.query}" if request.url.query else "")
     if request.method != "GET":
         place = "/"
     return render(request, "sign_in.html", status=401, place=place, failed=False)

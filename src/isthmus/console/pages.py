@@ -18,7 +18,7 @@ from isthmus.app.access import LANGUAGES, Permission, Principal
 from isthmus.console import showing
 from isthmus.console.permissions import PERMISSIONS
 from isthmus.console.site import Site
-from isthmus.pages import load_all, templates, wanted_language
+from isthmus.pages import load_all, own_address, templates, wanted_language
 
 __all__ = ["Call", "address_of", "asset", "load_pages", "render", "site_of"]
 
@@ -87,7 +87,7 @@ def render(request: Call, template: str, *, status: int = 200, **values: Any) ->
             theme=principal.theme if principal is not None else "auto",
             may=may,
             site=site_of(request),
-            path=request.url.path,
+            path=own_address(request),
             csrf=ScopeState.from_scope(request.scope).csrf_token or "",
             fragment=request.headers.get("hx-request") == "true" and request.headers.get("hx-boosted") != "true",
             **values,

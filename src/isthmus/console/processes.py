@@ -13,6 +13,7 @@ from isthmus.app.bootstrap import clock
 from isthmus.app.stopping import stop
 from isthmus.console.guard import principal_of
 from isthmus.console.pages import Call, render, site_of
+from isthmus.pages import in_address
 from isthmus.process import ProcessState, retry
 
 __all__ = ["ROUTES"]
@@ -45,7 +46,7 @@ async def retry_process(id: FromPath[str], request: Call) -> Redirect:
     await site.access.note(principal_of(request).login, "process retried", id)
     async with site.store.transaction() as tx:
         await retry(tx, id, now=clock())
-    return Redirect(f"/processes/{id}", status_code=303)
+    return Redirect(f"/processes/{in_address(id)}", status_code=303)
 
 
 @post("/processes/{id:str}/cancel", status_code=303)
@@ -55,7 +56,7 @@ async def cancel_process(id: FromPath[str], request: Call) -> Response[Any]:
     await site.access.note(me, "process cancelled", id)
     async with site.store.transaction() as tx:
         await stop(tx, site.world, id, by=me, now=clock())
-    return Redirect(f"/processes/{id}", status_code=303)
+    return Redirect(f"/processes/{in_address(id)}", status_code=303)
 
 
 ROUTES = [processes, process, retry_process, cancel_process]

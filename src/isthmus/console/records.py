@@ -14,10 +14,15 @@ from isthmus.app.editing import Editing
 from isthmus.app.record_view import field_roles, record_view, title_of
 from isthmus.console.guard import principal_of
 from isthmus.console.pages import Call, render, site_of
+from isthmus.model.fields import Kind
+from isthmus.model.state import Item
+from isthmus.sync.world import World
 
 __all__ = ["ROUTES"]
 
 SHOWN = 50
+INSIDE = ("process", "simulation", "original")
+"""Fields that tell people nothing in a list: ids of the hub."""
 
 
 @get("/records")
@@ -34,20 +39,29 @@ async def records(request: Call) -> Response[str]:
         if link.item is not None:
             places.setdefault(link.item, []).append(link)
     hidden = {item.entity: field_roles(site.world, item.entity) for item in found}
+    facts = {item.id: _facts(site.world, item, text, hidden[item.entity], me) for item in found}
+    referred = {str(value) for item in found for name, value in facts[item.id] if _refers(site.world, item, name)}
+    names = {one.id: title_of(one) for one in (await site.reads.items(referred)).values()} if referred else {}
     rows = [
         {
             "item": item,
             "title": title_of(item),
-            "facts": _facts(item, text, hidden[item.entity], me),
+            "facts": [one for one in facts[item.id] if not _refers(site.world, item, one[0]) or one[1] in names],
             "links": places.get(item.id, []),
         }
         for item in found
     ]
     entities = sorted({flow.entity.name for flow in site.world.flows.values()})
-    return render(request, "records.html", rows=rows, q=text, entity=entity, entities=entities, more=more)
+    return render(request, "records.html", rows=rows, names=names, q=text, entity=entity, entities=entities, more=more)
 
 
-def _facts(item: Any, text: str, roles: dict[str, str], me: Any) -> list[tuple[str, Any]]:
+def _refers(world: World, item: Item, name: str) -> bool:
+    """Whether the field names another item."""
+    entity = world.kinds.get(item.entity)
+    return entity is not None and name in entity.fields and entity.fields[name].kind is Kind.REF
+
+
+def _facts(world: World, item: Item, text: str, roles: dict[str, str], me: Any) -> list[tuple[str, Any]]:
     """Up to three values that tell one record from another; what was looked for stands first."""
     shown = [
         (name, value)
@@ -56,7 +70,8 @@ def _facts(item: Any, text: str, roles: dict[str, str], me: Any) -> list[tuple[s
         and not isinstance(value, bool | list)
         and me.sees(roles.get(name))
         and value != title_of(item)
-        and not (isinstance(value, str) and len(value) == 36 and value.count("-") == 4)
+        and name not in INSIDE
+        and (_refers(world, item, name) or not (isinstance(value, str) and len(value) == 36 and value.count("-") == 4))
     ]
     wanted = text.lower()
     shown.sort(key=lambda pair: not (wanted and wanted in str(pair[1]).lower()))

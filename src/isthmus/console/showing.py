@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 from isthmus.app.flow_view import expression_text
 from isthmus.app.record_view import title_of
 from isthmus.console.terms import TERMS
+from isthmus.console.values import PROCESSES, SPOKEN, WORDS, amount_text, moment_text
 from isthmus.model.state import InboxEntry
 from isthmus.pages import translations
 
@@ -43,10 +44,14 @@ def plain(value: Any) -> str:
 
 
 def _value(value: Any) -> Markup:
-    text = plain(value)
+    text = amount_text(value) if _is_money(value) else plain(value)
     if len(text) <= LONGEST:
         return escape(text)
     return escape(text[:LONGEST]) + Markup('<span class="cut">… {}</span>').format(len(text))
+
+
+def _is_money(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"amount", "currency"} and value["amount"] is not None
 
 
 def _brief(value: Any) -> str:
@@ -86,10 +91,22 @@ def _words(gettext: Callable[[str], str]) -> dict[str, Callable[..., Any]]:
 
     def field(name: str) -> str:
         """The name of a field as people read it."""
-        known = gettext("field:" + name)
+        known = gettext("field:" + name.replace(" ", "_"))
         return known if not known.startswith("field:") else name.replace("_", " ")
 
-    return {"term": term, "decision": decision, "field": field}
+    def held(value: Any, name: str) -> Markup:
+        """What a field of this name holds: a word of state in the reader's language, a moment without its fractions."""
+        if isinstance(value, str):
+            if name in SPOKEN and value in WORDS:
+                return escape(gettext(WORDS[value]))
+            return escape(moment_text(value) or _value(value))
+        return _value(value)
+
+    def process(name: str) -> str:
+        """What people call a process."""
+        return gettext(PROCESSES[name]) if name in PROCESSES else name
+
+    return {"term": term, "decision": decision, "field": field, "held": held, "process": process}
 
 
 def filters(language: str) -> dict[str, Callable[..., Any]]:

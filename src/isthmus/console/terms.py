@@ -111,6 +111,9 @@ TERMS: Mapping[str, str] = {
     "effect:delete": "delete",
     "effect:archive": "archive",
     "effect:restore": "restore",
+    "first seen": "first seen",
+    "created": "created",
+    "could not be written": "could not be written",
     "@born": "First seen in",
     "@linked": "Linked with",
     "@decided": "Decision",
@@ -314,6 +317,8 @@ FIELDS = (
     "transfers whole withdrawn "
     "agreed_price answered_by available_on conceded credit_approved note opportunity original own_price prospect quote "
     "quote_state quote_total quote_until replaced_by replaces salesperson sent_at simulation valid_until version "
-    "wanted_on cancelled"
+    "wanted_on cancelled "
+    "corrections credit credit_used_with_this_order repairs stock"
 ).split()
-"""Fields of the built-in entities and their lines; other languages have a name for each: ``field:NAME``."""
+"""Fields of the built-in entities and their lines, and what approvals show; other languages have a name for each:
+``field:NAME``."""

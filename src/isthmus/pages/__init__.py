@@ -2,7 +2,15 @@
 
 from isthmus.pages.door import BACK, BEGIN, SIGNED_OUT, ProviderDoor
 from isthmus.pages.session import COOKIE, begin_session, remember_language
-from isthmus.pages.texts import catalogue, load_all, templates, translations, wanted_language
+from isthmus.pages.texts import (
+    catalogue,
+    in_address,
+    load_all,
+    own_address,
+    templates,
+    translations,
+    wanted_language,
+)
 
 __all__ = [
     "BACK",
@@ -12,7 +20,9 @@ __all__ = [
     "ProviderDoor",
     "begin_session",
     "catalogue",
+    "in_address",
     "load_all",
+    "own_address",
     "remember_language",
     "templates",
     "translations",

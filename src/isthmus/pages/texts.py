@@ -7,6 +7,7 @@ from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from importlib.resources import files
 from typing import Any, Final
+from urllib.parse import quote
 
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
@@ -15,7 +16,16 @@ from litestar import Request
 
 from isthmus.app.access import LANGUAGES, Principal
 
-__all__ = ["LANGUAGE_COOKIE", "catalogue", "load_all", "templates", "translations", "wanted_language"]
+__all__ = [
+    "LANGUAGE_COOKIE",
+    "catalogue",
+    "in_address",
+    "load_all",
+    "own_address",
+    "templates",
+    "translations",
+    "wanted_language",
+]
 
 LANGUAGE_COOKIE: Final = "isthmus_language"
 
@@ -47,7 +57,20 @@ def templates(package: str, language: str, *extensions: str) -> Environment:
         lstrip_blocks=True,
     )
     env.install_gettext_translations(translations(package, language), newstyle=True)  # type: ignore[attr-defined]
+    # Jinja's own lets slashes stand, and an id that has one would be two parts of an address.
+    env.filters["urlencode"] = in_address
     return env
+
+
+def in_address(text: object) -> str:
+    """A text as one part of an address, or as a value of its query: slashes too are written as ``%2F``."""
+    return quote(str(text), safe="")
+
+
+def own_address(request: Request[Any, Any, Any]) -> str:
+    """The path of the page that is asked for, as it was written: an id in it keeps its ``%2F``."""
+    raw: bytes = request.scope.get("raw_path") or b""
+    return raw.split(b"?", 1)[0].decode("ascii", "replace") or request.url.path
 
 
 def load_all(env: Environment) -> None:

@@ -7,9 +7,8 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import Response
 
-from isthmus.app.ledgers import StoredDocuments, skus
 from isthmus.portal.guard import loaded, own
-from isthmus.portal.lines import offset_of, page_of
+from isthmus.portal.lines import goods_of, offset_of, page_of, part_numbers, products_in
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
@@ -59,12 +58,14 @@ async def invoice(id: FromPath[str], request: Call) -> Response[str]:
     ]
     order = await loaded(request, str(found.fields.get("order") or ""))
     mine = order is not None and order.fields.get("customer") == request.state.buyer.id
+    goods = await goods_of(request, products_in(found))
     return render(
         request,
         "invoice.html",
         invoice=found,
         order=order if mine else None,
-        names=await skus(StoredDocuments(shop.reads), found),
+        goods=goods,
+        names=part_numbers(goods),
         payments=sorted(payments, key=lambda one: str(one.fields.get("paid_on"))),
         today=shop.business.now().date().isoformat(),
     )

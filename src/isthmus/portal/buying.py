@@ -19,7 +19,7 @@ from isthmus.desk.ordering import Difference, Simulation
 from isthmus.errors import NeedsPerson, Retryable
 from isthmus.portal.front import Form
 from isthmus.portal.guard import loaded, me_of, own, role_of, whom_of
-from isthmus.portal.lines import lines_of, offset_of, page_of, readable
+from isthmus.portal.lines import goods_of, lines_of, offset_of, page_of, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
@@ -103,19 +103,22 @@ async def cart(id: FromPath[str], request: Call) -> Response[Any]:
     found = await _simulation(request, id)
     if found.order is not None:
         return Redirect(f"/shop/orders/{found.order}{whom_of(request)}")
-    return _cart(request, found)
+    return await _cart(request, found)
 
 
-def _cart(
+async def _cart(
     request: Call, found: Simulation, *, status: int = 200, moved: Sequence[Difference] = (), reason: str = ""
 ) -> Response[str]:
     """Costs and margins are for staff with the role for it."""
     costs = None
     if me_of(request).customer is None and me_of(request).sees(COST):
         costs = {"lines": [costs_of_line(line) for line in found.truth.lines], "total": costs_of(found.truth)}
+    known = await shop_of(request).reads.items_by_values("Product", "sku", {line.sku for line in found.truth.lines}, 1)
+    goods = {sku: items[0] for sku, items in known.items() if items}
     return render(
-        request, "cart.html", status=status, cart=without_costs(found), costs=costs, moved=moved, reason=reason
-    )
+        request, "cart.html", status=status, cart=without_costs(found), goods=goods, costs=costs, moved=moved,
+        reason=reason,
+    )  # fmt: skip
 
 
 @post("/cart/{id:str}", status_code=200)
@@ -127,9 +130,9 @@ async def order_cart(id: FromPath[str], request: Call, data: Form) -> Response[A
     done: Placed = await place(shop.business, found.id, by=me.login, role=role_of(request), patience=PATIENCE)
     if done.state == "moved":
         moved = await _simulation(request, done.simulation.id)
-        return _cart(request, moved, status=409, moved=done.differences)
+        return await _cart(request, moved, status=409, moved=done.differences)
     if done.state == "refused" and done.order is None:
-        return _cart(request, found, status=422, reason=done.reason)
+        return await _cart(request, found, status=422, reason=done.reason)
     return Redirect(f"/shop/orders/{done.order}{whom_of(request)}", status_code=303)
 
 
@@ -157,7 +160,8 @@ async def order(id: FromPath[str], request: Call) -> Response[str]:
         process = await tx.processes.load(found.id)
     asked = view.simulation is not None and process is not None and is_asked(process)
     back = any(line.shipped > line.returned for line in view.ledger.lines)
-    return render(request, "order.html", view=view, order=found, below=below, asked=asked, back=back)
+    goods = await goods_of(request, (line.product for line in view.ledger.lines))
+    return render(request, "order.html", view=view, order=found, goods=goods, below=below, asked=asked, back=back)
 
 
 @post("/orders/{id:str}/answer", status_code=303)

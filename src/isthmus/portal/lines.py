@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from isthmus.app.bootstrap import new_id
 from isthmus.app.shopping import LineFault, PastedLine, read_lines
+from isthmus.model.state import Item
 from isthmus.portal.site import Call, shop_of
 
-__all__ = ["key_of", "lines_of", "new_key", "number_of", "offset_of", "page_of", "readable"]
+__all__ = [
+    "goods_of",
+    "key_of",
+    "lines_of",
+    "new_key",
+    "number_of",
+    "offset_of",
+    "page_of",
+    "part_numbers",
+    "products_in",
+    "readable",
+]
 
 LAST = 10_000
 """Of a list that nobody reads to the end; whoever wants all of it has the API."""
@@ -31,6 +43,22 @@ async def lines_of(request: Call, text: str) -> tuple[list[PastedLine], list[Lin
         if line.sku not in known:
             faults.append(LineFault(at, "unknown", line.sku))
     return lines, faults
+
+
+async def goods_of(request: Call, ids: Iterable[str | None]) -> dict[str, Item]:
+    """The products of a document's lines, for what they are called."""
+    wanted = {id for id in ids if id}
+    return dict(await shop_of(request).reads.items(wanted)) if wanted else {}
+
+
+def part_numbers(goods: Mapping[str, Item]) -> dict[str, str]:
+    """Product -> its part number, or its name when it has none."""
+    return {id: str(one.fields.get("sku") or one.fields.get("name") or id) for id, one in goods.items()}
+
+
+def products_in(document: Item) -> list[str | None]:
+    """Products that the document's lines name."""
+    return [line.get("product") for line in document.fields.get("lines") or ()]
 
 
 def number_of(text: Any) -> Decimal | None:

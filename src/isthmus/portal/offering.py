@@ -41,9 +41,10 @@ def _form(request: Call, quote: Item, status: int = 200, **values: Any) -> Respo
 
 @get("/desk/quotes")
 async def wanted_quotes(request: Call) -> Response[str]:
-    """What customers and prospects have asked for and nobody has priced, the oldest first."""
+    """What customers and prospects have asked for and nobody has priced, and what is priced and not sent, the oldest
+    first."""
     shop, offset = shop_of(request), offset_of(request)
-    found = await shop.pages.in_state("Quote", TO_PRICE, limit=SHOWN + 1, offset=offset)
+    found = await shop.pages.in_state("Quote", (*TO_PRICE, *TO_CHANGE), limit=SHOWN + 1, offset=offset)
     customers = await shop.reads.items({str(one.fields["customer"]) for one in found if one.fields.get("customer")})
     shown, following = page_of(found, offset, SHOWN)
     return render(request, "wanted.html", quotes=shown, customers=customers, next=following)

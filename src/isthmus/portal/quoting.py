@@ -19,7 +19,7 @@ from isthmus.errors import NeedsPerson
 from isthmus.model.state import Item
 from isthmus.portal.front import Form
 from isthmus.portal.guard import loaded, me_of, own, role_of, whom_of
-from isthmus.portal.lines import key_of, lines_of, new_key, readable
+from isthmus.portal.lines import goods_of, key_of, lines_of, new_key, products_in, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
@@ -127,6 +127,7 @@ async def _page(request: Call, quote: Item, status: int = 200, **values: Any) ->
         state=_state(request, quote),
         priced=bool(quote.fields.get("sent_at"))
         or (me_of(request).customer is None and bool(quote.fields.get("total"))),
+        goods=await goods_of(request, products_in(quote)),
         names=view.skus,
         versions=versions,
         order=view.order,

@@ -9,14 +9,13 @@ from litestar import get, post
 from litestar.params import FromPath
 from litestar.response import Redirect, Response
 
-from isthmus.app.ledgers import StoredDocuments, skus
 from isthmus.app.returnable import Returnable, returnable
 from isthmus.app.returns import announce_from_order, cancel_return, send_return
 from isthmus.errors import NeedsPerson
 from isthmus.model.state import Item
 from isthmus.portal.front import Form
 from isthmus.portal.guard import loaded, me_of, own, own_of_station, whom_of
-from isthmus.portal.lines import key_of, new_key, number_of, readable
+from isthmus.portal.lines import goods_of, key_of, new_key, number_of, part_numbers, products_in, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
@@ -88,13 +87,12 @@ async def announce(id: FromPath[str], request: Call, data: Form) -> Response[Any
 
 
 async def _page(request: Call, found: Item, status: int = 200, reason: str = "", tracking: str = "") -> Response[str]:
-    shop = shop_of(request)
     order = await loaded(request, str(found.fields.get("order") or ""))
     station = next((one for one in request.state.stations if one.id == found.fields.get("station")), None)
-    names = await skus(StoredDocuments(shop.reads), found)
+    goods = await goods_of(request, products_in(found))
     return render(
-        request, "return.html", status=status, found=found, order=order, station=station, names=names, reason=reason,
-        tracking=tracking,
+        request, "return.html", status=status, found=found, order=order, station=station, goods=goods,
+        names=part_numbers(goods), reason=reason, tracking=tracking,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from litestar.response import Response
 from litestar.utils.scope.state import ScopeState
 
 from isthmus.app.access import LANGUAGES, Permission
-from isthmus.pages import load_all, templates, wanted_language
+from isthmus.pages import load_all, own_address, templates, wanted_language
 from isthmus.portal.site import Call, shop_of
 
 __all__ = ["load_pages", "render"]
@@ -54,16 +54,21 @@ def _environment(language: str) -> Environment:
         """A day."""
         return str(as_day(value)) if value else "–"
 
+    def moment(at: datetime) -> str:
+        """A day with its time."""
+        hour = format_datetime(at, "HH:mm", locale=locale)
+        return f"{format_date(at.date(), 'medium', locale=locale)} {hour} UTC"
+
     def moment_of(text: str) -> str:
         """A moment as a system writes it."""
-        return format_datetime(datetime.fromisoformat(text), "medium", locale=locale) + " UTC"
+        return moment(datetime.fromisoformat(text))
 
     env.filters |= {"price": price, "number": number_of, "day": day, "decimal": lambda text: Decimal(str(text))}
     env.filters["moment_of"] = moment_of
     env.globals |= {
         "money": money,
         "percent": lambda rate: format_percent(rate, "#,##0.##%", locale=locale),
-        "moment": lambda at: format_datetime(at, "short", locale=locale) + " UTC",
+        "moment": moment,
     }
     return env
 
@@ -91,7 +96,7 @@ def render(request: Call, template: str, *, status: int = 200, **values: Any) ->
             theme=me.theme if me is not None else "auto",
             shop=shop_of(request),
             stations=getattr(request.state, "stations", ()),
-            path=request.url.path,
+            path=own_address(request),
             csrf=ScopeState.from_scope(request.scope).csrf_token or "",
             **values,
         )

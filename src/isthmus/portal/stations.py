@@ -8,7 +8,6 @@ from litestar import get, post
 from litestar.params import FromPath
 from litestar.response import Redirect, Response
 
-from isthmus.app.ledgers import StoredDocuments, skus
 from isthmus.app.requesting import cancel_request, correct_request, make_request, ways_of_supply
 from isthmus.app.returns import announce_return
 from isthmus.app.station_view import station_view
@@ -16,7 +15,7 @@ from isthmus.errors import NeedsPerson
 from isthmus.model.state import Item
 from isthmus.portal.front import Form
 from isthmus.portal.guard import loaded, me_of, own_of_station, station_of, whom_of
-from isthmus.portal.lines import key_of, lines_of, new_key, readable
+from isthmus.portal.lines import goods_of, key_of, lines_of, new_key, part_numbers, products_in, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 
@@ -102,7 +101,8 @@ async def announce(id: FromPath[str], request: Call, data: Form) -> Response[Any
 
 
 async def _page(request: Call, found: Item, status: int = 200, **values: Any) -> Response[str]:
-    names = await skus(StoredDocuments(shop_of(request).reads), found)
+    goods = await goods_of(request, products_in(found))
+    names = part_numbers(goods)
     station = station_of(request, str(found.fields["station"]))
     lines = found.fields.get("lines") or ()
     text = "\n".join(f"{names.get(line['product'], '')}; {line['quantity']}" for line in lines)
@@ -110,7 +110,7 @@ async def _page(request: Call, found: Item, status: int = 200, **values: Any) ->
     mine = order is not None and order.fields.get("customer") == request.state.buyer.id
     given = {"text": text, "faults": [], "refusal": "", "problem": ""} | values
     return render(
-        request, "request.html", status=status, found=found, station=station, names=names,
+        request, "request.html", status=status, found=found, station=station, goods=goods, names=names,
         order=order if mine else None, cancellable=found.fields.get("state") in BEFORE_ORDER, **given,
     )  # fmt: skip
 

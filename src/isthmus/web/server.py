@@ -28,6 +28,7 @@ from isthmus.app.hints import HintDesk
 from isthmus.console import Site, console_router, unknown_page
 from isthmus.errors import IsthmusError
 from isthmus.portal import Shop, portal_router
+from isthmus.web.slashes import WholeIds, restore_slashes
 
 __all__ = ["Parts", "make_app", "serve"]
 
@@ -97,7 +98,7 @@ def make_app(parts: Parts) -> Litestar:
         else None
     )
     # Logging is the command's: Litestar's own configuration would replace level and format.
-    app = Litestar(
+    app = WholeIds(
         [
             *hook_routes(parts.hooks),
             *([console_router()] if site is not None else []),
@@ -106,7 +107,7 @@ def make_app(parts: Parts) -> Litestar:
             *parts.routes,
         ],
         openapi_config=None,
-        middleware=[limit.middleware],
+        middleware=[restore_slashes, limit.middleware],
         csrf_config=csrf,
         before_send=[secure],
         after_exception=[log_fault],
