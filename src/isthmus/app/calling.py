@@ -48,11 +48,15 @@ async def find(reads: Reads, text: str) -> Found:
     digits = "".join(sign for sign in text if sign.isdigit())
     phone = len(digits) >= PHONE_DIGITS and not any(sign.isalpha() for sign in text)
     words = dict.fromkeys([text, digits.lstrip("0")] if phone else [text])
+    papers: tuple[str, ...] = PAPERS
+    if phone and text.startswith(("+", "00")):
+        # A number with its country is nothing else: its digits say all, and no document is called so.
+        words, papers = dict.fromkeys([digits.lstrip("0")]), ()
     # Side by side: somebody waits on the telephone.
     marked, *answers = await asyncio.gather(
         reads.items_by_field("RepairRecord", "serial_number", text, MOST),
         *(reads.search(word, MOST, entity) for entity in PEOPLE for word in words),
-        *(reads.search(text, MOST, entity) for entity in PAPERS),
+        *(reads.search(text, MOST, entity) for entity in papers),
     )
     people = len(PEOPLE) * len(words)
     found: dict[str, Item] = {}
