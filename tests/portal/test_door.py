@@ -79,7 +79,7 @@ async def test_a_customer_sees_only_what_is_his_on_every_route(
     await made(store, "Delivery", way, "way-other")
     await made(store, "SalesOrder", {"customer": "kern", "number": "MINE-1", "state": "done"}, "order-kern")
     await bills(store, "other", "SECRET-")
-    await shipped(store, "other", "order-back", price="4711")
+    await shipped(store, "other", "order-back", price="471.13")
     quote, _ = await sent_quote(business, "other")
     await station(store, "other", "HIDDEN")
     await station(store, "kern", "MINE-2")
@@ -113,7 +113,7 @@ async def test_a_customer_sees_only_what_is_his_on_every_route(
             assert (await ask(buyer, "POST", f"/shop/questions{whom}", form)).status_code == 404
     assert "MINE-1" in seen
     assert "Station MINE-2" in seen
-    for theirs_too in ("4711", "Station HIDDEN", "MR-HIDDEN", "RT-HIDDEN", "RR-HIDDEN"):
+    for theirs_too in ("471.13", "Station HIDDEN", "MR-HIDDEN", "RT-HIDDEN", "RR-HIDDEN"):
         assert theirs_too not in seen
     assert await Reads(store).referencing("other", "SalesOrder") == mine_of_other
     assert (await Reads(store).items([quote]))[quote].fields["state"] == "sent"
