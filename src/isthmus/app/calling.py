@@ -47,16 +47,14 @@ async def find(reads: Reads, text: str) -> Found:
         return Found(items=[], places={})
     digits = "".join(sign for sign in text if sign.isdigit())
     phone = len(digits) >= PHONE_DIGITS and not any(sign.isalpha() for sign in text)
-    words = dict.fromkeys([text, digits.lstrip("0")] if phone else [text])
-    papers: tuple[str, ...] = PAPERS
-    if phone and text.startswith(("+", "00")):
-        # A number with its country is nothing else: its digits say all, and no document is called so.
-        words, papers = dict.fromkeys([digits.lstrip("0")]), ()
+    # With its country it is nothing else: the digits say all, and no document is called so.
+    abroad = phone and text.startswith("+")
+    words = dict.fromkeys([*([] if abroad else [text]), *([digits.lstrip("0")] if phone else [])])
     # Side by side: somebody waits on the telephone.
     marked, *answers = await asyncio.gather(
         reads.items_by_field("RepairRecord", "serial_number", text, MOST),
         *(reads.search(word, MOST, entity) for entity in PEOPLE for word in words),
-        *(reads.search(text, MOST, entity) for entity in papers),
+        *(reads.search(text, MOST, entity) for entity in PAPERS if not abroad),
     )
     people = len(PEOPLE) * len(words)
     found: dict[str, Item] = {}

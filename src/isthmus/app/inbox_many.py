@@ -43,6 +43,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     others: Mapping[str, int] = {}
     """Who has a job that decides so many of the same questions already; they were left out."""
 
+    @property
+    def together(self) -> bool:
+        """Whether all may be done in one transaction: records are tried again as they are, nobody corrects them."""
+        return self.choice == RETRY and not self.field
+
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
     """What deciding some questions came to."""
@@ -177,7 +182,7 @@ class ManyDesk(InboxDesk):
         """Decide these questions; each is carried out or refused on its own. A ``job`` that they are a part of knows
         of what is done as soon as it is; what is not, is for the caller to note. Raises ``StoreUnavailable``."""
         done, left = 0, list(ids)
-        if task.choice == RETRY and not task.field:
+        if task.together:
             tried = await self._retry(left, job)
             done, left = len(tried), [id for id in left if id not in tried]
         passed, refused = {}, {}

@@ -46,7 +46,7 @@ async def decide_questions(
         report(state, count)
     while waiting := await parts.waiting(job.id, CHUNK):
         # Each on its own where each is an act of its own.
-        for some in [waiting] if task.choice == "retry" and not task.field else [[id] for id in waiting]:
+        for some in [waiting] if task.together else [[id] for id in waiting]:
             came = await _decided(desk, task, some, job)
             notes = [EntryNote(id, EntryState.PASSED, why) for id, why in came.passed.items()]
             notes += [EntryNote(id, EntryState.REFUSED, why) for id, why in came.refused.items()]

@@ -9,7 +9,7 @@ from isthmus.desk.ledger import Ledger, ledger_of
 from isthmus.model.state import Item
 from isthmus.store import Reads
 
-__all__ = ["Documents", "StoredDocuments", "ledger_of_order", "skus"]
+__all__ = ["Documents", "StoredDocuments", "ledger_of_order", "part_numbers", "skus"]
 
 
 class Documents(Protocol):
@@ -53,4 +53,9 @@ async def skus(documents: Documents, order: Item) -> dict[str, str]:
     """Product -> what people call it, for all lines of the order."""
     lines = [*(order.fields.get("lines") or []), *(order.fields.get("ordered") or [])]
     products = await documents.items({line["product"] for line in lines if line.get("product")})
-    return {id: str(product.fields.get("sku") or product.fields.get("name") or id) for id, product in products.items()}
+    return part_numbers(products)
+
+
+def part_numbers(products: Mapping[str, Item]) -> dict[str, str]:
+    """Product -> its part number, or its name when it has none."""
+    return {id: str(one.fields.get("sku") or one.fields.get("name") or id) for id, one in products.items()}

@@ -7,8 +7,9 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 from litestar.response import Response
 
+from isthmus.app.ledgers import part_numbers
 from isthmus.portal.guard import loaded, own
-from isthmus.portal.lines import goods_of, offset_of, page_of, part_numbers, products_in
+from isthmus.portal.lines import goods_of, offset_of, page_of, products_in
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 

@@ -20,7 +20,6 @@ __all__ = [
     "number_of",
     "offset_of",
     "page_of",
-    "part_numbers",
     "products_in",
     "readable",
 ]
@@ -49,11 +48,6 @@ async def goods_of(request: Call, ids: Iterable[str | None]) -> dict[str, Item]:
     """The products of a document's lines, for what they are called."""
     wanted = {id for id in ids if id}
     return dict(await shop_of(request).reads.items(wanted)) if wanted else {}
-
-
-def part_numbers(goods: Mapping[str, Item]) -> dict[str, str]:
-    """Product -> its part number, or its name when it has none."""
-    return {id: str(one.fields.get("sku") or one.fields.get("name") or id) for id, one in goods.items()}
 
 
 def products_in(document: Item) -> list[str | None]:

@@ -9,13 +9,14 @@ from litestar import get, post
 from litestar.params import FromPath
 from litestar.response import Redirect, Response
 
+from isthmus.app.ledgers import part_numbers
 from isthmus.app.returnable import Returnable, returnable
 from isthmus.app.returns import announce_from_order, cancel_return, send_return
 from isthmus.errors import NeedsPerson
 from isthmus.model.state import Item
 from isthmus.portal.front import Form
 from isthmus.portal.guard import loaded, me_of, own, own_of_station, whom_of
-from isthmus.portal.lines import goods_of, key_of, new_key, number_of, part_numbers, products_in, readable
+from isthmus.portal.lines import goods_of, key_of, new_key, number_of, products_in, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 

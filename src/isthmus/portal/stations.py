@@ -8,6 +8,7 @@ from litestar import get, post
 from litestar.params import FromPath
 from litestar.response import Redirect, Response
 
+from isthmus.app.ledgers import part_numbers
 from isthmus.app.requesting import cancel_request, correct_request, make_request, ways_of_supply
 from isthmus.app.returns import announce_return
 from isthmus.app.station_view import station_view
@@ -15,7 +16,7 @@ from isthmus.errors import NeedsPerson
 from isthmus.model.state import Item
 from isthmus.portal.front import Form
 from isthmus.portal.guard import loaded, me_of, own_of_station, station_of, whom_of
-from isthmus.portal.lines import goods_of, key_of, lines_of, new_key, part_numbers, products_in, readable
+from isthmus.portal.lines import goods_of, key_of, lines_of, new_key, products_in, readable
 from isthmus.portal.showing import render
 from isthmus.portal.site import Call, shop_of
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from enum import StrEnum
-from typing import Any
 
 import msgspec
 from psycopg import AsyncConnection
@@ -54,7 +53,7 @@ class PostgresJobEntries:
 
     async def note(self, job: str, notes: Collection[EntryNote]) -> None:
         """What came of questions that wait still; what was noted before stays."""
-        await self._connection.execute(query("note_entries"), _columns(job, notes))
+        await self._connection.execute(query("note_entries"), {"job": job, "rows": payload(notes)})
 
 
 class JobEntries:
@@ -88,7 +87,7 @@ class JobEntries:
 
     async def note(self, job: str, notes: Collection[EntryNote]) -> None:
         """As :meth:`PostgresJobEntries.note`."""
-        await self._store.rows("note_entries", _columns(job, notes))
+        await self._store.rows("note_entries", {"job": job, "rows": payload(notes)})
 
     async def counts(self, jobs: Collection[str]) -> dict[str, dict[EntryState, int]]:
         """Job -> state -> questions; states that none is in are left out."""
@@ -106,12 +105,3 @@ class JobEntries:
         """Questions that were refused, then those that were passed over."""
         rows = await self._store.rows("not_done_entries", {"job": job, "limit": limit})
         return [from_row(EntryNote, row) for row in rows]
-
-
-def _columns(job: str, notes: Collection[EntryNote]) -> Mapping[str, Any]:
-    return {
-        "job": job,
-        "entries": [note.entry for note in notes],
-        "states": [str(note.state) for note in notes],
-        "reasons": [note.reason.replace("\x00", "\ufffd").encode(errors="replace").decode() for note in notes],
-    }

@@ -36,7 +36,7 @@ select entry from job_entry where job = %(job)s and state in ('waiting', 'refuse
 -- name: note_entries
 -- What is noted stays: an attempt that is not heard any more changes nothing.
 update job_entry set state = given.state, reason = given.reason
-from unnest(%(entries)s::text[], %(states)s::text[], %(reasons)s::text[]) as given (entry, state, reason)
+from jsonb_to_recordset(%(rows)s) as given (entry text, state text, reason text)
 where job_entry.job = %(job)s and job_entry.entry = given.entry and job_entry.state = 'waiting';
 
 -- name: count_entries
