@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from isthmus.model.state import Link, LinkState
 from isthmus.store import PostgresStore
 from isthmus.store.codec import payload
+from isthmus.store.connections import connect
 from isthmus.store.known_rows import MOST, KnownRows
-from isthmus.store.postgres import connect
 from isthmus.store.queries import query
 from isthmus.store.transaction import READING
 from isthmus.sync.ports import Batch

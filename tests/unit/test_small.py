@@ -10,7 +10,7 @@ from isthmus.model.state import FieldConflict, Item, Link, NotHeld
 from isthmus.sync.brake import limit_of
 from isthmus.sync.graph import parents_first
 from isthmus.sync.outcome import pause
-from isthmus.sync.working import pending
+from isthmus.sync.standing import pending
 from tests.engine.flows import make_flows, p
 
 FLOWS = make_flows(("crm", "erp"))

@@ -15,7 +15,7 @@ from isthmus.errors import Conflict, NeedsPerson
 from isthmus.model.fields import Canonical, FieldType, Kind
 from isthmus.model.state import Cause, Item, JournalEntry, Link
 from isthmus.sync.editing import HUB, HubEdits
-from isthmus.sync.working import ACTIVE
+from isthmus.sync.standing import ACTIVE
 from isthmus.sync.world import World
 
 __all__ = ["Barrier", "Editing", "FieldForm", "Undo"]

@@ -17,7 +17,7 @@ from isthmus.model.fields import Canonical, FieldType, Kind, canonical
 from isthmus.model.state import Effect, InboxEntry, InboxKind, Item, Link
 from isthmus.store import Care, Comment, EntryNote, EntryState, InboxWork
 from isthmus.sync.decide import decide_in
-from isthmus.sync.working import pending
+from isthmus.sync.standing import pending
 
 __all__ = ["Candidate", "InboxDesk", "Question", "typed"]
 

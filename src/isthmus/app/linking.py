@@ -18,7 +18,8 @@ from isthmus.model.flow import MergePolicy
 from isthmus.model.state import Cause, Item, JournalEntry, Link, LinkState
 from isthmus.sync.linking import MOVED, give_own_item, merge_items, part_items, set_apart, take_up
 from isthmus.sync.ports import Batch, Transaction
-from isthmus.sync.working import Working, pending
+from isthmus.sync.standing import pending
+from isthmus.sync.working import Working
 
 __all__ = ["ActKind", "FoundRecord", "LinkAct", "LinkPlan", "Linking", "PlannedWrite"]
 

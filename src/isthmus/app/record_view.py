@@ -16,7 +16,7 @@ from isthmus.model.state import Effect, InboxEntry, Item, JournalEntry, Link, Li
 from isthmus.store import Reads
 from isthmus.sync.explain import Part, explain_link, not_created
 from isthmus.sync.pauses import PauseBook
-from isthmus.sync.working import pending
+from isthmus.sync.standing import pending
 from isthmus.sync.world import World, missing_fields
 
 __all__ = ["Cell", "FieldRow", "Happening", "RecordView", "field_roles", "record_view", "title_of", "undoable"]

@@ -16,8 +16,9 @@ import msgspec
 import psycopg
 
 from isthmus.errors import Misconfigured
+from isthmus.store.connections import connect
 from isthmus.store.faults import translated
-from isthmus.store.postgres import PostgresStore, connect
+from isthmus.store.postgres import PostgresStore
 from isthmus.store.queries import query
 
 __all__ = ["Archived", "archive_history"]

@@ -15,7 +15,7 @@ from psycopg.adapt import Dumper, Loader
 
 from isthmus.store.queries import query
 
-__all__ = ["Payload", "Texts", "as_array", "decoded", "from_row", "payload", "register"]
+__all__ = ["Payload", "Texts", "as_array", "columns", "decoded", "from_row", "payload", "register"]
 
 _JSONB_OID = 3802
 _JSON_OID = 114
@@ -173,3 +173,12 @@ def decoded[S: msgspec.Struct](struct: type[S], array: bytes) -> list[S]:
 
 def _types(annotation: Any) -> tuple[Any, ...]:
     return get_args(annotation) or (annotation,)
+
+
+def columns(rows: Iterable[tuple[str, ...]], *names: str) -> dict[str, Texts]:
+    """Rows as one array parameter per column."""
+    columns: dict[str, Texts] = {name: Texts() for name in names}
+    for row in rows:
+        for name, value in zip(names, row, strict=True):
+            columns[name].append(value)
+    return columns

@@ -17,8 +17,9 @@ from psycopg_pool import AsyncConnectionPool
 from isthmus.connector import Quota
 from isthmus.errors import Unavailable
 from isthmus.model.state import FarField, FlowVersion, Pause, Sighting
-from isthmus.store.codec import payload, register
+from isthmus.store.codec import payload
 from isthmus.store.comparing import CompareWorkspace
+from isthmus.store.connections import connect, pool
 from isthmus.store.faults import check_version, parsed, place, translated
 from isthmus.store.known_rows import KnownRows
 from isthmus.store.locks import SessionLocks
@@ -37,18 +38,6 @@ PARTITION_MONTHS = 3
 RECONNECT_SECONDS = 1.0
 QUIET_SECONDS = 30.0
 """After this long without a notice the listening connection is proven to be alive."""
-
-DEFAULTS: Mapping[str, Any] = {
-    "connect_timeout": 10,
-    "application_name": "isthmus",
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-}
-SESSION = (
-    b"set search_path = isthmus; set timezone = 'UTC'; set idle_in_transaction_session_timeout = '60s';"
-    b"set lock_timeout = '30s'; set jit = off"
-)
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -69,33 +58,6 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def connect(url: str) -> AsyncConnection:
-    """A connection set up for the hub, in autocommit mode. Raises psycopg's errors."""
-    connection = await AsyncConnection.connect(url, autocommit=True, **_with_defaults(url))
-    await set_up(connection)
-    return connection
-
-
-def _pool(url: str, least: int, most: int) -> AsyncConnectionPool:
-    return AsyncConnectionPool(
-        url,
-        kwargs=_with_defaults(url),
-        min_size=least,
-        max_size=most,
-        timeout=10,
-        open=False,
-        configure=set_up,
-        name="isthmus",
-    )
-
-
-async def set_up(connection: AsyncConnection) -> None:
-    """Types and session settings of every connection."""
-    register(connection)
-    await connection.set_autocommit(True)
-    await connection.execute(SESSION)
-
-
 class PostgresStore:
     """A :class:`~isthmus.sync.ports.Store`. Made by :meth:`open`."""
 
@@ -103,10 +65,10 @@ class PostgresStore:
         """Use :meth:`open`."""
         self.url = url
         self._clock = clock
-        self._pool = _pool(url, 1, connections)
+        self._pool = pool(url, 1, connections)
         # Whoever is in a transaction may ask something outside of it. From the same pool, many who hold a connection
         # each would wait for ever for a second one.
-        self._asking = _pool(url, 0, max(2, connections // 2))
+        self._asking = pool(url, 0, max(2, connections // 2))
         self._locks = SessionLocks(url, connect)
         self._known = KnownRows()
         self._sleepers = Sleepers(self._in_flight, self.wake_ready)
@@ -382,11 +344,6 @@ class PostgresStore:
 
     def __repr__(self) -> str:
         return f"PostgresStore({place(self.url)})"
-
-
-def _with_defaults(url: str) -> dict[str, Any]:
-    given = parsed(url)
-    return {name: value for name, value in DEFAULTS.items() if name not in given}
 
 
 def _notice(text: str) -> Notice:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any
 
@@ -10,15 +11,15 @@ import msgspec
 from psycopg import AsyncConnection
 
 from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, Sighting
-from isthmus.process.state import MOVED
 from isthmus.store.approvals import PostgresApprovals
-from isthmus.store.codec import Texts, as_array, decoded, from_row, payload
+from isthmus.store.codec import Texts, as_array, columns, decoded, from_row
 from isthmus.store.job_entries import PostgresJobEntries
 from isthmus.store.known_rows import KnownRows
 from isthmus.store.notices import PostgresNotices
 from isthmus.store.processes import PostgresProcesses
 from isthmus.store.queries import query
 from isthmus.store.row_access import RowAccess
+from isthmus.store.saving import BatchWriter
 from isthmus.store.simulations import PostgresSimulations
 from isthmus.sync.ports import Approval, Batch, DueCount, FarKey, LaneDue
 
@@ -30,11 +31,6 @@ READING = frozenset(
     "brake_approvals count_linked far_keys find_evidence linked_keys recent_traffic resolve scan_missing".split()
 )
 """Queries that change nothing; of all others it is taken for granted."""
-
-
-HUBS_OWN = 36
-"""Length of the ids that the hub makes for items. Those of documents that have a process of the same id are their
-makers' and longer."""
 
 
 class PostgresTransaction:
@@ -50,8 +46,12 @@ class PostgresTransaction:
         self._notify = notify
         self.wrote = False
         """Whether anything is to be committed. Rows that were only read and locked are not."""
-        self.asleep: set[str] = set()
+        self._writer = BatchWriter(connection, self._access, clock, notify=notify)
+
+    @property
+    def asleep(self) -> set[str]:
         """Links that this transaction lets wait for another."""
+        return self._writer.asleep
 
     @property
     def processes(self) -> PostgresProcesses:
@@ -160,12 +160,12 @@ class PostgresTransaction:
 
     async def resolve(self, keys: Collection[FarKey]) -> dict[FarKey, str]:
         """Item of each linked record. Not locked."""
-        rows = await self._rows("resolve", _columns(keys, "systems", "resources", "keys")) if keys else []
+        rows = await self._rows("resolve", columns(keys, "systems", "resources", "keys")) if keys else []
         return {(system, resource, key): item for system, resource, key, item in rows}
 
     async def far_keys(self, wanted: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
         """(system, resource, item) -> key. Not locked."""
-        rows = await self._rows("far_keys", _columns(wanted, "systems", "resources", "items")) if wanted else []
+        rows = await self._rows("far_keys", columns(wanted, "systems", "resources", "items")) if wanted else []
         return {(system, resource, item): key for system, resource, item, key in rows}
 
     async def find_evidence(self, entity: str, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], list[str]]:
@@ -173,7 +173,7 @@ class PostgresTransaction:
         if not wanted:
             return {}
         found: dict[tuple[str, str], list[str]] = {}
-        parameters = {"entity": entity, **_columns(set(wanted), "rules", "values")}
+        parameters = {"entity": entity, **columns(set(wanted), "rules", "values")}
         for rule, value, item in await self._rows("find_evidence", parameters):
             found.setdefault((rule, value), []).append(item)
         return found
@@ -267,76 +267,28 @@ class PostgresTransaction:
     async def retry_now(self, system: str, codes: Collection[str], now: datetime) -> int:
         """What waits to be tried again after such a failure is due now; how many."""
         rows = await self._rows("retry_now", {"system": system, "codes": Texts(codes), "now": now})
-        await self.tell({f"{flow}/{system}" for (flow,) in rows})
+        await self._writer.tell({f"{flow}/{system}" for (flow,) in rows})
         return len(rows)
+
+    def posting(self) -> AbstractAsyncContextManager[None]:
+        """What is saved within is sent at once, and waited for at the end: meanwhile the database works on it, and
+        whoever saves can go on with the next part. Read within only what was not saved there."""
+        return self._writer.posting()
 
     async def save(self, batch: Batch) -> None:
         """Write all of it. Of several rows with one identity the last one counts. An inbox entry with ``decided_at``
         in ``open_inbox`` is stored as decided; entries are closed before others are opened. Sleepers are woken last,
         so those of this very batch too."""
-        # Nobody waits for an answer in between: one way to the server and back instead of one for each statement.
         self.wrote = True
-        async with self._connection.pipeline():
-            await self._save_all(batch)
-        await self._access.keep()
-
-    async def _save_all(self, batch: Batch) -> None:
-        if batch.drop_links:
-            await self._do("drop_links", {"ids": Texts(batch.drop_links)})
-            self._access.forget(batch.drop_links)
-        await self._access.save_items(list({item.id: item for item in batch.items}.values()))
-        links = {link.id: link for link in batch.links}
-        await self._access.save_links(list(links.values()))
-        await self._save("save_journal", dict(enumerate(batch.journal)))
-        await self._save("save_effects", dict(enumerate(batch.effects)))
-        if batch.evidence_of:
-            await self._do("drop_evidence", {"items": Texts(batch.evidence_of)})
-        await self._save("save_evidence", dict(enumerate(batch.evidence)))
-        await self._save_inbox(batch)
-        await self._save("save_feeds", {(feed.system, feed.resource): feed for feed in batch.feeds})
-        self.asleep |= {id for id, link in links.items() if link.waits_for not in (None, "read")}
-        places = {f"{link.flow}/{link.system}" for link in links.values() if link.due_at is not None}
-        if batch.wake:
-            woken = await self._rows("wake", {"wake": Texts(batch.wake), "now": self._clock()})
-            self._access.changed([id for id, _, _ in woken])
-            places |= {f"{flow}/{system}" for _, flow, system in woken}
-        await self.tell(places)
-        await self._tell_processes({item.id for item in batch.items} | {link.item for link in batch.links if link.item})
-
-    async def _tell_processes(self, items: Collection[str]) -> None:
-        """In the same transaction as what they are told of: they may look before it commits, and then get a turn."""
-        if not self._notify:
-            return  # A scratch copy: there is nobody to tell.
-        if items := {item for item in items if len(item) != HUBS_OWN}:
-            given = {"items": Texts(items), "topic": MOVED, "now": self._clock()}
-            for (process,) in await self._rows("tell_processes", given):
-                await self.processes.request_turn(process)
+        await self._writer.save(batch)
 
     async def wake_ready(self, among: Collection[str] | None = None) -> int:
         """Wake links (``among`` these; None: among all) whose parent is there though no wake-up reached them; returns
         how many. Cheap when nothing waits; call it now and then, and before saying that nothing is left to do."""
         given = None if among is None else Texts(among)
         woken = await self._rows("wake_ready", {"among": given, "now": self._clock()})
-        await self.tell({f"{flow}/{system}" for flow, system in woken})
+        await self._writer.tell({f"{flow}/{system}" for flow, system in woken})
         return len(woken)
-
-    async def tell(self, places: Collection[str]) -> None:
-        """Wake the hub processes that listen, when this transaction commits."""
-        if places and self._notify:
-            await self._do("notify", {"places": sorted(places)})
-
-    async def _save_inbox(self, batch: Batch) -> None:
-        if batch.close_inbox:
-            columns = _columns(batch.close_inbox, "kinds", "subjects")
-            await self._do("close_inbox", {**columns, "now": self._clock()})
-        decided = {entry.id: entry for entry in [*batch.open_inbox, *batch.decided] if entry.decided_at is not None}
-        await self._save("decide_inbox", decided)
-        still_open = (entry for entry in batch.open_inbox if entry.decided_at is None)
-        await self._save("open_inbox", {(entry.kind, entry.subject): entry for entry in still_open})
-
-    async def _save(self, name: str, rows: Mapping[Any, msgspec.Struct]) -> None:
-        if rows:
-            await self._do(name, {"rows": payload(rows.values())})
 
     async def _do(self, name: str, parameters: Parameters) -> None:
         self.wrote = True
@@ -353,15 +305,6 @@ class PostgresTransaction:
         found = await cursor.fetchone()
         assert found is not None
         return decoded(struct, found[0])
-
-
-def _columns(rows: Iterable[tuple[str, ...]], *names: str) -> dict[str, Texts]:
-    """Rows as one array parameter per column."""
-    columns: dict[str, Texts] = {name: Texts() for name in names}
-    for row in rows:
-        for name, value in zip(names, row, strict=True):
-            columns[name].append(value)
-    return columns
 
 
 def _oldest_first(links: list[Link]) -> list[Link]:

@@ -20,7 +20,8 @@ from isthmus.model.fields import Canonical, completed, covers
 from isthmus.model.flow import DeletePolicy
 from isthmus.model.likeness import may_be_kept_as
 from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, NotHeld, Problem
-from isthmus.sync.working import Working, is_unsure
+from isthmus.sync.standing import is_unsure
+from isthmus.sync.working import Working
 
 __all__ = [
     "Seen",
@@ -224,7 +225,7 @@ def _restored(work: Working, link: Link) -> Link:
         return replace(link, state=LinkState.NEW)
     item = work.items[link.item]
     if item.deleted_at is not None:
-        work.items[item.id] = replace(item, deleted_at=None)
+        work.put_item(replace(item, deleted_at=None))
         work.note(item.id, "@restored", None, link.system, Cause("system", link.system, link.key or ""))
     for sibling in work.links_of(item.id):
         work.close(InboxKind.DELETE, sibling.id)

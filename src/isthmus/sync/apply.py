@@ -27,8 +27,9 @@ from isthmus.sync.outcome import Outcome, record_outcomes
 from isthmus.sync.pauses import PauseBook
 from isthmus.sync.plan import Step, StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Batch, Store, Transaction
+from isthmus.sync.standing import doubt_about, is_unsure
 from isthmus.sync.unsure import resolve_unsure
-from isthmus.sync.working import Working, doubt_about, is_unsure
+from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
 __all__ = ["Applier", "claim_of"]

@@ -20,7 +20,8 @@ from isthmus.sync.evidence import known_of, values_of
 from isthmus.sync.join import attach
 from isthmus.sync.matching import Judgement, Pool, judge, settle_rivals
 from isthmus.sync.ports import Store, Transaction
-from isthmus.sync.working import Working, doubt_about, is_unsure
+from isthmus.sync.standing import doubt_about, is_unsure
+from isthmus.sync.working import PART, Working
 from isthmus.sync.world import World, rule_name
 
 __all__ = ["claims", "meet"]
@@ -83,13 +84,16 @@ async def _meet(
     known = {id: known_of(item, linked[id]) for id, item in items.items()}
     pool = Pool(rules, found, known, taken)
     work = Working(world, items, [*links, *fresh], now=now, new_id=new_id)
-    for n, (link, judgement) in enumerate(_judged(fresh, pool, unique=flow.unique)):
-        if n % GIVE_WAY == 0:
-            await asyncio.sleep(0)
-        item = _settle(work, flow, link, judgement, pool)
-        if item is not None:
-            pool.take(item, link.key or "", link.far)
-    await tx.save(work.finish())
+    async with tx.posting():
+        for n, (link, judgement) in enumerate(_judged(fresh, pool, unique=flow.unique), 1):
+            item = _settle(work, flow, link, judgement, pool)
+            if item is not None:
+                pool.take(item, link.key or "", link.far)
+            if n % PART == 0:
+                await tx.save(work.finish())
+            if n % GIVE_WAY == 0:
+                await asyncio.sleep(0)
+        await tx.save(work.finish())
     return len(fresh)
 
 

@@ -18,7 +18,8 @@ from isthmus.sync.heirs import with_heirs
 from isthmus.sync.join import attach, way_out
 from isthmus.sync.linking import part_items
 from isthmus.sync.ports import Batch, Store, Transaction
-from isthmus.sync.working import Working, doubt_about, to_be_read
+from isthmus.sync.standing import doubt_about, to_be_read
+from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
 __all__ = ["decide", "decide_in", "retry", "retry_in"]

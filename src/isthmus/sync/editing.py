@@ -17,7 +17,8 @@ from isthmus.model.state import Cause, Item, Link
 from isthmus.sync.absorb import apply_delete_policy
 from isthmus.sync.evidence import values_of
 from isthmus.sync.ports import Transaction
-from isthmus.sync.working import ACTIVE, Working
+from isthmus.sync.standing import ACTIVE
+from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
 __all__ = ["HUB", "HubEdits"]
@@ -110,7 +111,7 @@ class HubEdits:
         for link in active:
             apply_delete_policy(work, link, chosen[link.id], replace(link, system=HUB))
         if not any(link.state in ACTIVE for link in work.links_of(id)):
-            work.items[id] = replace(work.items[id], deleted_at=self._now)
+            work.put_item(replace(work.items[id], deleted_at=self._now))
         await self._tx.save(work.finish())
         return (await self._tx.items([id]))[id]
 

@@ -13,7 +13,7 @@ from isthmus.mapping.lens import holds
 from isthmus.model.fields import covers
 from isthmus.model.state import FeedState, InboxEntry, Item, Link, LinkState
 from isthmus.sync.pauses import PauseBook
-from isthmus.sync.working import pending
+from isthmus.sync.standing import pending
 from isthmus.sync.world import World
 
 __all__ = ["Part", "explain_link", "not_created"]

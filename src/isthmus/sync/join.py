@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from isthmus.model.flow import MergePolicy
 from isthmus.model.state import Cause, InboxKind, Link, LinkState
 from isthmus.sync.absorb import absorb_gone, merge_into_item
-from isthmus.sync.working import Working, is_unsure, to_be_read
+from isthmus.sync.standing import is_unsure, to_be_read
+from isthmus.sync.working import Working
 
 __all__ = ["MERGE_CHOICES", "attach", "fill_gaps", "follow", "join_items", "way_out"]
 
@@ -51,7 +52,7 @@ def join_items(work: Working, loser_link: Link, winner_link: Link) -> None:
         side = work.flow(sibling).sides.get(sibling.system)
         policy = side.merge if side is not None else MergePolicy.HOLD
         follow(work, sibling, winner, policy, loser_link.system)
-    work.items[loser] = replace(work.items[loser], alias_of=winner, deleted_at=work.now)
+    work.put_item(replace(work.items[loser], alias_of=winner, deleted_at=work.now))
     work.note(loser, "@merged", None, winner, cause)
     work.note(winner, "@merged", loser, None, cause)
 

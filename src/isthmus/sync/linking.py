@@ -13,7 +13,8 @@ from isthmus.model.flow import CreatePolicy, MergePolicy
 from isthmus.model.state import Cause, InboxKind, Item, Link, LinkState
 from isthmus.sync.join import attach, fill_gaps, follow
 from isthmus.sync.plan import can_restore
-from isthmus.sync.working import ACTIVE, Working, is_unsure, to_be_read
+from isthmus.sync.standing import ACTIVE, is_unsure, to_be_read
+from isthmus.sync.working import Working
 
 __all__ = ["MOVED", "give_own_item", "merge_items", "part_items", "set_apart", "take_up"]
 
@@ -99,7 +100,7 @@ def merge_items(work: Working, loser: str, winner: str, policy: MergePolicy | No
         follow(work, sibling, winner, followed, "the hub")
         _reread_conflicts(work, sibling.id)
     moved = [link.id for link in work.links_of(winner) if link.id in {sibling.id for sibling in siblings}]
-    work.items[loser] = replace(work.items[loser], alias_of=winner, deleted_at=work.now)
+    work.put_item(replace(work.items[loser], alias_of=winner, deleted_at=work.now))
     work.note(loser, "@merged", None, winner, cause)
     work.note(loser, MOVED, None, list(moved), cause)
     work.note(winner, "@merged", loser, None, cause)
@@ -121,7 +122,7 @@ def part_items(
     links += [link for link in work.links_of(loser) if link.state is LinkState.DOUBTFUL]
     if not links:
         raise NeedsPerson("None of its records is there any more.", advice="Separate a record, or make it anew.")
-    work.items[loser] = replace(alias, alias_of=None, deleted_at=None)
+    work.put_item(replace(alias, alias_of=None, deleted_at=None))
     for link in links:
         _check_sure(link)
         work.close(InboxKind.MERGE, link.id)

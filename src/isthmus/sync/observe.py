@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import batched
 
 from msgspec.structs import replace
 
@@ -25,7 +26,7 @@ from isthmus.sync.ports import Batch, FarKey, Store, Transaction
 from isthmus.sync.regain import regain
 from isthmus.sync.seeing import load_given, see
 from isthmus.sync.sifting import READABLE, Reading, Sieve
-from isthmus.sync.working import Working
+from isthmus.sync.working import PART, Working
 from isthmus.sync.world import World
 
 __all__ = ["Observer"]
@@ -271,15 +272,17 @@ class Observer:
         # Only links that are due can have a write whose answer was lost.
         due = [link for _, link, _, _ in work_list if link is not None and link.due_at is not None]
         work.given = await load_given(tx, due)
-        for flow, known, change, digest in work_list:
-            current = work.links.get(known.id) if known is not None else None
-            if isinstance(change, Gone):
-                self._absorb_gone(work, current and replace(current, seen_at=read_at), change)
-            else:
-                self._absorb(work, name, flow, current, change, refs, read_at, digest)
-        batch = work.finish()
-        self.strangers |= any(link.state is LinkState.NEW and link.waits_for is None for link in batch.links)
-        await tx.save(batch)
+        async with tx.posting():
+            for part in batched(work_list, PART):
+                for flow, known, change, digest in part:
+                    current = work.links.get(known.id) if known is not None else None
+                    if isinstance(change, Gone):
+                        self._absorb_gone(work, current and replace(current, seen_at=read_at), change)
+                    else:
+                        self._absorb(work, name, flow, current, change, refs, read_at, digest)
+                batch = work.finish()
+                self.strangers |= any(link.state is LinkState.NEW and link.waits_for is None for link in batch.links)
+                await tx.save(batch)
 
     async def _resolve(
         self,

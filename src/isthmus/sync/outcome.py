@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import batched
 from typing import Any
 
 import msgspec
@@ -23,7 +24,8 @@ from isthmus.sync.absorb import Seen, absorb_gone, absorb_written, agreed
 from isthmus.sync.plan import Step, StepKind
 from isthmus.sync.ports import Store, Transaction
 from isthmus.sync.seeing import load_given, load_refs, see
-from isthmus.sync.working import ACTIVE, Working, problem_of, to_be_read
+from isthmus.sync.standing import ACTIVE, problem_of, to_be_read
+from isthmus.sync.working import PART, Working
 from isthmus.sync.world import World
 
 __all__ = ["Outcome", "pause", "record_outcomes"]
@@ -71,19 +73,27 @@ async def record_outcomes(
         seen = {link.id: see(world, link, answer, refs, now) for link, answer in answered}
         odd = [o for o in outcomes if o.step.link.id in seen and _kept_otherwise(work, o, seen[o.step.link.id])]
         work.given = await load_given(tx, [outcome.step.link for outcome in odd])
-        for outcome in outcomes:
-            link = work.links.get(outcome.step.link.id)
-            if link is None:
-                continue
-            if isinstance(outcome.answer, Record):
-                _done(work, link, outcome, seen[link.id], began)
-            else:
-                _other(work, link, outcome, jitter())
-            if outcome.step.refused and link.id in work.links:
-                hold_back(work, work.links[link.id], outcome.step)
-            if outcome.step.write is not None:
-                work.batch.effects.append(_effect(work.links.get(link.id, link), outcome, now, began))
-        await tx.save(work.finish())
+        async with tx.posting():
+            for part in batched(outcomes, PART):
+                for outcome in part:
+                    _take(work, outcome, seen, began, jitter)
+                await tx.save(work.finish())
+
+
+def _take(
+    work: Working, outcome: Outcome, seen: Mapping[str, Seen], began: datetime, jitter: Callable[[], float]
+) -> None:
+    link = work.links.get(outcome.step.link.id)
+    if link is None:
+        return
+    if isinstance(outcome.answer, Record):
+        _done(work, link, outcome, seen[link.id], began)
+    else:
+        _other(work, link, outcome, jitter())
+    if outcome.step.refused and link.id in work.links:
+        hold_back(work, work.links[link.id], outcome.step)
+    if outcome.step.write is not None:
+        work.batch.effects.append(_effect(work.links.get(link.id, link), outcome, work.now, began))
 
 
 def _kept_otherwise(work: Working, outcome: Outcome, seen: Seen) -> bool:

@@ -14,7 +14,7 @@ from isthmus.errors import NeedsPerson, Stale, Unmappable
 from isthmus.mapping import Lens, Refs
 from isthmus.model.fields import Canonical
 from isthmus.model.state import Item, Link, LinkState
-from isthmus.sync.working import pending
+from isthmus.sync.standing import pending
 
 __all__ = ["Step", "StepKind", "can_restore", "needed_refs", "plan_link"]
 

@@ -230,6 +230,10 @@ class Transaction(Protocol):
     async def save(self, batch: Batch) -> None:
         """Write all of it, set-based."""
 
+    def posting(self) -> AbstractAsyncContextManager[None]:
+        """Within, :meth:`save` sends and does not wait until it is done: for work in parts. Nothing that was saved
+        within may be read there. Whoever waits for any of it is woken at the end."""
+
 
 class Store(Protocol):
     """The hub's memory."""

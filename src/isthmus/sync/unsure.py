@@ -21,7 +21,8 @@ from isthmus.sync.absorb import absorb_written
 from isthmus.sync.plan import StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Store
 from isthmus.sync.seeing import load_refs, see
-from isthmus.sync.working import Working, problem_of
+from isthmus.sync.standing import problem_of
+from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
 __all__ = ["resolve_unsure"]

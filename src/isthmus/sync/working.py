@@ -6,16 +6,15 @@ the new state what is due, which records are missing and must be created, and wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from msgspec.structs import replace
 
-from isthmus.errors import RateLimited, Retryable, StoreUnavailable, Unavailable, UnknownOutcome
-from isthmus.mapping import ABSENT, Lens
+from isthmus.mapping import Lens
 from isthmus.mapping.lens import holds
-from isthmus.model.fields import Canonical, covers
+from isthmus.model.fields import Canonical
 from isthmus.model.flow import CreatePolicy, Flow
 from isthmus.model.state import (
     Cause,
@@ -26,18 +25,18 @@ from isthmus.model.state import (
     JournalEntry,
     Link,
     LinkState,
-    Problem,
     Provenance,
 )
 from isthmus.sync.evidence import evidence_of
 from isthmus.sync.ports import Batch
+from isthmus.sync.standing import ACTIVE, doubt_about, is_parked, is_unsure, pending, to_be_read
 from isthmus.sync.world import World
 
-__all__ = ["Working", "doubt_about", "is_unsure", "pending", "to_be_read"]
+__all__ = ["PART", "Working"]
 
-ACTIVE = frozenset({LinkState.LINKED, LinkState.CREATING})
-PASSING = frozenset(error.code for error in (Retryable, Unavailable, StoreUnavailable, RateLimited, UnknownOutcome))
-"""Codes of problems that pass by themselves."""
+PART = 250
+"""Records of a batch that are decided in one go. What they come to is on its way to the store while the next ones are
+decided."""
 
 
 class Working:
@@ -59,13 +58,16 @@ class Working:
         for link in self.links.values():
             if link.item is not None:
                 self.by_item.setdefault(link.item, []).append(link.id)
-        self._old_by_item = {item: tuple(ids) for item, ids in self.by_item.items()}
         self.batch = Batch()
         self.given: dict[tuple[str, str], list[Canonical]] = {}
         """(link, field) -> values the hub had since link and hub last agreed. A write whose answer was lost may have
         carried any of them."""
+        # As they were when this began, or were given out by finish() last.
         self._old_items = dict(items)
         self._old_links = dict(self.links)
+        self._old_by_item = {item: tuple(ids) for item, ids in self.by_item.items()}
+        self._moved_items: dict[str, None] = {}
+        self._moved_links: dict[str, None] = {}
         self._changes: dict[str, dict[str, tuple[Canonical, Canonical]]] = {}
         self._causes: dict[str, Cause] = {}
         self._open: dict[tuple[str, str], InboxEntry] = {}
@@ -76,20 +78,29 @@ class Working:
 
     # -- changing ------------------------------------------------------------------------------------------------
 
+    def put_item(self, item: Item) -> None:
+        """Add or replace an item."""
+        self.items[item.id] = item
+        self._moved_items[item.id] = None
+
     def put_link(self, link: Link) -> None:
         """Add or replace a link."""
         old = self.links.get(link.id)
+        if old is link:
+            return
         if old is not None and old.item is not None and old.item != link.item:
             self.by_item[old.item].remove(link.id)
         if link.item is not None and (old is None or old.item != link.item):
             self.by_item.setdefault(link.item, []).append(link.id)
         self.links[link.id] = link
+        self._moved_links[link.id] = None
         if self._by_record is not None and link.key is not None:
             self._by_record.setdefault((link.flow, link.system, link.resource, link.key), set()).add(link.id)
 
     def drop_link(self, link: Link) -> None:
         """Forget a link for good (a reading that turned out to be another link's record)."""
         self.links.pop(link.id, None)
+        self._moved_links.pop(link.id, None)
         if link.item is not None:
             self.by_item[link.item].remove(link.id)
             self._touched.add(link.item)
@@ -112,12 +123,12 @@ class Working:
     def bury(self, item_id: str | None) -> None:
         """The item is deleted when no record carries it any more."""
         if item_id is not None and not any(link.state in ACTIVE for link in self.links_of(item_id)):
-            self.items[item_id] = replace(self.items[item_id], deleted_at=self.now)
+            self.put_item(replace(self.items[item_id], deleted_at=self.now))
 
     def new_item(self, entity: str, id: str | None = None) -> Item:
         """An empty item."""
         item = Item(id=id or self.new_id(), entity=entity)
-        self.items[item.id] = item
+        self.put_item(item)
         return item
 
     def carry_from_hub(self, item_id: str) -> None:
@@ -135,7 +146,7 @@ class Working:
         for field, value in values.items():
             changes[field] = (changes[field][0] if field in changes else item.fields.get(field), value)
         set_by = dict.fromkeys(values, Provenance(cause.by, self.now))
-        self.items[item_id] = replace(item, fields={**item.fields, **values}, set_by={**item.set_by, **set_by})
+        self.put_item(replace(item, fields={**item.fields, **values}, set_by={**item.set_by, **set_by}))
         self._causes[item_id] = cause
 
     def note(self, item_id: str, what: str, old: Canonical, new: Canonical, cause: Cause) -> None:
@@ -199,38 +210,47 @@ class Working:
     # -- finishing -----------------------------------------------------------------------------------------------
 
     def finish(self) -> Batch:
-        """Derive what follows from the changes and give back everything to write."""
-        touched = self._touched | {id for id, item in self.items.items() if item is not self._old_items.get(id)}
-        for id, link in self.links.items():
-            old = self._old_links.get(id)
-            if link is not old:
-                touched |= {at.item for at in (link, old) if at is not None and at.item is not None}
+        """Derive what follows from the changes since this was called last, and give back everything to write."""
+        touched = self._touched | set(self._moved_items)
+        for id in self._moved_links:
+            pair = (self.links[id], self._old_links.get(id))
+            touched |= {at.item for at in pair if at is not None and at.item is not None}
         for item_id in sorted(touched):
             if item_id in self.items:
                 self._create_missing(item_id)
-                moved = item_id in self._changes or self.items[item_id] is not self._old_items.get(item_id)
+                moved = item_id in self._changes or item_id in self._moved_items
                 for link in self.links_of(item_id):
                     if moved or link is not self._old_links.get(link.id):
                         self._reckon(link)
         self._write_items()
-        self.batch.links.extend(link for id, link in self.links.items() if link is not self._old_links.get(id))
-        for link in self.batch.links:
-            old = self._old_links.get(link.id)
+        for id in self._moved_links:
+            link, old = self.links[id], self._old_links.get(id)
             if link.state is LinkState.LINKED and (old is None or old.state is not LinkState.LINKED or old.key is None):
                 self.batch.wake += [f"{link.system}/{link.resource}/{link.key}", f"{link.item}/{link.system}"]
+            self.batch.links.append(link)
         self.batch.open_inbox.extend(self._open.values())
         self.batch.close_inbox.extend(sorted(self._closed))
-        return self.batch
+        return self._begin_anew(touched)
+
+    def _begin_anew(self, touched: Collection[str]) -> Batch:
+        """What was gathered; from here on everything counts as it is now."""
+        self._old_items.update((id, self.items[id]) for id in self._moved_items)
+        self._old_links.update((id, self.links[id]) for id in self._moved_links)
+        self._old_by_item.update((item, tuple(self.by_item.get(item, ()))) for item in touched)
+        for gathered in (self._moved_items, self._moved_links, self._changes, self._causes, self._open):
+            gathered.clear()
+        self._closed, self._touched = set(), set()
+        batch, self.batch = self.batch, Batch()
+        return batch
 
     def _write_items(self) -> None:
-        for item_id, item in self.items.items():
+        for item_id in dict.fromkeys([*self._moved_items, *self._changes]):
             changes = self._changes.get(item_id, {})
             changes = {name: pair for name, pair in changes.items() if pair[0] != pair[1] or name.startswith("@")}
+            item, new = self.items[item_id], item_id not in self._old_items
             if item is self._old_items.get(item_id) and not changes:
                 continue
-            new = item_id not in self._old_items
             item = replace(item, version=item.version + 1)
-            self.batch.items.append(item)
             if self._evidence_moved(item):
                 self.batch.evidence_of.append(item.id)
                 if item.deleted_at is None and item.alias_of is None:
@@ -241,6 +261,8 @@ class Working:
                 self.batch.journal.append(
                     JournalEntry(item=item_id, version=item.version, changes=changes, cause=cause, at=self.now)
                 )
+            self.put_item(item)
+            self.batch.items.append(item)
 
     def _evidence_moved(self, item: Item) -> bool:
         """Whether what the match rules look at may be another than it was: most changes leave it alone."""
@@ -342,52 +364,3 @@ class Working:
     def _news_for(self, link: Link, old: Link | None) -> bool:
         """Whether anything changed that could make a refused write succeed."""
         return link.item in self._changes or old is None or old.far != link.far or old.doom != link.doom
-
-
-def is_parked(link: Link) -> bool:
-    """Whether the link was set aside for a person. A failure that passes is none, also when what it was due for has
-    given way to something else, such as reading the record again."""
-    return link.problem is not None and link.due_at is None and link.problem.code not in PASSING
-
-
-def is_unsure(link: Link) -> bool:
-    """Whether a create was sent whose outcome is not known."""
-    return link.state is LinkState.CREATING and link.intent is not None and link.intent.sent_at is not None
-
-
-def to_be_read(link: Link, now: datetime) -> Link:
-    """The link, its record to be read and taken in at once, whether it changed or not."""
-    return replace(link, waits_for="read", due_at=now, digest=None)
-
-
-def doubt_about(link: Link) -> str:
-    """What a create waits for that may be the record of this link, which has no item yet."""
-    return f"doubt/{link.id}"
-
-
-def pending(link: Link, item: Item, lens: Lens) -> dict[str, Canonical]:
-    """Fields whose hub value this system does not have yet and may be given (SPEC 1)."""
-    found: dict[str, Canonical] = {}
-    base, fields, plain = link.base, item.fields, lens.plain
-    for field in lens.updated:
-        value = fields.get(field, ABSENT)
-        if value is ABSENT or field in link.conflicts:
-            continue
-        known = base.get(field, ABSENT)
-        if known == value and field in plain:
-            continue
-        wanted = value if field in lens.only_written else lens.view(field, value)
-        if known is not ABSENT and covers(known, wanted):
-            continue
-        if known is ABSENT and wanted is None:
-            continue
-        held = link.not_held.get(field)
-        if held is not None and held.sure and held.wanted == wanted:
-            continue
-        found[field] = value
-    return found
-
-
-def problem_of(error: Any, now: datetime, field: str | None = None) -> Problem:
-    """An error as it is kept on a link."""
-    return Problem(error.code, error.message, error.advice, getattr(error, "field", None) or field, now)

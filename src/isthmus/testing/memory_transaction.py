@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
 from datetime import datetime
 from zlib import crc32
 
 from msgspec.structs import replace
 
 from isthmus.errors import StoreUnavailable
-from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, LinkState, Sighting
+from isthmus.model.state import Effect, FeedState, Item, JournalEntry, Link, LinkState, Sighting
 from isthmus.sync.ports import LANES, Batch, FarKey, LaneDue
 from isthmus.testing.memory_accounts import BrakeAccounts
 from isthmus.testing.memory_database import MemoryDatabase, stored
+from isthmus.testing.memory_inbox import InboxRows
 
 __all__ = ["MemoryTransaction"]
 
 _UNMET = frozenset({LinkState.NEW, LinkState.DOUBTFUL, LinkState.LINKED})
 
 
-class MemoryTransaction(BrakeAccounts):
+class MemoryTransaction(InboxRows, BrakeAccounts):
     """A :class:`~isthmus.sync.ports.Transaction`: its own writes over what others have committed."""
 
     def __init__(self, database: MemoryDatabase) -> None:
-        super().__init__(database)
+        BrakeAccounts.__init__(self, database)
+        InboxRows.__init__(self, database)
         self._items: dict[str, Item] = {}
         self._links: dict[str, Link | None] = {}
-        self._inbox: dict[str, InboxEntry] = {}
         self._scanned: dict[tuple[str, str], set[str]] = {}
         self._deeds: list[Callable[[], None]] = []
         """What else becomes true at commit, in order."""
         self._places: set[str] = set()
+        self._posting, self._came_true = False, set[str]()
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -226,39 +229,6 @@ class MemoryTransaction(BrakeAccounts):
             and link.item is not None
         }
 
-    # -- the inbox -----------------------------------------------------------------------------------------------
-
-    def _entries(self) -> list[InboxEntry]:
-        return list({**self._database.inbox, **self._inbox}.values())
-
-    async def last_decided(self, kind: str, subject: str) -> InboxEntry | None:
-        """The entry of this kind and subject that a person decided last."""
-        found = [
-            (entry.decided_at, entry.id)
-            for entry in self._entries()
-            if (entry.kind, entry.subject) == (kind, subject)
-            and entry.decided_at is not None
-            and entry.decision != "withdrawn"
-        ]
-        return await self.inbox_entry(max(found)[1]) if found else None
-
-    async def inbox_entry(self, id: str) -> InboxEntry | None:
-        """One entry, open or decided."""
-        await self._database.rows.take(self, "inbox", [id])
-        return self._inbox.get(id) or self._database.inbox.get(id)
-
-    async def open_entries(self, kind: str, subjects: Collection[str]) -> list[InboxEntry]:
-        """Open entries of this kind for these subjects, by id."""
-        wanted = set(subjects)
-        found = [e for e in self._entries() if e.decided_at is None and e.kind == kind and e.subject in wanted]
-        await self._database.rows.take(self, "inbox", (entry.id for entry in found))
-        return sorted(found, key=lambda entry: entry.id)
-
-    async def all_open_entries(self) -> list[InboxEntry]:
-        """All open entries, oldest first."""
-        found = [entry for entry in self._entries() if entry.decided_at is None]
-        return sorted(found, key=lambda entry: (entry.opened_at, entry.id))
-
     # -- sightings -----------------------------------------------------------------------------------------------
 
     async def take_sightings(self, system: str, resource: str, keys: Collection[str]) -> list[Sighting]:
@@ -290,6 +260,17 @@ class MemoryTransaction(BrakeAccounts):
 
     # -- writing -------------------------------------------------------------------------------------------------
 
+    @asynccontextmanager
+    async def posting(self) -> AsyncIterator[None]:
+        """Sleepers are woken at the end."""
+        outermost, self._posting = not self._posting, True
+        yield
+        if outermost:
+            self._posting = False
+        if outermost and self._came_true:
+            came_true, self._came_true = self._came_true, set()
+            await self._wake(lambda link: link.waits_for in came_true)
+
     async def save(self, batch: Batch) -> None:
         """Write all of it, as :meth:`isthmus.store.transaction.PostgresTransaction.save` does."""
         links = {link.id: stored(link) for link in batch.links}
@@ -310,28 +291,13 @@ class MemoryTransaction(BrakeAccounts):
         self._deeds.append(lambda: database.feeds.update(feeds))
         await self._save_inbox(batch)
         self._places |= {f"{link.flow}/{link.system}" for link in links.values() if link.due_at is not None}
-        if batch.wake:
-            wake = set(batch.wake)
-            await self._wake(lambda link: link.waits_for in wake)
+        async with self.posting():
+            self._came_true |= set(batch.wake)
 
     def _refuse_twins(self, links: Collection[str]) -> None:
         places = [(x.flow, x.system, x.resource, x.key) for x in self._all_links() if x.key is not None]
         if links and len(set(places)) < len(places):
             raise StoreUnavailable("Another process stored the same thing at the same moment.", wait=0.05)
-
-    async def _save_inbox(self, batch: Batch) -> None:
-        now, closed = self._database.now(), set(batch.close_inbox)
-        for entry in self._entries():
-            if entry.decided_at is None and (entry.kind, entry.subject) in closed:
-                self._inbox[entry.id] = replace(entry, decided_at=now, decision="withdrawn", decided_by="hub")
-        for entry in [*batch.open_inbox, *batch.decided]:
-            if entry.decided_at is not None:
-                self._inbox[entry.id] = stored(entry)
-        for entry in batch.open_inbox:
-            if entry.decided_at is None:
-                old = await self.open_entries(entry.kind, [entry.subject])
-                kept = replace(entry, id=old[0].id, opened_at=old[0].opened_at) if old else entry
-                self._inbox[kept.id] = stored(kept)
 
     async def _wake(self, fits: Callable[[Link], bool]) -> int:
         woken = await self._owned(fits)

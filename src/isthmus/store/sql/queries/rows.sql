@@ -49,18 +49,18 @@ order by id for no key update;
 select {link_columns}
 from link
 where id in (
-        select id from link
-        where flow = %(flow)s and system = %(system)s and due_at <= %(now)s and state <> 'new' and waits_for is null
-            and case when state = 'creating' then 'creates' when doom is not null then 'deletes' else 'updates' end
+        select link from due
+        where flow = %(flow)s and system = %(system)s and not read and at <= %(now)s
+            and case when state = 'creating' then 'creates' when doomed then 'deletes' else 'updates' end
                 <> all(%(held)s::text[])
-            and (%(lanes)s::integer[] is null or lane(id) = any(%(lanes)s::integer[]))
-        order by due_at, id limit %(limit)s)
+            and (%(lanes)s::integer[] is null or lane(link) = any(%(lanes)s::integer[]))
+        order by at, link limit %(limit)s)
     and due_at <= %(now)s and state <> 'new' and waits_for is null
 order by id for no key update;
 
 -- name: due_lanes
-select lane(id), count(*), min(due_at) from link
-where flow = %(flow)s and system = %(system)s and due_at <= %(now)s and state <> 'new' and waits_for is null
+select lane(link), count(*), min(at) from due
+where flow = %(flow)s and system = %(system)s and not read and at <= %(now)s
 group by 1
 order by 3, 1;
 
@@ -68,9 +68,9 @@ order by 3, 1;
 select {link_columns}
 from link
 where id in (
-        select id from link
-        where system = %(system)s and waits_for = 'read' and due_at <= %(now)s
-        order by due_at, id limit %(limit)s)
+        select link from due
+        where system = %(system)s and read and at <= %(now)s
+        order by at, link limit %(limit)s)
     and waits_for = 'read' and due_at <= %(now)s
 order by id for no key update;
 
@@ -99,9 +99,9 @@ order by id for no key update;
 
 -- name: count_due
 select
-    count(*) filter (where state = 'creating' and doom is null) as creates,
-    count(*) filter (where state = 'linked' and doom is null) as updates,
-    count(*) filter (where doom is not null) as deletes,
+    count(*) filter (where state = 'creating' and not doomed) as creates,
+    count(*) filter (where state = 'linked' and not doomed) as updates,
+    count(*) filter (where doomed) as deletes,
     exists (
         select from inbox
         where kind = 'brake' and decided_at is null
@@ -115,8 +115,8 @@ select
             from traffic
             where subject in (%(place)s || 'creates', %(place)s || 'updates', %(place)s || 'deletes') and at > %(since)s
             group by subject) as by_kind) as noted
-from link
-where flow = %(flow)s and system = %(system)s and due_at <= %(now)s and waits_for is null;
+from due
+where flow = %(flow)s and system = %(system)s and not read and at <= %(now)s;
 
 -- name: count_linked
 select count(*)

@@ -1,10 +1,24 @@
 -- Around the transactions.
 
 -- name: due_at
-select flow, system, min(due_at), min(due_at) filter (where waits_for = 'read')
-from link
-where due_at is not null and (waits_for = 'read' or waits_for is null and state <> 'new')
-group by flow, system;
+-- The first of each kind, from one to the next: what is due may be much, and is asked for before every write.
+with recursive place as (
+    (select flow, system, read from due order by flow, system, read limit 1)
+    union all
+    select following.flow, following.system, following.read
+    from place cross join lateral (
+        select flow, system, read from due
+        where (due.flow, due.system, due.read) > (place.flow, place.system, place.read)
+        order by flow, system, read limit 1
+    ) as following
+)
+select place.flow, place.system, min(earliest.at), min(earliest.at) filter (where place.read)
+from place cross join lateral (
+    select at from due
+    where due.flow = place.flow and due.system = place.system and due.read = place.read
+    order by at limit 1
+) as earliest
+group by place.flow, place.system;
 
 -- name: try_lock
 select pg_try_advisory_lock(hashtextextended('isthmus ' || %(name)s, 0));
@@ -91,6 +105,7 @@ create temp sequence effect_seq as bigint;
 create temp table item (like isthmus.item including defaults including constraints including storage);
 create temp table item_changed (like isthmus.item_changed);
 create temp table link (like isthmus.link including defaults including constraints including storage);
+create temp table due (like isthmus.due including all);
 create temp table evidence (like isthmus.evidence including defaults including constraints);
 create temp table inbox (like isthmus.inbox including all excluding generated);
 create temp table feed (like isthmus.feed including all);
@@ -109,6 +124,7 @@ alter table pg_temp.journal alter column seq set default nextval('pg_temp.journa
 alter table pg_temp.effect alter column seq set default nextval('pg_temp.effect_seq');
 insert into pg_temp.item select * from isthmus.item;
 insert into pg_temp.link select * from isthmus.link;
+insert into pg_temp.due select * from isthmus.due;
 insert into pg_temp.evidence select * from isthmus.evidence;
 insert into pg_temp.inbox select * from isthmus.inbox;
 insert into pg_temp.feed select * from isthmus.feed;
@@ -121,12 +137,17 @@ alter table pg_temp.link add primary key (id);
 alter table pg_temp.link add unique (system, resource, key, flow) deferrable initially immediate;
 create index on pg_temp.item (alias_of) where alias_of is not null;
 create index on pg_temp.link (item) where item is not null;
-create index on pg_temp.link (flow, system, due_at, id) where due_at is not null;
 create index on pg_temp.link (flow, system, state);
 create index on pg_temp.link (waits_for) where waits_for is not null;
 create index on pg_temp.link (flow, state, id) where state in ('new', 'doubtful', 'creating');
 create index on pg_temp.evidence (entity, rule, hashtextextended(value, 0));
 create index on pg_temp.evidence (item);
+create trigger due_new after insert on pg_temp.link
+    referencing new table as moved for each statement execute function isthmus.keep_due();
+create trigger due_moved after update on pg_temp.link
+    referencing new table as moved for each statement execute function isthmus.keep_due();
+create trigger due_dropped after delete on pg_temp.link
+    referencing old table as moved for each statement execute function isthmus.keep_due();
 
 -- name: analyze_shadow
 -- Nobody gathers statistics of temporary tables by himself.
