@@ -123,9 +123,11 @@ async def test_a_transaction_that_only_read_writes_nothing(store: PostgresStore)
         await transaction.lock(["Customer"])
         await transaction.links(["a"])
         await transaction.resolve([("crm", "customers", "1")])
-        assert not transaction.wrote
+        assert transaction.ending == b"rollback"
         await transaction.note_traffic("x", ["a"], NOW, NOW - HOUR)
-        assert transaction.wrote
+        assert transaction.ending == b"set local synchronous_commit = off; commit"
+        await transaction.retry_now("crm", ["unavailable"], NOW)
+        assert transaction.ending == b"commit"
 
 
 @pytest.mark.parametrize("name", sorted(READING))

@@ -119,7 +119,7 @@ class PostgresStore:
                     await connection.rollback()
                 raise
             # A commit waits for the disk also for locks. (The driver's own rollback has statements prepared anew.)
-            await connection.execute(b"commit" if transaction.wrote else b"rollback")
+            await connection.execute(transaction.ending, prepare=False)
         self._sleepers.add(transaction.asleep)
 
     @asynccontextmanager
@@ -196,15 +196,18 @@ class PostgresStore:
         if not hints:
             return
         systems, resources, keys = (list(column) for column in zip(*hints, strict=True))
-        async with self._connection() as connection, connection.transaction():
-            await connection.execute(query("add_hints"), {"systems": systems, "resources": resources, "keys": keys})
-            if sightings:
+        given = {"systems": systems, "resources": resources, "keys": keys, "sure": bool(sightings)}
+        async with self._connection() as connection:
+            if not sightings:
+                await connection.execute(query("add_hints"), given)
+                return
+            async with connection.transaction():
                 await connection.execute(query("add_sightings"), {"rows": payload(sightings)})
-            await connection.execute(query("notify"), {"places": sorted({f"/{system}" for system in systems})})
+                await connection.execute(query("add_hints"), given)
 
     async def take_hints(self, system: str) -> list[tuple[str, str]]:
         """Take the (resource, key) hints of a system; each is taken by one process only."""
-        return sorted((resource, key) for resource, key in await self.rows("take_hints", {"system": system}))
+        return sorted((resource, key) for resource, key, _ in await self.rows("take_hints", {"system": system}))
 
     async def notifications(self) -> AsyncIterator[Notice]:
         """What happened in any process, as it commits; reconnects by itself, and then says "look everywhere", as at the

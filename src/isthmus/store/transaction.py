@@ -46,12 +46,22 @@ class PostgresTransaction:
         self._notify = notify
         self.wrote = False
         """Whether anything is to be committed. Rows that were only read and locked are not."""
+        self._noted = False
+        """Whether anything is to be committed that may be lost when the server crashes within the second: what the brake
+        knows of the last minute."""
         self._writer = BatchWriter(connection, self._access, clock, notify=notify)
 
     @property
     def asleep(self) -> set[str]:
         """Links that this transaction lets wait for another."""
         return self._writer.asleep
+
+    @property
+    def ending(self) -> bytes:
+        """How to end it. A commit waits for the disk also where there is nothing but locks to be given back."""
+        if self.wrote:
+            return b"commit"
+        return b"set local synchronous_commit = off; commit" if self._noted else b"rollback"
 
     @property
     def processes(self) -> PostgresProcesses:
@@ -250,7 +260,9 @@ class PostgresTransaction:
 
     async def note_traffic(self, subject: str, links: Collection[str], now: datetime, since: datetime) -> None:
         """Remember links, forget those before ``since``."""
-        await self._do("note_traffic", {"subject": subject, "now": now, "since": since, "links": Texts(sorted(links))})
+        given = {"subject": subject, "now": now, "since": since, "links": Texts(sorted(links))}
+        await self._connection.execute(query("note_traffic"), given)
+        self._noted = True
 
     async def recent_traffic(self, subject: str, since: datetime, now: datetime) -> int:
         """Different links noted after ``since`` that are not due."""

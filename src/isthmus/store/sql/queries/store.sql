@@ -58,11 +58,18 @@ select pg_notify('isthmus', 'fields');
 select pg_advisory_unlock_all();
 
 -- name: add_hints
-insert into hint (system, resource, key)
-select system, resource, key from unnest(%(systems)s::text[], %(resources)s::text[], %(keys)s::text[])
-    as given (system, resource, key)
-order by system, resource, key
-on conflict do nothing;
+-- Unless it must be sure nobody waits until it is on the disk, nor when it is taken: what a crash of the server loses is found
+-- in the next look, and what it brings back is looked at once more.
+with hinted as (
+    insert into hint (system, resource, key)
+    select system, resource, key from unnest(%(systems)s::text[], %(resources)s::text[], %(keys)s::text[])
+        as given (system, resource, key)
+    order by system, resource, key
+    on conflict do nothing
+)
+select pg_notify('isthmus', '/' || system),
+    set_config('synchronous_commit', case when %(sure)s then current_setting('synchronous_commit') else 'off' end, true)
+from (select distinct unnest(%(systems)s::text[]) as system) as places;
 
 -- name: add_sightings
 with forgotten as (delete from sighting where at < now() - interval '1 minute')
@@ -72,12 +79,15 @@ from jsonb_to_recordset(%(rows)s) as given (system text, resource text, key text
 
 -- name: take_hints
 -- In a fixed order first: two takers, or a taker and a giver, never wait for each other.
-with taken as (
+with first as (
     select system, resource, key from hint where system = %(system)s order by resource, key for update skip locked
+),
+taken as (
+    delete from hint using first
+    where hint.system = first.system and hint.resource = first.resource and hint.key = first.key
+    returning hint.resource, hint.key
 )
-delete from hint using taken
-where hint.system = taken.system and hint.resource = taken.resource and hint.key = taken.key
-returning hint.resource, hint.key;
+select resource, key, set_config('synchronous_commit', 'off', true) from taken;
 
 -- name: forget_base
 with forgotten as (
