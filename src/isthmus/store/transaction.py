@@ -47,8 +47,8 @@ class PostgresTransaction:
         self.wrote = False
         """Whether anything is to be committed. Rows that were only read and locked are not."""
         self._noted = False
-        """Whether anything is to be committed that may be lost when the server crashes within the second: what the brake
-        knows of the last minute."""
+        """Whether there is something to be committed that a crash of the server within the second may lose: what the
+        brake knows of the last minute."""
         self._writer = BatchWriter(connection, self._access, clock, notify=notify)
 
     @property
