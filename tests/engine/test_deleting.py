@@ -94,6 +94,26 @@ async def test_hold_asks_and_does_as_decided(office, choice):
 
 
 @pytest.mark.spec(7)
+@pytest.mark.parametrize("choice", ["propagate", "restore"])
+async def test_what_was_deleted_is_made_nowhere_while_it_is_asked_about(office, choice):
+    """Its create in a third system had not been sent yet when it was deleted."""
+    hold = {("Customer", "erp"): {"delete": DeletePolicy.HOLD}}
+    o = office(("crm", "erp", "erp2"), names=("Customer",), sides=hold)
+    o.worlds["erp2"].faults.add(Trouble.DOWN, on="write", times=1)
+    o.crm.people.create("accounts", ACME)
+    await o.sync()
+    assert (len(o.table("erp", "parties")), len(o.table("erp2", "parties"))) == (1, 0)
+    o.crm.people.delete("accounts", o.one("crm", "accounts")[0])
+    await o.settle(3)
+    entry = await o.question(InboxKind.DELETE)
+    assert (len(o.table("erp", "parties")), len(o.table("erp2", "parties"))) == (1, 0)
+    await o.decide(entry, choice)
+    await o.settle(3)
+    left = 1 if choice == "restore" else 0
+    assert [len(o.table(*place)) for place in (("crm", "accounts"), ("erp", "parties"), ("erp2", "parties"))] == [left] * 3
+
+
+@pytest.mark.spec(7)
 async def test_a_delete_reported_by_the_feed_arrives(office):
     o = await linked(office)
     o.erp.people.delete("parties", o.one("erp", "parties")[0])

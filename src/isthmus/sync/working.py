@@ -288,6 +288,9 @@ class Working:
         if item.deleted_at is not None or item.alias_of is not None:
             return
         links = self.links_of(item_id)
+        if any(self._vanished(link) for link in links):
+            # Whether it goes everywhere is still asked, or it would be gone by now: nothing more is made of it until then.
+            return
         held = {(link.system, link.resource) for link in links}
         flows = {link.flow for link in links if link.state in ACTIVE and link.doom is None}
         own = self.world.hub_flows(item.entity)
@@ -301,6 +304,16 @@ class Working:
                     continue
                 held.add((side.system, side.resource))
                 self.begin_create(name, side.system, side.resource, item_id)
+
+    def _vanished(self, link: Link) -> bool:
+        """Whether the record was deleted, and no other one of its place stands in for it."""
+        if link.state is not LinkState.GONE:
+            return False
+        place = (link.system, link.resource)
+        return not any(
+            (other.system, other.resource) == place and other.state is LinkState.LINKED
+            for other in self.links_of(link.item or "")
+        )
 
     def begin_create(self, flow: str, system: str, resource: str, item_id: str) -> None:
         """Want a record of this item there, made as soon as may be."""
