@@ -110,7 +110,9 @@ async def test_what_was_deleted_is_made_nowhere_while_it_is_asked_about(office, 
     await o.decide(entry, choice)
     await o.settle(3)
     left = 1 if choice == "restore" else 0
-    assert [len(o.table(*place)) for place in (("crm", "accounts"), ("erp", "parties"), ("erp2", "parties"))] == [left] * 3
+    assert [len(o.table(*place)) for place in (("crm", "accounts"), ("erp", "parties"), ("erp2", "parties"))] == [
+        left
+    ] * 3
 
 
 @pytest.mark.spec(7)
