@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from isthmus.errors import UnknownOutcome
-from isthmus.model.flow import Brake, CreatePolicy
+from isthmus.model.flow import Brake, CreatePolicy, DeletePolicy
 from isthmus.model.state import InboxKind
 from isthmus.testing import Trouble
 from tests.engine.office import ACME, ACME_ERP
@@ -108,6 +108,32 @@ async def test_a_new_reading_waits_while_a_create_is_unsure(office):
     await o.settle(6)
     assert len(o.table("erp", "parties")) == len(o.table("crm", "accounts")) == 1
     assert [x.state for x in await o.links("system = 'erp'")] == ["linked"]
+
+
+@pytest.mark.spec(5)
+async def test_a_create_is_looked_up_with_the_parent_that_it_was_sent_with(office):
+    """The parent was deleted and made anew meanwhile: by its new key nothing would be found, and be made again."""
+    o = office(
+        names=("Customer", "Contact"),
+        sides={("Customer", "crm"): {"delete": DeletePolicy.RESTORE}},
+        resources={("erp", "people"): {"keeps_token": False}},
+    )
+    account = o.crm.people.create("accounts", ACME)
+    await o.settle(2)
+    o.crm.people.create("contacts", {"account": account, "full_name": "Ada Lovelace", "email": "ada@acme.example"})
+    o.erp.faults.add(Trouble.AFTER, on="write", times=1)
+    await o.sync()
+    assert (await o.link("system = 'erp' and resource = 'people'")).intent.sent_at is not None
+    before = o.one("erp", "parties")[0]
+    o.erp.people.delete("parties", before)
+    o.erp.faults.add(Trouble.DOWN, on="find", times=2)
+    for _ in range(4):
+        await o.sync()
+        o.clock.advance(20)
+    await o.settle()
+    assert o.one("erp", "parties")[0] != before
+    assert len(o.table("erp", "people")) == len(o.table("crm", "contacts")) == 1
+    assert [x.state for x in await o.links("resource = 'people'")] == ["linked"]
 
 
 @pytest.mark.spec(5)

@@ -103,6 +103,8 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
     token: str
     fields: Mapping[str, Any] = {}
+    parents: tuple[tuple[str, str, str], ...] = ()
+    """(resource, item, key) of each parent as it was named in what was sent: it may have another record since."""
     sent_at: datetime | None = None
 
 

@@ -53,7 +53,9 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
 def is_stale(link: Link, seen: Seen, traits: Traits) -> bool:
     """Whether this read may be older than what the link already knows. Never compares two systems' clocks: versions
     are the far system's, times are the hub's."""
-    if traits.ordered_versions and seen.version is not None and link.far_version is not None:
+    versions = traits.ordered_versions and seen.version is not None and link.far_version is not None
+    # The version that it had when it was deleted says nothing about whether it is there again.
+    if versions and not (link.state is LinkState.GONE and seen.version == link.far_version):
         return is_outdated(link, seen.version, traits)
     if link.written_at is not None and seen.read_at < link.written_at + max(traits.settle, timedelta(0)):
         return True

@@ -200,12 +200,12 @@ class Applier:
         sent is kept, for the look-up. The steps that may be sent: a create whose record was found meanwhile is not, and
         one whose record may have been read already waits until that reading has met its item."""
         now = self._clock()
-        values = {step.link.id: step.values for step in steps if step.kind is StepKind.CREATE}
-        if not values:
+        creates = {step.link.id: step for step in steps if step.kind is StepKind.CREATE}
+        if not creates:
             return list(steps)
         async with self._store.transaction() as tx:
             await tx.lock([self._flow.entity.name])
-            links = [link for link in await tx.links(values) if link.state is LinkState.CREATING and link.doom is None]
+            links = [link for link in await tx.links(creates) if link.state is LinkState.CREATING and link.doom is None]
             claimed: dict[str, Link] = {}
             if readings := await tx.unmet(self._flow.name, self._system):
                 items = await tx.items({link.item for link in links if link.item is not None})
@@ -218,7 +218,9 @@ class Applier:
                     batch.links.append(replace(link, waits_for=doubt_about(reading), due_at=None))
                     continue
                 free.add(link.id)
-                batch.links.append(replace(link, intent=replace(link.intent, sent_at=now, fields=values[link.id])))
+                step = creates[link.id]
+                sent = replace(link.intent, sent_at=now, fields=step.values, parents=step.parents)
+                batch.links.append(replace(link, intent=sent))
             await tx.save(batch)
         return [step for step in steps if step.kind is not StepKind.CREATE or step.link.id in free]
 

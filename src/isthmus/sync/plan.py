@@ -42,6 +42,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     write: Write | None = None
     values: Mapping[str, Canonical] = {}
     """Hub values that the write carries."""
+    parents: tuple[tuple[str, str, str], ...] = ()
+    """(resource, item, key) of each parent that a create names."""
     changes: Mapping[str, tuple[Canonical, Canonical]] = {}
     waits_for: str | None = None
     error: NeedsPerson | Stale | None = None
@@ -96,6 +98,7 @@ def _plan_create(link: Link, item: Item, lens: Lens, refs: Refs) -> Step:
         link=link,
         write=Create(token=link.intent.token, fields=result.fields),
         values=values,
+        parents=tuple((*place, refs.keys[place]) for place in sorted(lens.refs_out(values)) if place in refs.keys),
         changes={name: (None, value) for name, value in values.items()},
     )
 

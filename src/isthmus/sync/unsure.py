@@ -56,7 +56,8 @@ async def resolve_unsure(
 
 
 async def _intended(store: Store, world: World, link: Link) -> tuple[Create, dict[str, object]]:
-    """The create as it was sent, for comparison by content: the item may have changed since."""
+    """The create as it was sent, for comparison by content: the item may have changed since, and a parent may have
+    another record."""
     lens = world.lenses[(link.flow, link.system)]
     async with store.transaction() as tx:
         await tx.lock([world.flows[link.flow].entity.name])
@@ -66,7 +67,8 @@ async def _intended(store: Store, world: World, link: Link) -> tuple[Create, dic
             item = replace(item, fields=link.intent.fields)
         wanted = {(link.system, resource, ref) for resource, ref in needed_refs(link, item, lens)}
         keys = await tx.far_keys(wanted) if wanted else {}
-    refs = Refs(keys={(resource, ref): key for (_, resource, ref), key in keys.items()})
+    sent = {(resource, ref): key for resource, ref, key in link.intent.parents} if link.intent is not None else {}
+    refs = Refs(keys={(resource, ref): key for (_, resource, ref), key in keys.items()} | sent)
     step = plan_link(link, item, lens, None, refs, {})
     token = link.intent.token if link.intent is not None else link.id
     if step.kind is StepKind.CREATE and isinstance(step.write, Create):

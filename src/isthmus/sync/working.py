@@ -289,7 +289,7 @@ class Working:
             return
         links = self.links_of(item_id)
         if any(self._vanished(link) for link in links):
-            # Whether it goes everywhere is still asked, or it would be gone by now: nothing more is made of it until then.
+            # It is still asked whether it goes everywhere, or it would be gone: nothing more is made of it until then.
             return
         held = {(link.system, link.resource) for link in links}
         flows = {link.flow for link in links if link.state in ACTIVE and link.doom is None}
