@@ -36,6 +36,7 @@ FOUND_FAULTS = {
     50349: "an older reading before a write was taken for agreement",
     51880: "separated in two systems after a merge, one thing became two",
     70148: "a person's hand was on a link that went to another item at that moment (a fault of the simulator)",
+    91634: "nobody asked for the first contact of what had waited for an unsure create when a person had settled that",
 }
 """Seeds that found a fault of the engine, and which. (A change of what is drawn makes another run of a seed: each fault
 has its own test in ``tests/engine``.)"""

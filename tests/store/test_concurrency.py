@@ -256,6 +256,8 @@ async def test_due_links_and_hints_wake_other_processes_when_they_are_committed(
     assert await next_notice(notices) == Notice("customer", "erp")
     await store.add_hints([("crm", "account", "1")])
     assert await next_notice(notices) == Notice(None, "crm")
+    await save(store, meet=["customer"])
+    assert await next_notice(notices) == Notice(None, None, meet=True)
 
 
 async def test_a_far_field_that_changed_is_told_to_every_worker(store: PostgresStore, other: PostgresStore) -> None:

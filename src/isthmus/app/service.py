@@ -27,7 +27,7 @@ from isthmus.sync.ports import Store
 __all__ = ["HubStore", "Service"]
 
 HOUSEKEEPING = 60.0
-"""Seconds between checks for lost wake-ups and coming partitions."""
+"""Seconds between checks for lost wake-ups, forgotten readings and coming partitions."""
 CHORES = 3600.0
 """Seconds between chores."""
 LONGEST_SLEEP = 30.0
@@ -214,6 +214,8 @@ class Service:
                 await self._renew_pauses()
             elif notice.flows:
                 self._flows()
+            elif notice.meet:
+                self._meet.set()
             elif notice.flow is None and notice.system is not None:
                 if notice.system in self._hinted:
                     self._hinted[notice.system].set()
@@ -274,11 +276,12 @@ class Service:
                 await self._store.add_hints(busy)
 
     async def _meeting(self) -> None:
-        """First contact, as soon as there are new readings; afterwards everything that became due."""
+        """First contact, as soon as there are new readings; afterwards everything that became due. What the hub's own
+        memory kept from being done is tried again."""
         while True:
             await self._meet.wait()
             self._meet.clear()
-            met: int | None = 0
+            met: int | None = None
             async with self._patience():
                 met = await self._engine.meet_all()
             if met != 0:
@@ -323,6 +326,8 @@ class Service:
     async def _housekeeping(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING)
+            # A process may have died between its reading and first contact, and a notice may have been lost.
+            self._meet.set()
             await self._renew_pauses()
             async with self._patience():
                 await self._store.make_partitions()

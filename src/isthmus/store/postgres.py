@@ -43,7 +43,8 @@ QUIET_SECONDS = 30.0
 class Notice(msgspec.Struct, frozen=True):
     """Look at this place now. ``flow`` None: hints wait for the system. Both None: look everywhere (the connection
     was made anew, so notices may have been lost). ``stop``: end. ``fields``: those of a far system have changed.
-    ``pauses``: somebody paused or resumed something. ``flows``: a changed flow was approved."""
+    ``pauses``: somebody paused or resumed something. ``flows``: a changed flow was approved. ``meet``: new readings
+    that had to wait may meet their items."""
 
     flow: str | None
     system: str | None
@@ -51,6 +52,15 @@ class Notice(msgspec.Struct, frozen=True):
     fields: bool = False
     pauses: bool = False
     flows: bool = False
+    meet: bool = False
+
+    @classmethod
+    def of(cls, told: str) -> Notice:
+        """What was told: ``FLOW/SYSTEM``, ``/SYSTEM`` or a word."""
+        flow, slash, system = told.rpartition("/")
+        if slash:
+            return cls(flow or None, system)
+        return cls(None, None, **{told: True} if told in ("stop", "fields", "pauses", "flows", "meet") else {})
 
 
 def utc_now() -> datetime:
@@ -213,7 +223,7 @@ class PostgresStore:
         """What happened in any process, as it commits; reconnects by itself, and then says "look everywhere", as at the
         start. Ends only by cancelling or ``aclose``."""
         async for told in self.told("isthmus"):
-            yield Notice(None, None) if told is None else _notice(told)
+            yield Notice(None, None) if told is None else Notice.of(told)
 
     async def told(self, channel: str) -> AsyncGenerator[str | None]:
         """What is notified on a channel of the database, as it commits; None at the start and after a reconnect: what
@@ -347,10 +357,3 @@ class PostgresStore:
 
     def __repr__(self) -> str:
         return f"PostgresStore({place(self.url)})"
-
-
-def _notice(text: str) -> Notice:
-    flow, slash, system = text.rpartition("/")
-    if not slash:
-        return Notice(None, None, **{text: True} if text in ("stop", "fields", "pauses", "flows") else {})
-    return Notice(flow or None, system)

@@ -30,7 +30,7 @@ class _Posted(msgspec.Struct):
     wake: list[str] = []
     """``waits_for`` values that have come true."""
     places: set[str] = set()
-    """``flow/system`` in which something became due."""
+    """``flow/system`` in which something became due; ``meet``: new readings may meet their items."""
     items: set[str] = set()
 
 
@@ -85,6 +85,7 @@ class BatchWriter:
         assert self._posted is not None
         self._posted.wake.extend(batch.wake)
         self._posted.places |= {f"{link.flow}/{link.system}" for link in links.values() if link.due_at is not None}
+        self._posted.places |= {"meet"} if batch.meet else set()
         self._posted.items |= {item.id for item in batch.items}
         self._posted.items |= {link.item for link in batch.links if link.item is not None}
 

@@ -18,7 +18,7 @@ from isthmus.sync.heirs import with_heirs
 from isthmus.sync.join import attach, way_out
 from isthmus.sync.linking import part_items
 from isthmus.sync.ports import Batch, Store, Transaction
-from isthmus.sync.standing import doubt_about, to_be_read
+from isthmus.sync.standing import doubt_about, is_unsure, to_be_read
 from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
@@ -182,6 +182,9 @@ def _resolve_match(work: Working, link: Link, entry: InboxEntry, choice: str, it
 
 
 def _resolve_failure(work: Working, link: Link, choice: str, fields: Mapping[str, Any], cause: Cause) -> None:
+    if is_unsure(link):
+        # Readings that waited until it was settled whether one of them is its outcome.
+        work.batch.meet.append(link.flow)
     if choice == "unlink":
         work.put_link(replace(link, state=LinkState.UNLINKED, due_at=None, problem=None, waits_for=None))
         return

@@ -96,6 +96,8 @@ class Batch(msgspec.Struct, kw_only=True):
     feeds: list[FeedState] = []
     wake: list[str] = []
     """``waits_for`` values that have come true: links waiting for them become due."""
+    meet: list[str] = []
+    """Flows whose new readings may meet their items now, though nothing was read or written that asks for it."""
 
     def extend(self, other: Batch) -> None:
         """Add all of ``other``."""

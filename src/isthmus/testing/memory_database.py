@@ -75,9 +75,8 @@ class MemoryDatabase:
     def tell(self, places: Iterable[str]) -> None:
         """Notices of one commit, to every session that listens."""
         for place in sorted(set(places)):
-            flow, _, system = place.rpartition("/")
             for queue in self._listeners.values():
-                queue.put_nowait(Notice(flow or None, system))
+                queue.put_nowait(Notice.of(place))
 
     def listen(self, who: object) -> asyncio.Queue[Notice]:
         """Begin to listen; the first notice says: look everywhere."""

@@ -291,6 +291,7 @@ class MemoryTransaction(InboxRows, BrakeAccounts):
         self._deeds.append(lambda: database.feeds.update(feeds))
         await self._save_inbox(batch)
         self._places |= {f"{link.flow}/{link.system}" for link in links.values() if link.due_at is not None}
+        self._places |= {"meet"} if batch.meet else set()
         async with self.posting():
             self._came_true |= set(batch.wake)
 
