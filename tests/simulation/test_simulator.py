@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from isthmus.cli.root import app
+from isthmus.sync import contact, observe, outcome
 from isthmus.testing.simulator import campaign, shrink, simulate
 from tests.simulation.planted import BUGS
 
@@ -114,3 +115,11 @@ def test_a_failing_script_is_made_short(monkeypatch):
     assert least.violations
     assert len(least.actions) < len(failed.actions) / 2
     assert simulate(least.seed, 0, least.actions).violations == least.violations
+
+
+@pytest.mark.parametrize("seed", range(2001, 2016))
+def test_batches_that_are_decided_in_parts_come_to_the_same(seed: int, monkeypatch: pytest.MonkeyPatch):
+    """The pages of the simulated company are shorter than a part; so here each record is one."""
+    for module in (contact, observe, outcome):
+        monkeypatch.setattr(module, "PART", 1)
+    assert simulate(seed, STEPS).violations == []
