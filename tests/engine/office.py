@@ -4,7 +4,7 @@ at any far call and at any commit."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -137,6 +137,19 @@ class Office:
     def writes(self, *systems: str) -> int:
         """Calls that wrote to these systems (all by default)."""
         return sum(c.kind == "write" for s in systems or self.worlds for c in self.worlds[s].calls)
+
+    def during_the_next_write(self, system: str, resource: str, act: Callable[[], Awaitable[object]]) -> None:
+        """Do this when the system has carried out our next write there and the hub has not had its answer yet."""
+        place: Any = self.engine.systems[system].resources()[resource]
+        write = place.write
+
+        async def crossed(writes: Sequence[Any]) -> Any:
+            place.write = write
+            answers = await write(writes)
+            await act()
+            return answers
+
+        place.write = crossed
 
     def forget_calls(self) -> None:
         for world in self.worlds.values():

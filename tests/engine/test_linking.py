@@ -78,6 +78,24 @@ async def test_an_unlinked_record_is_left_alone_until_it_is_linked_again(office)
 
 
 @pytest.mark.spec(7)
+async def test_a_record_that_is_set_apart_while_a_write_to_it_is_under_way_stays_apart(office):
+    o = office(**ONLY)
+    item, account, party = await in_step(o)
+    erp = await link_in(o, "erp", party)
+    o.during_the_next_write("erp", "parties", lambda: act(o, ActKind.UNLINK, item, link=erp))
+    o.crm.people.edit("accounts", account, {"phone": "+49301"})
+    await o.settle()
+    assert (await o.link(f"id = '{erp}'")).state is LinkState.UNLINKED
+    o.crm.people.edit("accounts", account, {"phone": "+49302"})
+    await o.settle()
+    assert o.one("erp", "parties")[1]["telephone"] == "+49301", "the write that was under way, and none after it"
+    await act(o, ActKind.LINK, item, link=erp)
+    await o.settle()
+    assert o.one("erp", "parties")[1]["telephone"] == "+49302", "what was written then is nobody's edit"
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(7)
 async def test_a_record_is_linked_with_another_one_and_the_old_one_set_apart(office):
     o = office(**NOTHING_MADE)
     item, _, party = await in_step(o)

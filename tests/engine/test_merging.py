@@ -180,3 +180,36 @@ async def test_a_record_that_a_person_linked_while_its_create_was_unsure_stops_n
     await o.settle()
     assert sorted(x["name"] for x in o.table("erp", "parties")) == ["Acme GmbH", "Another"]
     assert {x.state for x in await o.links()} == {LinkState.LINKED}
+
+
+@pytest.mark.spec(7)
+@pytest.mark.parametrize("choice", ["keep", "archive", "separate"])
+async def test_what_is_asked_about_while_a_write_to_it_is_under_way_stays_asked_about(office, choice):
+    sides = {("Customer", "erp"): {"merge": MergePolicy.HOLD, "archive": {"active": False}}}
+    feed = {"feed": True, "deletes": Deletes.REPORTED}
+    o = office(names=("Customer",), sides=sides, resources={("crm", "accounts"): feed})
+    winner = o.crm.people.create("accounts", ACME)
+    loser = o.crm.people.create("accounts", {**ACME, "name": "Acme Old", "vat": "ATU9"})
+    await o.settle(2)
+    key, _ = o.one("erp", "parties", name="Acme Old")
+
+    async def merge():
+        o.crm.people.merge("accounts", loser, winner)
+        await o.engine.observers["crm"].poll("accounts")
+
+    o.during_the_next_write("erp", "parties", merge)
+    o.crm.people.edit("accounts", loser, {"phone": "+43199"})
+    await o.settle()
+    question = await o.question(InboxKind.MERGE)
+    assert question.detail["key"] == key
+    assert (await o.link(f"key = '{key}'")).state is LinkState.DOUBTFUL
+    await o.decide(question, choice)
+    await o.settle()
+    assert await o.inbox() == []
+    row, names = o.erp.records("parties")[key], {x.fields["name"] for x in await o.items()}
+    separate = choice == "separate"
+    assert names == ({"Acme GmbH", "Acme Old"} if separate else {"Acme GmbH"})
+    assert row["active"] is (choice != "archive")
+    # What was written while it was asked about is no edit of the ERP's.
+    assert row["telephone"] == (ACME["phone"] if choice == "keep" else "+43199")
+    assert o.one("crm", "accounts", name="Acme GmbH")[1]["phone"] == ACME["phone"]

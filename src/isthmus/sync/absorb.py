@@ -15,12 +15,12 @@ from msgspec.structs import replace
 
 from isthmus.connector import Traits
 from isthmus.mapping import Got
-from isthmus.merge import ABSENT, Verdict, decide, may_set
+from isthmus.merge import ABSENT, Verdict, decide, may_set, with_new_parts
 from isthmus.model.fields import Canonical, completed, covers
 from isthmus.model.flow import DeletePolicy
 from isthmus.model.likeness import may_be_kept_as
 from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, NotHeld, Problem
-from isthmus.sync.standing import is_unsure
+from isthmus.sync.standing import ACTIVE, is_unsure
 from isthmus.sync.working import Working
 
 __all__ = [
@@ -119,7 +119,7 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
         # Parts of a struct that one of them knows nothing about are no difference (SPEC 4).
         known = base.get(field, ABSENT)
         shown = completed(shown, known, hub)
-        known, hub = _with_new_parts(known, shown, hub), completed(hub, shown)
+        known, hub = with_new_parts(known, shown, hub), completed(hub, shown)
         if held is not None and held.sure and hub == held.wanted:
             # The system was asked to and could not hold it: the hub has not moved since.
             hub = known
@@ -155,21 +155,6 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
     link = replace(link, base=base, conflicts=conflicts, not_held=not_held)
     _ask_about_conflicts(work, link)
     return link
-
-
-def _with_new_parts(known: Canonical, shown: Canonical, hub: Canonical) -> Canonical:
-    """The base of a struct with the parts that the system shows for the first time. Where the hub has nothing, they are
-    taken; where it has another value, this is the first contact of that part: not part of the base, so that both sides
-    count as changed."""
-    if not isinstance(known, dict) or not isinstance(shown, dict) or not isinstance(hub, dict):
-        return completed(known, shown)
-    new = {}
-    for part, value in shown.items():
-        if value is None or part not in hub or hub[part] == value:
-            new[part] = value
-        elif hub[part] is None:
-            new[part] = None
-    return {**new, **known}
 
 
 def _given(work: Working, link: Link, field: str) -> list[Canonical]:
@@ -248,7 +233,8 @@ def absorb_written(
     created: bool = False,
     touched: bool = False,
 ) -> None:
-    """The record as it is after our write of ``written`` (hub values); see :func:`agreed`."""
+    """The record as it is after our write of ``written`` (hub values); see :func:`agreed`. What became of the link
+    while the write was under way stands: set apart it stays apart, asked about after a merge it stays asked about."""
     if link.doom == "unlink":
         apart = replace(link, key=seen.key, state=LinkState.UNLINKED, intent=None, doom=None, problem=None, due_at=None)
         work.put_link(apart)
@@ -257,7 +243,7 @@ def absorb_written(
         return
     link = replace(
         agreed(work, link, seen.got.fields, written, created=created, touched=touched),
-        state=LinkState.LINKED,
+        state=LinkState.LINKED if link.state in ACTIVE else link.state,
         intent=None,
         problem=None,
         attempts=0,
@@ -266,7 +252,11 @@ def absorb_written(
         written_at=work.now,
     )
     work.close(InboxKind.FAILURE, link.id)
-    absorb(work, link, seen)
+    if link.state is LinkState.UNLINKED:
+        # Nobody reads it any more; linked again it goes on from what was written.
+        work.put_link(replace(link, key=seen.key))
+    else:
+        absorb(work, link, seen)
 
 
 def agreed(

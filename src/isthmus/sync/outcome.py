@@ -90,8 +90,9 @@ def _take(
         _done(work, link, outcome, seen[link.id], began)
     else:
         _other(work, link, outcome, jitter())
-    if outcome.step.refused and link.id in work.links:
-        hold_back(work, work.links[link.id], outcome.step)
+    now = work.links.get(link.id)
+    if outcome.step.refused and now is not None and now.state in ACTIVE:
+        hold_back(work, now, outcome.step)
     if outcome.step.write is not None:
         work.batch.effects.append(_effect(work.links.get(link.id, link), outcome, work.now, began))
 
