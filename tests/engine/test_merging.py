@@ -213,3 +213,56 @@ async def test_what_is_asked_about_while_a_write_to_it_is_under_way_stays_asked_
     # What was written while it was asked about is no edit of the ERP's.
     assert row["telephone"] == (ACME["phone"] if choice == "keep" else "+43199")
     assert o.one("crm", "accounts", name="Acme GmbH")[1]["phone"] == ACME["phone"]
+
+
+@pytest.mark.spec(7)
+@pytest.mark.parametrize("by", ["a reading", "an answer"])
+async def test_of_two_records_that_are_asked_about_one_is_enough_whichever_vanishes(office, by):
+    o, entry, key = await unsettled(office)
+    o.flow_changes["sides"][("Customer", "crm")] = {"delete": DeletePolicy.PROPAGATE}
+    await o.start()
+    (other,) = entry.detail["others"]
+    o.erp.people.edit("parties", key, {"email": "old@acme.example"})
+    if by == "an answer":
+        # It is seen only when it is written to.
+        o.crm.people.edit("accounts", o.one("crm", "accounts")[0], {"phone": "+49301"})
+        place = o.engine.systems["erp"].resources()["parties"]
+        fetch = place.fetch
+
+        async def too_late(keys):
+            answers = await fetch(keys)
+            if other in keys and other in o.erp.records("parties"):
+                o.erp.people.delete("parties", other)
+            return answers
+
+        place.fetch = too_late
+        await o.engine.observers["crm"].poll("accounts")
+        await o.engine.apply("Customer", "erp")
+        assert other not in o.erp.records("parties")
+    else:
+        o.erp.people.delete("parties", other)
+    await o.settle()
+    assert await o.inbox() == [], "nothing is left to ask"
+    (item,) = await o.items()
+    link = await o.link(f"key = '{key}'")
+    assert (link.item, link.state) == (item.id, LinkState.LINKED)
+    assert item.fields["email"] == "old@acme.example", "what was edited meanwhile is not lost"
+    assert o.one("crm", "accounts")[1]["email"] == "old@acme.example"
+    assert o.one("erp", "parties")[1]["name"] == "Acme GmbH", "the winner's values stay"
+
+
+@pytest.mark.spec(7)
+async def test_kept_after_everything_else_was_deleted_the_record_has_a_living_item(office):
+    o, _, key = await unsettled(office)
+    o.flow_changes["sides"][("Customer", "erp")] = {"delete": DeletePolicy.PROPAGATE}
+    await o.start()
+    o.crm.people.delete("accounts", o.one("crm", "accounts")[0])
+    await o.settle()
+    assert list(o.erp.records("parties")) == [key]
+    assert await o.items() == []
+    await o.decide(await o.question(InboxKind.MERGE), "keep")
+    await o.settle()
+    assert await o.inbox() == []
+    (item,) = await o.items()
+    assert (await o.link(f"key = '{key}'")).item == item.id
+    assert o.one("crm", "accounts")[1]["name"] == o.one("erp", "parties")[1]["name"] == item.fields["name"]

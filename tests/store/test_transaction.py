@@ -203,6 +203,21 @@ async def test_families_are_links_with_all_others_of_their_items(either: Store) 
         assert await transaction.families([]) == []
 
 
+async def test_records_that_are_asked_about_are_found_by_what_their_items_were_merged_into(either: Store) -> None:
+    items = [an_item("i1"), an_item("i2", alias_of="i1"), an_item("i3", alias_of="i2"), an_item("i4")]
+    links = [
+        a_link("a", key="1", item="i3", state=LinkState.DOUBTFUL),
+        a_link("b", key="2", item="i2", state=LinkState.DOUBTFUL),
+        a_link("c", key="3", item="i2", state=LinkState.GONE),
+        a_link("d", key="4", item="i1"),
+        a_link("e", key="5", state=LinkState.DOUBTFUL),
+    ]
+    await save(either, items=items, links=links)
+    async with either.transaction() as transaction:
+        assert [link.id for link in await transaction.asked_about(["i1", "i4"])] == ["a", "b"]
+        assert await transaction.asked_about(["i4"]) == await transaction.asked_about([]) == []
+
+
 async def test_resolve_gives_live_items_of_linked_records_only(either: Store) -> None:
     items = [an_item("i1"), an_item("i2", deleted_at=NOW), an_item("i3", alias_of="i1")]
     links = [

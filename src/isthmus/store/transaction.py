@@ -120,6 +120,10 @@ class PostgresTransaction:
         """These links and all others of their items, by id."""
         return await self._access.links("families", {"ids": Texts(ids)}) if ids else []
 
+    async def asked_about(self, items: Collection[str]) -> list[Link]:
+        """Links of items that were merged into one of these and about which a person is asked, by id."""
+        return await self._access.links("asked_about", {"items": Texts(items)}) if items else []
+
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
         """These items by id."""
         return await self._access.items(ids) if ids else {}

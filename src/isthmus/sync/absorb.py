@@ -21,6 +21,7 @@ from isthmus.model.flow import DeletePolicy
 from isthmus.model.likeness import may_be_kept_as
 from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, NotHeld, Problem
 from isthmus.sync.standing import ACTIVE, is_unsure
+from isthmus.sync.twins import revive, stand_in
 from isthmus.sync.working import Working
 
 __all__ = [
@@ -210,17 +211,7 @@ def _restored(work: Working, link: Link) -> Link:
     """A record that was gone is back: it takes up its old link (and its item its life)."""
     if link.item is None:
         return replace(link, state=LinkState.NEW)
-    item = work.items[link.item]
-    if item.deleted_at is not None:
-        work.put_item(replace(item, deleted_at=None))
-        work.note(item.id, "@restored", None, link.system, Cause("system", link.system, link.key or ""))
-    for sibling in work.links_of(item.id):
-        work.close(InboxKind.DELETE, sibling.id)
-        if sibling.doom is not None:
-            work.put_link(replace(sibling, doom=None))
-        elif item.deleted_at is not None and sibling.state is LinkState.GONE and sibling.id != link.id:
-            # Its record was removed because this one was: it is made again.
-            work.drop_link(sibling)
+    revive(work, link.item, link, Cause("system", link.system, link.key or ""))
     return replace(link, state=LinkState.LINKED)
 
 
@@ -312,7 +303,7 @@ def _held_otherwise(work: Working, link: Link, field: str, wanted: Canonical, go
 
 def absorb_gone(work: Working, link: Link) -> None:
     """The record vanished in its system; the flow's policy says what that means elsewhere (SPEC 7). Nothing, while
-    another record there carries the item: of two that are one thing, one is enough."""
+    another record there carries the item, or is asked about since a merge: of two that are one thing, one is enough."""
     if link.state in (LinkState.NEW, LinkState.DOUBTFUL):
         work.drop_link(link)
         return
@@ -330,7 +321,7 @@ def absorb_gone(work: Working, link: Link) -> None:
     cause = Cause("system", link.system, link.key or "")
     if link.doom is not None:
         work.note(item_id, "@removed", link.system, None, Cause("hub", "isthmus", link.key or ""))
-    elif any(_stands_in(other, link) for other in work.links_of(item_id)):
+    elif any(_stands_in(other, link) for other in work.links_of(item_id)) or stand_in(work, link):
         work.note(item_id, "@removed", link.system, None, cause)
     else:
         work.note(item_id, "@deleted", link.system, None, cause)

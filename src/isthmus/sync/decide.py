@@ -18,7 +18,8 @@ from isthmus.sync.heirs import with_heirs
 from isthmus.sync.join import attach, way_out
 from isthmus.sync.linking import part_items
 from isthmus.sync.ports import Batch, Store, Transaction
-from isthmus.sync.standing import doubt_about, is_unsure, to_be_read
+from isthmus.sync.standing import doubt_about, is_unsure
+from isthmus.sync.twins import take_over
 from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
@@ -223,10 +224,11 @@ def _resolve_merge(work: Working, link: Link, choice: str, cause: Cause) -> None
         # They are two things after all: what else is asked about the merged one is answered by that as well.
         part_items(work, link.item, (), {}, cause)
         return
+    if choice == "keep":
+        take_over(work, link, cause)
+        return
     joined = replace(link, item=work.heir(link.item), state=LinkState.LINKED, due_at=work.now)
-    # What it showed while it was asked about was not merged with anything.
-    kept = to_be_read(joined, work.now)
-    work.put_link(replace(joined, doom=way_out(work, link)) if choice == "archive" else kept)
+    work.put_link(replace(joined, doom=way_out(work, link)))
 
 
 def retried(link: Link, now: datetime) -> Link:

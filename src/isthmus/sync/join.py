@@ -7,7 +7,8 @@ from msgspec.structs import replace
 from isthmus.model.flow import MergePolicy
 from isthmus.model.state import Cause, InboxKind, Link, LinkState
 from isthmus.sync.absorb import absorb_gone, merge_into_item
-from isthmus.sync.standing import is_unsure, to_be_read
+from isthmus.sync.standing import is_unsure
+from isthmus.sync.twins import take_over
 from isthmus.sync.working import Working
 
 __all__ = ["MERGE_CHOICES", "attach", "fill_gaps", "follow", "join_items", "way_out"]
@@ -39,8 +40,7 @@ def join_items(work: Working, loser_link: Link, winner_link: Link) -> None:
     cause = Cause("system", loser_link.system, loser_link.key or "")
     if winner_link.state is LinkState.DOUBTFUL:
         # It was asked whether it is the same thing: it is.
-        work.close(InboxKind.MERGE, winner_link.id)
-        work.put_link(to_be_read(replace(winner_link, item=winner, state=LinkState.LINKED), work.now))
+        take_over(work, winner_link, cause)
     if work.heir(loser) == winner:
         absorb_gone(work, loser_link)
         return

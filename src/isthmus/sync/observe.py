@@ -264,11 +264,14 @@ class Observer:
             return
         refs = Refs(items=await self._resolve(tx, name, latest, work_list))
         ids = {link.item for _, link, _, _ in work_list if link is not None and link.item is not None}
+        asked = await tx.asked_about(_items_of_gone(work_list))
+        ids |= {link.item for link in asked if link.item is not None}
         ids |= {link.item for link in winners if link.item is not None}
         items = await with_heirs(tx, ids)
         siblings = await tx.links_by_item(set(items))
         everything = {link.id: link for link in [*links, *winners, *siblings]}
         work = Working(self._world, items, everything.values(), now=self._clock(), new_id=self._new_id)
+        work.asked = [link.id for link in asked]
         # Only links that are due can have a write whose answer was lost.
         due = [link for _, link, _, _ in work_list if link is not None and link.due_at is not None]
         work.given = await load_given(tx, due)
@@ -341,6 +344,12 @@ class Observer:
                 key=change.key,
                 fields=",".join(seen.got.problems),
             )
+
+
+def _items_of_gone(readings: Sequence[Reading]) -> set[str]:
+    """What loses a record by these readings."""
+    gone = (link for _, link, change, _ in readings if isinstance(change, Gone))
+    return {link.item for link in gone if link is not None and link.item is not None}
 
 
 def batch_of(state: FeedState) -> Batch:

@@ -21,6 +21,7 @@ from isthmus.errors import Ambiguous, IsthmusError, NeedsPerson, Retryable, Stal
 from isthmus.model.fields import Canonical, covers
 from isthmus.model.state import Effect, InboxKind, Item, Link, LinkState, NotHeld
 from isthmus.sync.absorb import Seen, absorb_gone, absorb_written, agreed
+from isthmus.sync.heirs import with_heirs
 from isthmus.sync.plan import Step, StepKind
 from isthmus.sync.ports import Store, Transaction
 from isthmus.sync.seeing import load_given, load_refs, see
@@ -64,10 +65,13 @@ async def record_outcomes(
         await tx.lock({world.flows[outcome.step.link.flow].entity.name for outcome in outcomes})
         links = await tx.families([outcome.step.link.id for outcome in outcomes])
         strangers = await _strangers(tx, resource, outcomes)
-        everything = {link.id: link for link in [*links, *strangers]}
-        items = await tx.items({link.item for link in everything.values() if link.item is not None})
+        vanished = {outcome.step.link.item for outcome in outcomes if isinstance(outcome.answer, Gone)}
+        asked = await tx.asked_about({item for item in vanished if item is not None})
+        everything = {link.id: link for link in [*links, *strangers, *asked]}
+        items = await with_heirs(tx, {link.item for link in everything.values() if link.item is not None})
         now = clock()
         work = Working(world, items, everything.values(), now=now, new_id=new_id)
+        work.asked = [link.id for link in asked]
         answered = [(o.step.link, o.answer) for o in outcomes if isinstance(o.answer, Record)]
         refs = await load_refs(tx, world, answered)
         seen = {link.id: see(world, link, answer, refs, now) for link, answer in answered}

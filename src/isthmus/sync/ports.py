@@ -124,6 +124,9 @@ class Transaction(Protocol):
     async def families(self, ids: Collection[str]) -> list[Link]:
         """These links and all others of their items."""
 
+    async def asked_about(self, items: Collection[str]) -> list[Link]:
+        """Links of items that were merged into one of these and about which a person is asked, by id."""
+
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
         """These items by id."""
 

@@ -62,6 +62,8 @@ class Working:
         self.given: dict[tuple[str, str], list[Canonical]] = {}
         """(link, field) -> values the hub had since link and hub last agreed. A write whose answer was lost may have
         carried any of them."""
+        self.asked: Collection[str] = ()
+        """Links about which a person is asked since their items were merged into some that are loaded here."""
         # As they were when this began, or were given out by finish() last.
         self._old_items = dict(items)
         self._old_links = dict(self.links)

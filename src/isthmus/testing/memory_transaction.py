@@ -96,6 +96,20 @@ class MemoryTransaction(InboxRows, BrakeAccounts):
         items = {link.item for link in self._all_links() if link.id in wanted and link.item is not None}
         return await self._owned(lambda link: link.id in wanted or link.item in items) if wanted else []
 
+    async def asked_about(self, items: Collection[str]) -> list[Link]:
+        """Links of items that were merged into one of these and about which a person is asked, by id."""
+        wanted = set(items)
+        if not wanted:
+            return []
+        return await self._owned(
+            lambda link: (
+                link.state is LinkState.DOUBTFUL
+                and link.item is not None
+                and link.item not in wanted
+                and self._heir(link.item) in wanted
+            )
+        )
+
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
         """These items by id."""
         await self._database.rows.take(self, "item", ids)

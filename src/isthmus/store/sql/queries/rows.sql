@@ -38,6 +38,19 @@ where id in (
         where named.id = any(%(ids)s))
 order by id for no key update;
 
+-- name: asked_about
+-- After a merge, or several: the record stays with its own item until the answer.
+select {link_columns}
+from link
+where state = 'doubtful' and item in (
+        with recursive merged as (
+            select id from item where alias_of = any(%(items)s)
+            union
+            select item.id from merged join item on item.alias_of = merged.id
+        )
+        select id from merged)
+order by id for no key update;
+
 -- name: items
 select {item_columns}
 from item
