@@ -42,6 +42,55 @@ async def test_an_edit_of_a_create_whose_answer_was_lost_is_not_overwritten(offi
 
 
 @pytest.mark.spec(5)
+@pytest.mark.parametrize(
+    ("edit", "moved", "erp", "crm"),
+    [
+        ({"telephone": "+4930999"}, {}, ("+4930999", "info@acme.example"), ("+4930999", "info@acme.example")),
+        (
+            {"telephone": "+4930999"},
+            {"phone": "+4930555"},
+            ("+4930999", "info@acme.example"),
+            ("+4930555", "info@acme.example"),
+        ),
+        (
+            {"email": "desk@acme.example"},
+            {"phone": "+4930555"},
+            ("+4930555", "desk@acme.example"),
+            ("+4930555", "desk@acme.example"),
+        ),
+        ({"email": "desk@acme.example"}, {"phone": None}, (None, "desk@acme.example"), (None, "desk@acme.example")),
+    ],
+    ids=["edited there", "edited on both sides", "changed in the hub", "emptied in the hub"],
+)
+async def test_a_create_sent_again_may_be_answered_with_what_people_made_of_the_first(office, edit, moved, erp, crm):
+    """The look by content does not find what somebody has edited, and the system answers the known token with it."""
+    sides = {("Customer", "erp"): {"adopt": False}}
+    promises = {"keeps_token": False, "idempotent_create": True}
+    o = office(**ONLY, sides=sides, resources={("erp", "parties"): promises})
+    account = o.crm.people.create("accounts", ACME)
+    await o.start()
+    parties = o.engine.systems["erp"].resources()["parties"]
+    write = parties.write
+
+    async def lost(writes):
+        parties.write = write
+        for answer in await write(writes):
+            o.erp.people.edit("parties", answer.key, edit)
+        return [UnknownOutcome("No answer.") for _ in writes]
+
+    parties.write = lost
+    await o.sync()
+    o.crm.people.edit("accounts", account, moved)
+    await o.settle()
+    party = o.one("erp", "parties")[1]
+    assert (party["telephone"], party["email"]) == erp
+    known = o.one("crm", "accounts")[1]
+    assert (known["phone"], known["email"]) == crm
+    link = await o.link("system = 'erp'")
+    assert (dict(link.not_held), list(link.conflicts)) == ({}, ["phone"] if erp != crm else [])
+
+
+@pytest.mark.spec(5)
 async def test_what_a_create_had_not_come_to_when_it_broke_off_is_done_afterwards(office):
     """An order that was made and not confirmed yet: nobody has touched it, so its state is nobody's edit."""
     o = office(names=("Customer",))
@@ -60,6 +109,29 @@ async def test_what_a_create_had_not_come_to_when_it_broke_off_is_done_afterward
     assert o.one("erp", "parties")[1]["telephone"] == "+4930111"
     assert o.one("crm", "accounts")[1]["phone"] == "+4930111"
     assert (await o.link("system = 'erp'")).not_held == {}
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(5)
+async def test_what_a_create_that_was_sent_again_ignores_is_no_edit_where_nobody_has_touched_its_record(office):
+    o = office(**ONLY, resources={("erp", "parties"): {"idempotent_create": True}})
+    o.crm.people.create("accounts", {**ACME, "phone": "+4930111"})
+    await o.start()
+    parties = o.engine.systems["erp"].resources()["parties"]
+    write = parties.write
+
+    async def ignoring(writes):
+        parties.write = write
+        return await write([replace(one, fields={**one.fields, "telephone": "none yet"}) for one in writes])
+
+    async def never_came(writes):
+        parties.write = ignoring
+        return [UnknownOutcome("No answer.") for _ in writes]
+
+    parties.write = never_came
+    await o.settle()
+    assert o.one("erp", "parties")[1]["telephone"] == "+4930111"
+    assert o.one("crm", "accounts")[1]["phone"] == "+4930111"
     assert await o.inbox() == []
 
 

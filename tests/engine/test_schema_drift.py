@@ -85,6 +85,37 @@ async def test_a_vanished_field_blanks_nothing_and_stops_nothing(office: MakeOff
     assert place.writes() == 0
 
 
+@pytest.mark.parametrize("noticed", [False, True])
+@pytest.mark.parametrize("beside", [{}, {"name": "Acme AG"}], ids=["alone", "with another field"])
+async def test_what_is_emptied_elsewhere_while_its_field_is_missing_is_emptied_when_it_is_back(
+    office: MakeOffice, beside: dict[str, str], noticed: bool
+) -> None:
+    """Also before anybody has noticed that it is missing: a record that shows no such place is not empty there."""
+    place = await linked(office)
+    (crm, _), (erp, _) = place.one("crm", "accounts"), place.one("erp", "parties")
+    info = place.erp.tables["parties"].fields.pop("telephone")
+    place.crm.people.edit("accounts", crm, {"phone": None, **beside})
+    await place.settle()
+    link = await place.link("system = 'erp'")
+    assert (link.base["phone"], link.due_at, link.problem) == (ACME["phone"], None, None)
+    project: Any = SimpleNamespace(flows=place.flows(), converters={}, entities={}, systems=place.worlds)
+    answer = await explain(Reads(place.store), project, "erp", "parties", erp, place.clock())
+    assert answer.sentence.endswith("is not in step: erp has no place for phone any more")
+    if noticed:
+        await watch_fields(hub_of(place))
+        await place.settle()
+    place.erp.tables["parties"].fields["telephone"] = info
+    if noticed:
+        await watch_fields(hub_of(place))
+    else:
+        place.erp.touch("parties")
+    await place.settle()
+    assert place.erp.records("parties")[erp]["telephone"] is None
+    assert place.crm.records("accounts")[crm]["phone"] is None
+    assert (await place.link("system = 'erp'")).not_held == {}
+    assert await place.inbox() == []
+
+
 async def test_writes_that_were_refused_for_a_vanished_field_go_on_without_it(office: MakeOffice) -> None:
     place = await linked(office)
     (crm, _), (erp, _) = place.one("crm", "accounts"), place.one("erp", "parties")

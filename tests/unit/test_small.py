@@ -68,6 +68,9 @@ def test_frozen_and_not_held_fields_are_not_pending():
     held = link(base={"name": "b"}, not_held={"name": NotHeld("B", "b")})
     assert pending(held, item(name="B"), ERP) == {}
     assert pending(held, item(name="C"), ERP) == {"name": "C"}
+    nowhere = link(base={"name": "A"}, not_held={"name": NotHeld(None, "A", sure=False, absent=True)})
+    assert pending(nowhere, item(name=None), ERP) == {}
+    assert pending(nowhere, item(name="C"), ERP) == {"name": "C"}
 
 
 @pytest.mark.spec(7)

@@ -85,6 +85,9 @@ class NotHeld(msgspec.Struct, frozen=True):
     sure: bool = True
     """False: what it shows is what the hub itself had before, perhaps an earlier write of ours that came in late. Given
     once more before it counts."""
+    absent: bool = False
+    """The record showed no such place when it was to be emptied, so that nothing was written; ``got`` is what it showed
+    there last. Merged anew when the place is shown again."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -103,6 +106,10 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
 
     token: str
     fields: Mapping[str, Any] = {}
+    """Hub values that it carried when it was sent last."""
+    first: Mapping[str, Any] = {}
+    """Hub values that it carried when it was sent first, where it was not found afterwards and is sent again: what
+    turns up may be of either."""
     parents: tuple[tuple[str, str, str], ...] = ()
     """(resource, item, key) of each parent as it was named in what was sent: it may have another record since."""
     sent_at: datetime | None = None

@@ -16,10 +16,10 @@ from msgspec.structs import replace
 from isthmus.connector import Traits
 from isthmus.mapping import Got
 from isthmus.merge import ABSENT, Verdict, decide, may_set, with_new_parts
-from isthmus.model.fields import Canonical, completed, covers
+from isthmus.model.fields import Canonical, completed
 from isthmus.model.flow import DeletePolicy
-from isthmus.model.likeness import may_be_kept_as
-from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, NotHeld, Problem
+from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, Problem
+from isthmus.sync.agreeing import agreed, given_to
 from isthmus.sync.standing import ACTIVE, is_unsure
 from isthmus.sync.twins import revive, stand_in
 from isthmus.sync.working import Working
@@ -29,7 +29,6 @@ __all__ = [
     "absorb",
     "absorb_gone",
     "absorb_written",
-    "agreed",
     "apply_delete_policy",
     "is_outdated",
     "is_stale",
@@ -113,7 +112,7 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
             # In step, as nearly every field of nearly every reading is.
             continue
         held = not_held.get(field)
-        if held is not None and held.got != shown:
+        if held is not None and (held.got != shown or held.absent):
             del not_held[field]
         rule = flow.fields[field]
         hub = raw if raw is ABSENT else lens.view(field, raw)
@@ -158,14 +157,9 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
     return link
 
 
-def _given(work: Working, link: Link, field: str) -> list[Canonical]:
-    """Values that the hub had, in the system's view, oldest first; see :attr:`Working.given`."""
-    return [work.lens(link).view(field, value) for value in work.given.get((link.id, field), ())]
-
-
 def _ours(work: Working, link: Link, field: str, base: Canonical, shown: Canonical) -> bool:
     """Whether the hub itself had this value after it had base."""
-    given = _given(work, link, field)
+    given = given_to(work, link, field)
     before = max((n for n, value in enumerate(given, 1) if value == base), default=0)
     return shown in given[before:]
 
@@ -248,57 +242,6 @@ def absorb_written(
         work.put_link(replace(link, key=seen.key))
     else:
         absorb(work, link, seen)
-
-
-def agreed(
-    work: Working,
-    link: Link,
-    shown: Mapping[str, Canonical],
-    written: Mapping[str, Canonical],
-    *,
-    created: bool = False,
-    touched: bool = False,
-) -> Link:
-    """The link with what was ``written`` (hub values) as base, as the answer ``shown`` has it. What the system kept
-    otherwise than we asked is remembered as *not held*, so that the same value is never written again and nothing
-    ping-pongs. Does not store the link.
-
-    ``created``: fields that a create ignored get one update before they count. ``touched``: somebody may have changed
-    the record since it was created, because it was only looked up later; what it shows then that cannot be its way to
-    keep what we sent is merged like any edit, and only what is empty is written again.
-    """
-    lens = work.lens(link)
-    base, not_held = dict(link.base), dict(link.not_held)
-    for field, value in written.items():
-        if field in lens.only_written:
-            base[field] = value
-        elif field in lens.only_created:
-            base[field] = lens.view(field, value)
-        elif field in shown:
-            wanted = lens.view(field, value)
-            base[field] = shown[field]
-            again = created and (not touched or shown[field] in (None, []))
-            if touched and not again and not may_be_kept_as(wanted, shown[field]):
-                # Somebody has edited it since: an edit must not be lost.
-                base[field] = wanted
-                continue
-            if not covers(shown[field], wanted) and not again:
-                not_held[field] = _held_otherwise(work, link, field, wanted, shown[field])
-            else:
-                not_held.pop(field, None)
-        else:
-            # Taken without a word: what the system does not show cannot be compared, and is not sent again.
-            base[field] = lens.view(field, value)
-    return replace(link, base=base, not_held=not_held)
-
-
-def _held_otherwise(work: Working, link: Link, field: str, wanted: Canonical, got: Canonical) -> NotHeld:
-    """What a system keeps instead. A value that the hub itself had before may come from an earlier write of ours that
-    arrived only now: for sure only when the system answers so twice."""
-    given = _given(work, link, field)
-    before = link.not_held.get(field)
-    twice = before is not None and (before.wanted, before.got) == (wanted, got)
-    return NotHeld(wanted=wanted, got=got, sure=twice or got not in given)
 
 
 def absorb_gone(work: Working, link: Link) -> None:

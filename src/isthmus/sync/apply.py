@@ -28,7 +28,7 @@ from isthmus.sync.pauses import PauseBook
 from isthmus.sync.plan import Step, StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Batch, Store, Transaction
 from isthmus.sync.standing import doubt_about, is_unsure
-from isthmus.sync.unsure import resolve_unsure
+from isthmus.sync.unsure import resolve_unsure, touched_since
 from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
@@ -249,6 +249,7 @@ class Applier:
             clock=self._clock,
             new_id=self._new_id,
             jitter=self._jitter,
+            touched=await touched_since(self._resource, outcomes, began),
         )
         updated = [o.answer.key for o in outcomes if isinstance(o.answer, Record) and o.step.kind is StepKind.UPDATE]
         await self._observer.regain(self._resource.name, updated)

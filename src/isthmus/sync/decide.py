@@ -18,7 +18,7 @@ from isthmus.sync.heirs import with_heirs
 from isthmus.sync.join import attach, way_out
 from isthmus.sync.linking import part_items
 from isthmus.sync.ports import Batch, Store, Transaction
-from isthmus.sync.standing import doubt_about, is_unsure
+from isthmus.sync.standing import doubt_about, is_unsure, to_be_sent_again
 from isthmus.sync.twins import take_over
 from isthmus.sync.working import Working
 from isthmus.sync.world import World
@@ -215,7 +215,7 @@ def _resolve_failure(work: Working, link: Link, choice: str, fields: Mapping[str
         return
     plain = work.unsend(link) if choice == "create" else link
     if plain is not None:
-        work.put_link(retried(plain, work.now))
+        work.put_link(retried(to_be_sent_again(plain) if choice == "create" else plain, work.now))
 
 
 def _resolve_merge(work: Working, link: Link, choice: str, cause: Cause) -> None:

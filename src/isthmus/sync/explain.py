@@ -144,9 +144,10 @@ def _reason(world: World, link: Link, item: Item | None, feed: FeedState | None)
 
 def _lost(lens: Lens, link: Link, item: Item) -> list[str]:
     """Fields that would have to be written if the system still had them."""
+    absent = {name for name, held in link.not_held.items() if held.absent and name in item.fields}
     return [
         name
-        for name in sorted(lens.lost & set(item.fields))
+        for name in sorted(lens.lost & set(item.fields) | absent)
         if not covers(link.base.get(name), lens.view(name, item.fields[name]))
     ]
 

@@ -7,7 +7,7 @@ whose answer never came stays *unsure* until it is looked up.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any
@@ -20,7 +20,8 @@ from isthmus.connector import Create, Gone, Record, Update, WriteAnswer
 from isthmus.errors import Ambiguous, IsthmusError, NeedsPerson, Retryable, Stale, UnknownOutcome
 from isthmus.model.fields import Canonical, covers
 from isthmus.model.state import Effect, InboxKind, Item, Link, LinkState, NotHeld
-from isthmus.sync.absorb import Seen, absorb_gone, absorb_written, agreed
+from isthmus.sync.absorb import Seen, absorb_gone, absorb_written
+from isthmus.sync.agreeing import agreed
 from isthmus.sync.heirs import with_heirs
 from isthmus.sync.plan import Step, StepKind
 from isthmus.sync.ports import Store, Transaction
@@ -59,8 +60,10 @@ async def record_outcomes(
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
     jitter: Callable[[], float],
+    touched: Collection[str] = (),
 ) -> None:
-    """One transaction for the whole batch."""
+    """One transaction for the whole batch. ``touched``: links of creates whose answer may show what people have made of
+    the record."""
     async with store.transaction() as tx:
         await tx.lock({world.flows[outcome.step.link.flow].entity.name for outcome in outcomes})
         links = await tx.families([outcome.step.link.id for outcome in outcomes])
@@ -80,20 +83,28 @@ async def record_outcomes(
         async with tx.posting():
             for part in batched(outcomes, PART):
                 for outcome in part:
-                    _take(work, outcome, seen, began, jitter)
+                    _take(work, outcome, seen, began, jitter, touched=outcome.step.link.id in touched)
                 await tx.save(work.finish())
 
 
 def _take(
-    work: Working, outcome: Outcome, seen: Mapping[str, Seen], began: datetime, jitter: Callable[[], float]
+    work: Working,
+    outcome: Outcome,
+    seen: Mapping[str, Seen],
+    began: datetime,
+    jitter: Callable[[], float],
+    *,
+    touched: bool,
 ) -> None:
     link = work.links.get(outcome.step.link.id)
     if link is None:
         return
     if isinstance(outcome.answer, Record):
-        _done(work, link, outcome, seen[link.id], began)
+        _done(work, link, outcome, seen[link.id], began, touched=touched)
     else:
         _other(work, link, outcome, jitter())
+    if outcome.step.absent and link.id in work.links:
+        _leave_out(work, work.links[link.id], outcome.step)
     now = work.links.get(link.id)
     if outcome.step.refused and now is not None and now.state in ACTIVE:
         hold_back(work, now, outcome.step)
@@ -117,7 +128,7 @@ async def _strangers(tx: Transaction, resource: str, outcomes: Sequence[Outcome]
     return await tx.links_by_key(outcomes[0].step.link.system, resource, keys)
 
 
-def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: datetime) -> None:
+def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: datetime, *, touched: bool) -> None:
     """A write that succeeded, with the record as it is now. Where the record was seen in between, by a feed or a hint,
     nobody knows which of the two is newer: it is read once more instead of guessing. What we wrote was there, though:
     whatever a later reading shows instead of it came after it, and is an edit of it."""
@@ -147,7 +158,7 @@ def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: dateti
         work.put_link(replace(known, written_at=work.now, attempts=0, problem=None))
         work.close(InboxKind.FAILURE, link.id)
     else:
-        absorb_written(work, link, seen, step.values, created=created)
+        absorb_written(work, link, seen, step.values, created=created, touched=touched)
     if crossed:
         work.put_link(to_be_read(work.links[link.id], work.now))
 
@@ -199,6 +210,18 @@ def _agree(work: Working, link: Link, values: Mapping[str, Canonical]) -> None:
         **{n: v if n in lens.only_written else lens.view(n, v) for n, v in values.items()},
     }
     work.put_link(replace(link, base=base, doom=None, due_at=None, attempts=0))
+
+
+def _leave_out(work: Working, link: Link, step: Step) -> None:
+    """What the record has no place for is neither written nor agreed on; whatever is shown there next is merged."""
+    if link.state is not LinkState.LINKED:
+        return
+    lens = work.lens(link)
+    left = {
+        name: NotHeld(wanted=lens.view(name, value), got=link.far.get(name), sure=False, absent=True)
+        for name, value in step.absent.items()
+    }
+    work.put_link(replace(link, not_held={**link.not_held, **left}, digest=None))
 
 
 def hold_back(work: Working, link: Link, step: Step) -> None:

@@ -11,7 +11,8 @@ import msgspec
 
 from isthmus.connector import Create, Delete, Record, Update, Write
 from isthmus.errors import NeedsPerson, Stale, Unmappable
-from isthmus.mapping import Lens, Refs
+from isthmus.mapping import Lens, PutResult, Refs
+from isthmus.mapping.shape import tops
 from isthmus.model.fields import Canonical
 from isthmus.model.state import Item, Link, LinkState
 from isthmus.sync.standing import pending
@@ -48,6 +49,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     waits_for: str | None = None
     error: NeedsPerson | Stale | None = None
     """Why a person must look; or that what was read is older than what is known, so that it is read again later."""
+    absent: Mapping[str, Canonical] = {}
+    """Hub values of which nothing is written because the record as read has no place for them: not agreed on either."""
     refused: Mapping[str, NeedsPerson] = {}
     """Fields of an update that cannot be expressed in the system; the others are written."""
 
@@ -110,16 +113,25 @@ def _plan_update(link: Link, item: Item, lens: Lens, now: Record, refs: Refs) ->
     if waiting is not None:
         return waiting
     values = {name: value for name, value in values.items() if name not in result.problems}
+    absent = {name: value for name, value in values.items() if _absent(lens, name, now, result)}
+    values = {name: value for name, value in values.items() if name not in absent}
     if not result.fields:
-        return Step(kind=StepKind.NOTHING, link=link, values=values, refused=result.problems)
+        return Step(kind=StepKind.NOTHING, link=link, values=values, absent=absent, refused=result.problems)
     return Step(
         kind=StepKind.UPDATE,
         link=link,
         write=Update(before=now, fields=result.fields),
         values=values,
         changes={name: (link.far.get(name), value) for name, value in values.items()},
+        absent=absent,
         refused=result.problems,
     )
+
+
+def _absent(lens: Lens, name: str, now: Record, result: PutResult) -> bool:
+    """Whether nothing is written to a field that the record has no place for. Absent does not say empty (SPEC 4)."""
+    there = tops(lens.exprs[name])
+    return bool(there) and name not in lens.only_written and there.isdisjoint({*now.fields, *result.fields})
 
 
 def _obstacle(link: Link, missing: Any, problems: Mapping[str, Unmappable]) -> Step | None:

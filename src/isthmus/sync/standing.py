@@ -12,7 +12,7 @@ from isthmus.mapping import ABSENT, Lens
 from isthmus.model.fields import Canonical, covers
 from isthmus.model.state import Item, Link, LinkState, Problem
 
-__all__ = ["ACTIVE", "doubt_about", "is_parked", "is_unsure", "pending", "problem_of", "to_be_read"]
+__all__ = ["ACTIVE", "doubt_about", "is_parked", "is_unsure", "pending", "problem_of", "to_be_read", "to_be_sent_again"]
 
 ACTIVE = frozenset({LinkState.LINKED, LinkState.CREATING})
 PASSING = frozenset(error.code for error in (Retryable, Unavailable, StoreUnavailable, RateLimited, UnknownOutcome))
@@ -33,6 +33,13 @@ def is_unsure(link: Link) -> bool:
 def to_be_read(link: Link, now: datetime) -> Link:
     """The link, its record to be read and taken in at once, whether it changed or not."""
     return replace(link, waits_for="read", due_at=now, digest=None)
+
+
+def to_be_sent_again(link: Link) -> Link:
+    """The link of a create that was sent and not found: what it carried then is kept. A look by content does not find a
+    record that somebody has edited, and a system that knows its token answers with it."""
+    intent = link.intent
+    return link if intent is None else replace(link, intent=replace(intent, first=intent.first or intent.fields))
 
 
 def doubt_about(link: Link) -> str:
@@ -57,7 +64,7 @@ def pending(link: Link, item: Item, lens: Lens) -> dict[str, Canonical]:
         if known is ABSENT and wanted is None:
             continue
         held = link.not_held.get(field)
-        if held is not None and held.sure and held.wanted == wanted:
+        if held is not None and (held.sure or held.absent) and held.wanted == wanted:
             continue
         found[field] = value
     return found

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
 from isthmus import events
-from isthmus.connector import Create, Findable, Found, Resource
-from isthmus.errors import Ambiguous
+from isthmus.connector import Create, Findable, Found, Record, Resource
+from isthmus.errors import Ambiguous, IsthmusError
 from isthmus.mapping import Refs
 from isthmus.model.state import InboxKind, Item, Link
 from isthmus.sync.absorb import absorb_written
+from isthmus.sync.outcome import Outcome
 from isthmus.sync.plan import StepKind, needed_refs, plan_link
 from isthmus.sync.ports import Store
 from isthmus.sync.seeing import load_refs, see
-from isthmus.sync.standing import problem_of
+from isthmus.sync.standing import problem_of, to_be_sent_again
 from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
-__all__ = ["resolve_unsure"]
+__all__ = ["resolve_unsure", "touched_since"]
 
 CLOCK_SLACK = timedelta(minutes=5)
 """How far a far system's clock may be off ours: the look-up starts this much before the intent was sent."""
@@ -53,6 +55,25 @@ async def resolve_unsure(
         if isinstance(resource, Findable) and link.intent is not None and link.intent.sent_at is not None:
             found = await resource.find_created(create, link.intent.sent_at - CLOCK_SLACK)
         await _settle(store, world, link, values, found, asked, clock=clock, new_id=new_id)
+
+
+async def touched_since(resource: Resource, outcomes: Sequence[Outcome], began: datetime) -> set[str]:
+    """Links of creates that were sent again, and answered with a record that may be what came of the first sending: a
+    look by content does not find what somebody has edited, but the system knows the token. Not those whose record
+    nobody but the hub has changed, where the system can tell."""
+    touched: set[str] = set()
+    for outcome in outcomes if resource.traits.idempotent_create else ():
+        link, answer, write = outcome.step.link, outcome.answer, outcome.step.write
+        again = link.intent is not None and link.intent.first
+        if not again or not isinstance(answer, Record) or not isinstance(write, Create):
+            continue
+        found: Sequence[Found] = []
+        if isinstance(resource, Findable):
+            with suppress(IsthmusError):
+                found = await resource.find_created(write, began - CLOCK_SLACK)
+        if not any(f.untouched and f.record.key == answer.key for f in found):
+            touched.add(link.id)
+    return touched
 
 
 async def _intended(store: Store, world: World, link: Link) -> tuple[Create, dict[str, object]]:
@@ -121,7 +142,7 @@ async def _settle(
             if asked < late:
                 work.put_link(replace(current, due_at=late))
             elif (plain := work.unsend(current)) is not None:
-                work.put_link(replace(plain, due_at=work.now, problem=None))
+                work.put_link(replace(to_be_sent_again(plain), due_at=work.now, problem=None))
         else:
             _ask(work, current, certain)
         await tx.save(work.finish())

@@ -11,7 +11,7 @@ from isthmus.connector import Record
 from isthmus.mapping import Refs
 from isthmus.model.fields import completed, covers
 from isthmus.model.flow import DeletePolicy
-from isthmus.model.state import InboxEntry, Item, Link, LinkState
+from isthmus.model.state import InboxEntry, Item, Link, LinkState, NotHeld
 from isthmus.sync.explain import explain_link
 from isthmus.testing.simulator.triangle import TAGS
 
@@ -134,7 +134,7 @@ class Judge:
                 continue
             lens = self._run.people.lens(link.flow, link.system)
             for name, value in shown.items():
-                if name in link.not_held or name in link.conflicts:
+                if name in _kept_otherwise(link) or name in link.conflicts:
                     continue
                 writers = self._run.world.flows[link.flow].fields[name].writers
                 hub = item.fields.get(name)
@@ -205,7 +205,7 @@ class Judge:
             # What refers to a record that was set apart cannot be read; that it waits rightly is judged elsewhere.
             unread = {link.system for link in self._links_of(item) if link.waits_for} | self._apart(item.entity, tag)
             for name, rule in flow.fields.items():
-                kept = [link.not_held[name].got for link in linked if name in link.not_held]
+                kept = [held.got for held in (_kept_otherwise(link).get(name) for link in linked) if held is not None]
                 for fault in self._run.ledger.faults(str(tag), name, rule, item.fields.get(name), kept, unread):
                     yield f"lost: {fault}"
 
@@ -216,3 +216,9 @@ class Judge:
 
     def _links_of(self, item: Item) -> list[Link]:
         return [link for link in self._database.links.values() if link.item == item.id]
+
+
+def _kept_otherwise(link: Link) -> dict[str, NotHeld]:
+    """Fields of which the system keeps something else than it was given. Every place that was missing is back at the
+    end, so that one was missing excuses nothing."""
+    return {name: held for name, held in link.not_held.items() if not held.absent}

@@ -63,7 +63,7 @@ class Witness:
         for link in self._run.database.links.values():
             if (link.system, link.resource, link.key) == (self._system, resource, write.key):
                 for name, held in link.not_held.items():
-                    another = number_of(held.got) != number_of(held.wanted)
+                    another = not held.absent and number_of(held.got) != number_of(held.wanted)
                     if another and set(write.fields) & people.places(link.flow, self._system, name):
                         self._run.ledger.excuse(people.tag(link.flow, self._system, write.key), name, held.got)
 
