@@ -20,10 +20,10 @@ from typing import Any, Final
 import msgspec
 
 from isthmus.merge.rules import merge_values
-from isthmus.model.fields import Canonical, completed
+from isthmus.model.fields import Canonical
 from isthmus.model.flow import FieldRule
 
-__all__ = ["ABSENT", "Decision", "Verdict", "decide", "may_set", "with_new_parts"]
+__all__ = ["ABSENT", "Decision", "Verdict", "decide", "may_set"]
 
 
 class _Absent:
@@ -118,18 +118,3 @@ def _both_changed(base: Any, hub: Any, far: Any, *, rule: FieldRule, system: str
         merged = merge_values(rule.merge, base, hub, far)
         return _TAKE if merged == far else Decision(Verdict.MERGE, merged)
     return _CONFLICT
-
-
-def with_new_parts(known: Canonical, shown: Canonical, hub: Canonical) -> Canonical:
-    """The base of a struct with the parts that the system shows for the first time. Where the hub has nothing, they are
-    taken; where it has another value, this is the first contact of that part: not part of the base, so that both sides
-    count as changed."""
-    if not isinstance(known, dict) or not isinstance(shown, dict) or not isinstance(hub, dict):
-        return completed(known, shown)
-    new = {}
-    for part, value in shown.items():
-        if value is None or part not in hub or hub[part] == value:
-            new[part] = value
-        elif hub[part] is None:
-            new[part] = None
-    return {**new, **known}

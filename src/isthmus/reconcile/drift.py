@@ -136,7 +136,7 @@ def differences(flow: Flow, lens: Lens, link: Link, item: Item | None, shown: Sh
 
 
 def _cause(link: Link, field: str, far: Any, shown: Shown) -> DriftKind:
-    if link.far.get(field) != far:
+    if completed(far, link.far.get(field)) != link.far.get(field):
         return DriftKind.MAPPING if shown.same_version or shown.remapped else DriftKind.MISSED
     if field in link.conflicts:
         return DriftKind.CONFLICT

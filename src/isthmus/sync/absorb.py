@@ -15,11 +15,12 @@ from msgspec.structs import replace
 
 from isthmus.connector import Traits
 from isthmus.mapping import Got
-from isthmus.merge import ABSENT, Verdict, decide, may_set, with_new_parts
+from isthmus.merge import ABSENT, Verdict, decide, may_set
 from isthmus.model.fields import Canonical, completed
 from isthmus.model.flow import DeletePolicy
 from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, Problem
 from isthmus.sync.agreeing import agreed, given_to
+from isthmus.sync.parts import met, shown_so_far, with_new_parts
 from isthmus.sync.standing import ACTIVE, is_unsure
 from isthmus.sync.twins import revive, stand_in
 from isthmus.sync.working import Working
@@ -74,7 +75,8 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
     link = replace(
         link,
         key=seen.key,
-        far={**link.far, **got.fields},
+        base=met(link.base, link.far, got.fields),
+        far=shown_so_far(link.far, got.fields),
         far_version=seen.version,
         digest=seen.digest,
         seen_at=seen.read_at,
@@ -116,9 +118,11 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
             del not_held[field]
         rule = flow.fields[field]
         hub = raw if raw is ABSENT else lens.view(field, raw)
-        # Parts of a struct that one of them knows nothing about are no difference (SPEC 4).
+        # A part that is left out says nothing: what the system showed of it before still stands, above all where it is
+        # asked about. Parts that one of them knows nothing about at all are no difference (SPEC 4).
+        told = completed(shown, conflicts[field].far) if field in conflicts else shown
         known = base.get(field, ABSENT)
-        shown = completed(shown, known, hub)
+        shown = completed(told, known, link.far.get(field), hub)
         known, hub = with_new_parts(known, shown, hub), completed(hub, shown)
         if held is not None and held.sure and hub == held.wanted:
             # The system was asked to and could not hold it: the hub has not moved since.
@@ -129,7 +133,7 @@ def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cau
         decision = decide(known, hub, shown, rule=rule, system=link.system, first=flow.first)
         match decision.verdict:
             case Verdict.CONFLICT:
-                conflicts[field] = FieldConflict(base=base.get(field), hub=raw, far=shown)
+                conflicts[field] = FieldConflict(base=base.get(field), hub=raw, far=told)
                 continue
             case Verdict.TAKE:
                 before = None if raw is ABSENT else raw

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from isthmus.model.fields import Canonical, covers
+from isthmus.model.fields import Canonical, completed, covers
 from isthmus.model.likeness import may_be_kept_as
 from isthmus.model.state import Link, NotHeld
 from isthmus.sync.working import Working
@@ -33,7 +33,7 @@ def agreed(
     be its way to keep what we sent (first or last) is merged like any edit, and only what is empty is written again.
     """
     lens = work.lens(link)
-    base, not_held = dict(link.base), dict(link.not_held)
+    base, far, not_held = dict(link.base), dict(link.far), dict(link.not_held)
     early = link.intent.first if touched and link.intent is not None else {}
     for field, value in {**early, **written}.items():
         sent = early.get(field, value)
@@ -44,6 +44,8 @@ def agreed(
         elif field in shown:
             wanted, sent = lens.view(field, value), lens.view(field, sent)
             base[field] = shown[field]
+            # What was written is not met for the first time in the answer.
+            far[field] = completed(shown[field], far.get(field))
             again = created and (not touched or shown[field] in (None, []))
             first = sent != wanted and may_be_kept_as(sent, shown[field])
             if touched and not again and (first or not may_be_kept_as(wanted, shown[field])):
@@ -57,7 +59,7 @@ def agreed(
         else:
             # Taken without a word: what the system does not show cannot be compared, and is not sent again.
             base[field] = lens.view(field, sent)
-    return replace(link, base=base, not_held=not_held)
+    return replace(link, base=base, far=far, not_held=not_held)
 
 
 def _held_otherwise(work: Working, link: Link, field: str, wanted: Canonical, got: Canonical) -> NotHeld:

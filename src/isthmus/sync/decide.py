@@ -10,7 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from isthmus.errors import NeedsPerson, Unmappable
-from isthmus.model.fields import canonical
+from isthmus.model.fields import canonical, completed
 from isthmus.model.flow import DeletePolicy
 from isthmus.model.state import Cause, InboxEntry, InboxKind, Link, LinkState
 from isthmus.sync.absorb import apply_delete_policy
@@ -148,9 +148,10 @@ def _resolve_conflict(work: Working, link: Link, choice: str, fields: Mapping[st
     lens = work.lens(link)
     for name, conflict in link.conflicts.items():
         side = fields.get(name, choice) if choice != "value" or fields.get(name) in ("hub", "far") else "value"
-        base[name] = conflict.far
+        hub = work.items[link.item].fields.get(name)
+        # Parts that the system left out were not asked about.
+        base[name] = completed(conflict.far, base.get(name), lens.view(name, hub))
         if side == "far":
-            hub = work.items[link.item].fields.get(name)
             work.set_field(link.item, name, lens.overlay(name, hub, conflict.far), cause)
         elif side != "hub":
             kind = work.flow(link).entity.fields[name]
