@@ -37,6 +37,16 @@ FOUND_FAULTS = {
     50349: "an older reading before a write was taken for agreement",
     51880: "separated in two systems after a merge, one thing became two",
     70148: "a person's hand was on a link that went to another item at that moment (a fault of the simulator)",
+    91098: "a question about a merge could not be answered: a write under way had undone it",
+    91169: "a question about a merge could not be answered: a write under way had undone it",
+    91880: "what was deleted was made in a third system while it was asked about",
+    210962: "a record that was edited before its create was looked up met its item as a stranger",
+    300143: "a page from before our own delete brought the record back",
+    301030: "a create sent again was answered with a record edited since, which was written over",
+    301592: "a create was looked up with its parent's new key, not found, and made twice",
+    301827: "a part of a struct that was left out counted as agreed",
+    302128: "what was emptied while its field was missing came back with the field",
+    302260: "a create sent again was answered with a record edited since, which was written over",
     91634: "nobody asked for the first contact of what had waited for an unsure create when a person had settled that",
 }
 """Seeds that found a fault of the engine, and which. (A change of what is drawn makes another run of a seed: each fault
