@@ -85,7 +85,7 @@ TERMS: Mapping[str, str] = {
     "why:doubtful": "It is not clear which record it belongs to.",
     "why:gone": "It was deleted there.",
     "why:kept out": "It was set apart and is not kept in step.",
-    "why:new": "It was just read and is about to be matched.",
+    "why:new": "It was read and is about to be matched, once every create there has its answer.",
     "why:delayed": "A write failed in a way that passes; it is tried again by itself.",
     "why:set aside": "The system refused, or a value does not fit. It waits for a person.",
     "why:waiting to be written": "It is about to be written:",

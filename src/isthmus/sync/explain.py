@@ -97,7 +97,11 @@ def _reason(world: World, link: Link, item: Item | None, feed: FeedState | None)
                 "Link it again if it should be.",
             )
         case LinkState.NEW if link.waits_for is None:
-            return "new", f"{there} {link.key} was just read and is about to be matched", "Nothing to do."
+            return (
+                "new",
+                f"{there} {link.key} was read and is about to be matched, once every create there has its answer",
+                f"Nothing to do, unless the inbox asks about a create in {link.system}.",
+            )
     set_aside = link.problem is not None and link.due_at is None
     if link.conflicts and not set_aside:
         # Before everything that passes by itself: a write that is tried again must not hide a person's question.
