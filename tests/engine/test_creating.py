@@ -209,25 +209,6 @@ async def test_a_create_is_looked_up_with_the_parent_that_it_was_sent_with(offic
 
 
 @pytest.mark.spec(5)
-async def test_an_edit_of_a_record_that_was_not_found_by_its_content_is_an_edit(office):
-    """Somebody edits what a create without an answer had made; the system knows no tokens, so the look-up does not find
-    it. It was read, though, and meets its item."""
-    o = office(**ONLY, resources={("erp", "parties"): {"keeps_token": False}})
-    o.crm.people.create("accounts", ACME)
-    o.erp.faults.add(Trouble.AFTER, on="write", times=1)
-    o.erp.faults.add(Trouble.DOWN, on="find", times=1)
-    await o.sync()
-    o.erp.people.edit("parties", o.one("erp", "parties")[0], {"telephone": "+49 30 99"})
-    for _ in range(4):
-        o.clock.advance(20)
-        await o.sync()
-    await o.settle()
-    assert o.one("erp", "parties")[1]["telephone"] == "+49 30 99"
-    assert o.one("crm", "accounts")[1]["phone"] == "+49 30 99"
-    assert await o.inbox() == []
-
-
-@pytest.mark.spec(5)
 async def test_a_request_that_outlives_its_sender_does_not_create_twice(office):
     """A worker died; what it had sent is carried out only after the next worker has looked for it."""
     o = office(**ONLY)

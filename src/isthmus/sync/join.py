@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec.structs import replace
 
-from isthmus.model.fields import Canonical
 from isthmus.model.flow import MergePolicy
 from isthmus.model.state import Cause, InboxKind, Link, LinkState
 from isthmus.sync.absorb import absorb_gone, merge_into_item
-from isthmus.sync.agreeing import agreed
 from isthmus.sync.standing import is_unsure
 from isthmus.sync.twins import take_over
 from isthmus.sync.working import Working
@@ -23,18 +19,13 @@ MERGE_CHOICES = ("archive", "keep", "separate")
 def attach(work: Working, link: Link, item_id: str) -> None:
     """Link a reading (state new or doubtful) to an item and merge what it shows, as first contact.
 
-    A create that was decided but not sent for the same record is dropped: the record is there already. Where it had
-    been sent once and nothing was found of it, this may be what came of it: what it carried then is what was agreed on.
+    A create that was decided but not sent for the same record is dropped: the record is there already.
     """
-    sent: Mapping[str, Canonical] = {}
     for other in work.links_of(item_id):
         same_place = (other.system, other.resource) == (link.system, link.resource)
         if same_place and other.state is LinkState.CREATING and not is_unsure(other):
-            sent = other.intent.first if other.intent is not None else sent
             work.drop_link(other)
     linked = replace(link, item=item_id, state=LinkState.LINKED, base={}, problem=None, due_at=None)
-    if sent:
-        linked = agreed(work, linked, link.far, sent, created=True, touched=True)
     work.put_link(linked)
     work.close(InboxKind.MATCH, link.id)
     work.put_link(merge_into_item(work, linked, linked.far, Cause("system", link.system, link.key or "")))
