@@ -82,9 +82,8 @@ def explain_link(
     )
 
 
-def _reason(world: World, link: Link, item: Item | None, feed: FeedState | None) -> tuple[str, str, str]:
-    """(state, sentence, advice) of one link; the most pressing reason wins."""
-    there = f"{link.system} {link.resource}"
+def _apart(link: Link, there: str) -> tuple[str, str, str] | None:
+    """Of links that carry no item (yet, or any more)."""
     match link.state:
         case LinkState.DOUBTFUL:
             return "doubtful", f"it is not clear which record {there} {link.key} belongs to", "Decide it in the inbox."
@@ -102,6 +101,14 @@ def _reason(world: World, link: Link, item: Item | None, feed: FeedState | None)
                 f"{there} {link.key} was read and is about to be matched, once every create there has its answer",
                 f"Nothing to do, unless the inbox asks about a create in {link.system}.",
             )
+    return None
+
+
+def _reason(world: World, link: Link, item: Item | None, feed: FeedState | None) -> tuple[str, str, str]:
+    """(state, sentence, advice) of one link; the most pressing reason wins."""
+    there = f"{link.system} {link.resource}"
+    if (apart := _apart(link, there)) is not None:
+        return apart
     set_aside = link.problem is not None and link.due_at is None
     if link.conflicts and not set_aside:
         # Before everything that passes by itself: a write that is tried again must not hide a person's question.
