@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,36 +19,26 @@ from isthmus.testing import MemoryWorld, Trouble
 from isthmus.testing.memory_database import MemoryDatabase
 from isthmus.testing.memory_driver import MemoryConfig, MemoryConnector
 from isthmus.testing.memory_store import MemoryStore
-from isthmus.testing.simulator.loop import run_virtually
+from isthmus.testing.simulator.loop import MadeUp, run_virtually
 from isthmus.testing.simulator.worker import Worker
 from tests.engine.flows import make_flows, make_tables
 from tests.engine.office import ACME, ACME_ERP
 
-BEGIN = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 SOON = HOUSEKEEPING / 4
 """Long before anything is looked after that was forgotten."""
 
 
-class Quiet:
+class Quiet(MadeUp):
     """One process between a CRM and an ERP in which nobody does anything but the test. Its time is made up."""
 
     def __init__(self, **parties: Any) -> None:
+        super().__init__()
         self.worlds: Mapping[str, MemoryWorld] = {
             name: MemoryWorld(make_tables(name, {"parties": parties}), now=self.now, first_id=number)
             for name, number in (("crm", 1001), ("erp", 2001))
         }
         self.database = MemoryDatabase(self.now)
         self.complaints: list[str] = []
-        self._last, self._ids = BEGIN, 0
-
-    def now(self) -> datetime:
-        at = BEGIN + timedelta(seconds=asyncio.get_running_loop().time())
-        self._last = max(at, self._last + timedelta(microseconds=1))
-        return self._last
-
-    def new_id(self) -> str:
-        self._ids += 1
-        return f"id{self._ids:06d}"
 
     def jitter(self) -> float:
         return 0.0

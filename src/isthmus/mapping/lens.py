@@ -74,11 +74,10 @@ class Lens:
         self.only_created = frozenset(n for n, e in self.exprs.items() if e.use is Use.CREATE)
         self.only_written = frozenset(n for n, e in self.exprs.items() if e.use is Use.WRITE)
         self.lose(())
-        side = flow.sides[system]
-        self.far_fields = frozenset(
-            {top for name in self.readable for top in tops(self.exprs[name])}
-            | {condition.field.split(".")[0] for condition in side.where}
-        )
+        self.tops = {name: frozenset(tops(expr)) for name, expr in self.exprs.items()}
+        """Far fields that each field is read from or written to."""
+        asked = {condition.field.split(".")[0] for condition in flow.sides[system].where}
+        self.far_fields = frozenset(asked.union(*(self.tops[name] for name in self.readable)))
         self._as_is = {n: parts for n, expr in self.exprs.items() if (parts := plain_parts(expr)) is not None}
         self.plain = frozenset(self._as_is)
         """Fields of which the system shows just what the hub holds, or parts of it: of two equal values it has the same

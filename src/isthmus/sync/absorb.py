@@ -21,7 +21,7 @@ from isthmus.model.flow import DeletePolicy
 from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, Problem
 from isthmus.sync.agreeing import agreed, given_to
 from isthmus.sync.parts import met, shown_so_far, with_new_parts
-from isthmus.sync.standing import ACTIVE, is_unsure
+from isthmus.sync.standing import ACTIVE, is_unsure, same_place
 from isthmus.sync.twins import revive, stand_in
 from isthmus.sync.working import Working
 
@@ -282,8 +282,7 @@ def absorb_gone(work: Working, link: Link) -> None:
 
 def _stands_in(other: Link, gone: Link) -> bool:
     """Whether this is another record of the same place that stays."""
-    same_place = (other.system, other.resource) == (gone.system, gone.resource)
-    return same_place and other.id != gone.id and other.state is LinkState.LINKED and other.doom is None
+    return same_place(other, gone) and other.id != gone.id and other.state is LinkState.LINKED and other.doom is None
 
 
 def apply_delete_policy(work: Working, sibling: Link, policy: DeletePolicy, gone: Link) -> None:

@@ -20,7 +20,7 @@ from isthmus.sync.evidence import known_of, values_of
 from isthmus.sync.join import attach
 from isthmus.sync.matching import Judgement, Pool, judge, settle_rivals
 from isthmus.sync.ports import Store, Transaction
-from isthmus.sync.standing import doubt_about, is_unsure
+from isthmus.sync.standing import doubt_about, is_unsure, same_place
 from isthmus.sync.working import PART, Working
 from isthmus.sync.world import World, rule_name
 
@@ -144,8 +144,7 @@ def _settle(work: Working, flow: Flow, link: Link, judgement: Judgement, pool: P
 def _hold_creates(work: Working, doubtful: Link, item: str) -> None:
     """What may be this very record must not be created beside it: the create waits for the decision."""
     for other in work.links_of(item):
-        same_place = (other.system, other.resource) == (doubtful.system, doubtful.resource)
-        if same_place and other.state is LinkState.CREATING and not is_unsure(other):
+        if same_place(other, doubtful) and other.state is LinkState.CREATING and not is_unsure(other):
             work.put_link(replace(other, waits_for=doubt_about(doubtful), due_at=None))
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from isthmus.model.flow import MergePolicy
 from isthmus.model.state import Cause, InboxKind, Link, LinkState
 from isthmus.sync.absorb import absorb_gone, merge_into_item
-from isthmus.sync.standing import is_unsure
+from isthmus.sync.standing import is_unsure, same_place
 from isthmus.sync.twins import take_over
 from isthmus.sync.working import Working
 
@@ -22,8 +22,7 @@ def attach(work: Working, link: Link, item_id: str) -> None:
     A create that was decided but not sent for the same record is dropped: the record is there already.
     """
     for other in work.links_of(item_id):
-        same_place = (other.system, other.resource) == (link.system, link.resource)
-        if same_place and other.state is LinkState.CREATING and not is_unsure(other):
+        if same_place(other, link) and other.state is LinkState.CREATING and not is_unsure(other):
             work.drop_link(other)
     linked = replace(link, item=item_id, state=LinkState.LINKED, base={}, problem=None, due_at=None)
     work.put_link(linked)
@@ -83,7 +82,7 @@ def follow(work: Working, sibling: Link, winner: str, policy: MergePolicy, merge
         else:
             work.drop_link(sibling)
         return
-    held = [x for x in work.links_of(winner) if (x.system, x.resource) == (sibling.system, sibling.resource)]
+    held = [x for x in work.links_of(winner) if same_place(x, sibling)]
     moved = replace(sibling, item=winner, base=sibling.base)
     for other in held:
         if other.state is LinkState.CREATING and not is_unsure(other):

@@ -13,7 +13,7 @@ from isthmus.model.flow import CreatePolicy, MergePolicy
 from isthmus.model.state import Cause, InboxKind, Item, Link, LinkState
 from isthmus.sync.join import attach, fill_gaps, follow
 from isthmus.sync.plan import can_restore
-from isthmus.sync.standing import ACTIVE, is_unsure, to_be_read
+from isthmus.sync.standing import ACTIVE, is_unsure, same_place, to_be_read
 from isthmus.sync.working import Working
 
 __all__ = ["MOVED", "give_own_item", "merge_items", "part_items", "set_apart", "take_up"]
@@ -51,9 +51,9 @@ def take_up(work: Working, link: Link, item_id: str, cause: Cause) -> None:
             )
         work.note(before, "@unlinked", None, place_of(link), cause)
     for other in work.links_of(item_id):
-        if other.id != link.id and _same_place(other, link) and other.state is LinkState.LINKED:
+        if other.id != link.id and same_place(other, link) and other.state is LinkState.LINKED:
             set_apart(work, other, cause)
-        elif _same_place(other, link) and is_unsure(other):
+        elif same_place(other, link) and is_unsure(other):
             _check_sure(other)
     work.note(item_id, "@linked", None, place_of(link), cause)
     clean = _clean(work, link)
@@ -61,7 +61,7 @@ def take_up(work: Working, link: Link, item_id: str, cause: Cause) -> None:
         attach(work, replace(clean, item=None, state=LinkState.NEW), item_id)
         return
     for other in work.links_of(item_id):
-        if _same_place(other, link) and other.state is LinkState.CREATING:
+        if same_place(other, link) and other.state is LinkState.CREATING:
             work.drop_link(other)
     # Nobody has read it since it was set apart.
     base = link.base if before == item_id else {}
@@ -172,10 +172,6 @@ def _check_sure(link: Link) -> None:
         raise NeedsPerson(
             f"It is not known yet whether its record in {link.system} was made.", advice="Wait until it is looked up."
         )
-
-
-def _same_place(one: Link, other: Link) -> bool:
-    return (one.system, one.resource) == (other.system, other.resource)
 
 
 def _others(work: Working, link: Link) -> list[Link]:

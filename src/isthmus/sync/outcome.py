@@ -26,7 +26,7 @@ from isthmus.sync.heirs import with_heirs
 from isthmus.sync.plan import Step, StepKind
 from isthmus.sync.ports import Store, Transaction
 from isthmus.sync.seeing import load_given, load_refs, see
-from isthmus.sync.standing import ACTIVE, problem_of, to_be_read
+from isthmus.sync.standing import ACTIVE, problem_of, same_place, to_be_read
 from isthmus.sync.working import PART, Working
 from isthmus.sync.world import World
 
@@ -146,7 +146,7 @@ def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: dateti
         link = replace(link, doom=None)
     if step.kind is StepKind.ARCHIVE:
         link = replace(link, doom=None)
-        rivals = [x for x in work.links_of(link.item or "") if (x.system, x.resource) == (link.system, link.resource)]
+        rivals = [x for x in work.links_of(link.item or "") if same_place(x, link)]
         if any(x.id != link.id and x.state is LinkState.LINKED for x in rivals):
             # The loser of a merge: archived, it must not speak for the item any more.
             work.put_link(replace(link, state=LinkState.UNLINKED, due_at=None, problem=None, conflicts={}))

@@ -12,7 +12,6 @@ import msgspec
 from isthmus.connector import Create, Delete, Record, Update, Write
 from isthmus.errors import NeedsPerson, Stale, Unmappable
 from isthmus.mapping import Lens, PutResult, Refs
-from isthmus.mapping.shape import tops
 from isthmus.model.fields import Canonical
 from isthmus.model.state import Item, Link, LinkState
 from isthmus.sync.standing import pending
@@ -130,8 +129,9 @@ def _plan_update(link: Link, item: Item, lens: Lens, now: Record, refs: Refs) ->
 
 def _absent(lens: Lens, name: str, now: Record, result: PutResult) -> bool:
     """Whether nothing is written to a field that the record has no place for. Absent does not say empty (SPEC 4)."""
-    there = tops(lens.exprs[name])
-    return bool(there) and name not in lens.only_written and there.isdisjoint({*now.fields, *result.fields})
+    there = lens.tops[name]
+    shown = any(top in result.fields or top in now.fields for top in there)
+    return bool(there) and not shown and name not in lens.only_written
 
 
 def _obstacle(link: Link, missing: Any, problems: Mapping[str, Unmappable]) -> Step | None:

@@ -12,7 +12,17 @@ from isthmus.mapping import ABSENT, Lens
 from isthmus.model.fields import Canonical, covers
 from isthmus.model.state import Item, Link, LinkState, Problem
 
-__all__ = ["ACTIVE", "doubt_about", "is_parked", "is_unsure", "pending", "problem_of", "to_be_read", "to_be_sent_again"]
+__all__ = [
+    "ACTIVE",
+    "doubt_about",
+    "is_parked",
+    "is_unsure",
+    "pending",
+    "problem_of",
+    "same_place",
+    "to_be_read",
+    "to_be_sent_again",
+]
 
 ACTIVE = frozenset({LinkState.LINKED, LinkState.CREATING})
 PASSING = frozenset(error.code for error in (Retryable, Unavailable, StoreUnavailable, RateLimited, UnknownOutcome))
@@ -23,6 +33,11 @@ def is_parked(link: Link) -> bool:
     """Whether the link was set aside for a person. A failure that passes is none, also when what it was due for has
     given way to something else, such as reading the record again."""
     return link.problem is not None and link.due_at is None and link.problem.code not in PASSING
+
+
+def same_place(one: Link, other: Link) -> bool:
+    """Whether both are of the same resource of the same system."""
+    return (one.system, one.resource) == (other.system, other.resource)
 
 
 def is_unsure(link: Link) -> bool:

@@ -29,7 +29,7 @@ from isthmus.model.state import (
 )
 from isthmus.sync.evidence import evidence_of
 from isthmus.sync.ports import Batch
-from isthmus.sync.standing import ACTIVE, doubt_about, is_parked, is_unsure, pending, to_be_read
+from isthmus.sync.standing import ACTIVE, doubt_about, is_parked, is_unsure, pending, same_place, to_be_read
 from isthmus.sync.world import World
 
 __all__ = ["PART", "Working"]
@@ -311,11 +311,8 @@ class Working:
         """Whether the record was deleted, and no other one of its place stands in for it."""
         if link.state is not LinkState.GONE:
             return False
-        place = (link.system, link.resource)
-        return not any(
-            (other.system, other.resource) == place and other.state is LinkState.LINKED
-            for other in self.links_of(link.item or "")
-        )
+        others = self.links_of(link.item or "")
+        return not any(same_place(other, link) and other.state is LinkState.LINKED for other in others)
 
     def begin_create(self, flow: str, system: str, resource: str, item_id: str) -> None:
         """Want a record of this item there, made as soon as may be."""

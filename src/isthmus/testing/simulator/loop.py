@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Coroutine
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-__all__ = ["VirtualLoop", "run_virtually"]
+__all__ = ["MadeUp", "VirtualLoop", "run_virtually"]
+
+BEGIN = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -38,6 +41,24 @@ class _Selector(selectors.DefaultSelector):  # type: ignore[misc,valid-type,unus
             raise AssertionError("Everybody waits, and nothing will ever happen.")
         self._loop.seconds += max(timeout, 0.0)
         return []
+
+
+class MadeUp:
+    """Clock and ids of whatever runs on such a loop."""
+
+    def __init__(self) -> None:
+        self._last, self._ids = BEGIN, 0
+
+    def now(self) -> datetime:
+        """The hub's clock: never the same twice, as no two things happen at once."""
+        at = BEGIN + timedelta(seconds=asyncio.get_running_loop().time())
+        self._last = max(at, self._last + timedelta(microseconds=1))
+        return self._last
+
+    def new_id(self) -> str:
+        """A new id."""
+        self._ids += 1
+        return f"id{self._ids:06d}"
 
 
 def run_virtually[T](work: Coroutine[Any, Any, T]) -> T:

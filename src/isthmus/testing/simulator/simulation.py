@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -23,7 +22,7 @@ from isthmus.testing.simulator.clerk import Clerk
 from isthmus.testing.simulator.hands import Hands
 from isthmus.testing.simulator.judge import Judge
 from isthmus.testing.simulator.ledger import Ledger
-from isthmus.testing.simulator.loop import run_virtually
+from isthmus.testing.simulator.loop import MadeUp, run_virtually
 from isthmus.testing.simulator.people import People
 from isthmus.testing.simulator.probes import probe
 from isthmus.testing.simulator.script import Action, storm
@@ -33,7 +32,6 @@ from isthmus.testing.simulator.worker import Worker
 
 __all__ = ["Outcome", "Simulation", "simulate"]
 
-BEGIN = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 MOST_STEPS = 60_000
 """Steps of a run at most, beside 50 times what was asked for: who takes more runs in circles."""
 ROUNDS = 40
@@ -59,15 +57,14 @@ def simulate(seed: int, steps: int, actions: Sequence[Action] | None = None) -> 
     return run_virtually(Simulation(seed, steps, actions).play())
 
 
-class Simulation:
+class Simulation(MadeUp):
     """The surroundings of one run. See :func:`simulate`."""
 
     def __init__(self, seed: int, steps: int, actions: Sequence[Action] | None = None) -> None:
+        super().__init__()
         self.seed, self._wanted, self._given = seed, steps, actions
         self.setting = setting_of(Random(f"{seed} setting"))
         self._dice = {name: Random(f"{seed} {name}") for name in ("pace", "jitter", "post", "clerk")}
-        self._last = BEGIN
-        self._ids = 0
         self._trace = xxhash.xxh3_128()
         self.steps = 0
         self.calm = False
@@ -93,17 +90,6 @@ class Simulation:
             world.witness = Witness(self, name, world).see
 
     # -- surroundings of the workers -----------------------------------------------------------------------------
-
-    def now(self) -> datetime:
-        """The hub's clock: never the same twice, as no two things happen at once."""
-        at = BEGIN + timedelta(seconds=asyncio.get_running_loop().time())
-        self._last = max(at, self._last + timedelta(microseconds=1))
-        return self._last
-
-    def new_id(self) -> str:
-        """A new id."""
-        self._ids += 1
-        return f"id{self._ids:06d}"
 
     def jitter(self) -> float:
         """From 0 to 1."""
