@@ -83,6 +83,8 @@ class Service:
         self._engine, self._store, self._clock, self._jitter = engine, store, clock, jitter
         self._reopen, self._revive, self._chores, self._pauses, self._flows = reopen, revive, chores, pauses, flows
         self._kicks: dict[str, asyncio.Event] = {}
+        self._told: dict[str, set[str]] = {}
+        """Per system the flows of which was told that something is due there."""
         self._hinted: dict[str, asyncio.Event] = {}
         self._doubts: dict[str, list[asyncio.Event]] = {}
         """Per system one for each poller: something there failed, ask anew when to look."""
@@ -110,6 +112,7 @@ class Service:
     def _attend(self, group: asyncio.TaskGroup, system: str) -> list[asyncio.Task[None]]:
         """The tasks of one open system."""
         self._kicks[system] = asyncio.Event()
+        self._told[system] = set()
         self._hinted[system] = asyncio.Event()
         resources = {name: asyncio.Event() for name in self._engine.world.resources(system)}
         self._doubts[system] = list(resources.values())
@@ -229,6 +232,8 @@ class Service:
                 self._meet.set()
                 self.kick()
             else:
+                if notice.flow is not None and notice.system in self._told:
+                    self._told[notice.system].add(notice.flow)
                 self.kick(notice.system)
 
     async def _renew_pauses(self) -> None:
@@ -294,10 +299,13 @@ class Service:
         kick = self._kicks[system]
         while True:
             kick.clear()
-            handled = await self._attempt(self._engine.settle_system(system), system)
+            told, self._told[system] = self._told[system], set()
+            handled = await self._attempt(self._engine.settle_system(system, told), system)
             self.rounds += 1
             if handled:
                 self._meet.set()
+            if handled or told:
+                # Whatever else is due is asked for without being told.
                 continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(await self._sleep_for(system)):

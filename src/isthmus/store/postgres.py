@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 import psycopg
-from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import AsyncConnectionPool
 
@@ -19,7 +18,7 @@ from isthmus.errors import Unavailable
 from isthmus.model.state import FarField, FlowVersion, Pause, Sighting
 from isthmus.store.codec import payload
 from isthmus.store.comparing import CompareWorkspace
-from isthmus.store.connections import connect, pool
+from isthmus.store.connections import HubConnection, connect, pool
 from isthmus.store.faults import check_version, parsed, place, translated
 from isthmus.store.known_rows import KnownRows
 from isthmus.store.locks import SessionLocks
@@ -121,7 +120,7 @@ class PostgresStore:
         row first."""
         async with self._connection() as connection:
             transaction = PostgresTransaction(connection, self._clock, self._known, notify=True)
-            await connection.execute(b"begin")
+            connection.begin_later()
             try:
                 yield transaction
             except BaseException:
@@ -129,11 +128,11 @@ class PostgresStore:
                     await connection.rollback()
                 raise
             # A commit waits for the disk also for locks. (The driver's own rollback has statements prepared anew.)
-            await connection.execute(transaction.ending, prepare=False)
+            await connection.end(transaction.ending)
         self._sleepers.add(transaction.asleep)
 
     @asynccontextmanager
-    async def _connection(self, pool: AsyncConnectionPool | None = None) -> AsyncIterator[AsyncConnection]:
+    async def _connection(self, pool: AsyncConnectionPool[HubConnection] | None = None) -> AsyncIterator[HubConnection]:
         try:
             async with (pool or self._pool).connection() as connection:
                 yield connection

@@ -38,9 +38,9 @@ class RowAccess:
 
     def __init__(self, connection: AsyncConnection, known: KnownRows) -> None:
         self._connection, self._known = connection, known
+        # What this transaction has locked, or saved, as it is now: nobody else can change it.
         self._links: dict[str, Link] = {}
-        """Links that this transaction has locked, as they are now."""
-        self._items: set[str] = set()
+        self._items: dict[str, Item] = {}
         self._changed: set[str] = set()
         self._saved_links: list[tuple[Sequence[Link], AsyncCursor[Any]]] = []
         self._saved_items: list[tuple[Sequence[Item], AsyncCursor[Any]]] = []
@@ -51,11 +51,18 @@ class RowAccess:
         self._links.update((link.id, link) for link in found)
         return found
 
+    async def links_of_ids(self, ids: Collection[str]) -> list[Link]:
+        """These links, locked, by id; those that this transaction has locked are not asked for again."""
+        if all(id in self._links for id in ids):
+            return [self._links[id] for id in sorted(set(ids))]
+        return await self.links("links", {"ids": Texts(ids)})
+
     async def items(self, ids: Collection[str]) -> dict[str, Item]:
-        """These items, locked."""
-        found = await self._load(self._known.items, Item, "items", "item_rows", {"ids": Texts(ids)})
-        self._items.update(item.id for item in found)
-        return {item.id: item for item in found}
+        """These items, locked; those that this transaction has locked are not asked for again."""
+        if missing := Texts(id for id in ids if id not in self._items):
+            found = await self._load(self._known.items, Item, "items", "item_rows", {"ids": missing})
+            self._items.update((item.id, item) for item in found)
+        return {id: self._items[id] for id in ids if id in self._items}
 
     async def _load[S: (Item, Link)](
         self, recent: Recent[S], kind: type[S], name: str, content: str, parameters: Mapping[str, Any]
@@ -82,15 +89,20 @@ class RowAccess:
         return [found[id] for id in versions]
 
     def forget(self, ids: Collection[str]) -> None:
-        """These links are dropped."""
+        """These links are dropped, or otherwise than they were thought of."""
         for id in ids:
             self._links.pop(id, None)
+
+    def forget_all(self) -> None:
+        """Links were changed by a statement that does not say which: what is needed of them is asked for again."""
+        self._links.clear()
 
     def changed(self, ids: Collection[str]) -> None:
         """These links were changed by a statement of their own: what was saved of them is no version any more. It would
         have the mark of this very transaction all the same."""
         self._changed.update(ids)
         for id in ids:
+            self._links.pop(id, None)
             self._known.links.drop(id)
 
     async def save_links(self, links: Sequence[Link]) -> None:
@@ -117,6 +129,8 @@ class RowAccess:
         cursor = await self._connection.execute(query(name), {"rows": rows})
         if rows.exact:
             self._saved_links.append((links, cursor))
+        else:
+            self.forget([link.id for link in links])
 
     async def save_items(self, items: Sequence[Item]) -> None:
         """Write them all; one of each id. Inside a pipeline, as above."""
@@ -126,7 +140,11 @@ class RowAccess:
         name = "update_items" if all(item.id in self._items for item in items) else "save_items"
         cursor = await self._connection.execute(query(name), {"rows": rows})
         if rows.exact:
+            self._items.update((item.id, item) for item in items)
             self._saved_items.append((items, cursor))
+        else:
+            for item in items:
+                self._items.pop(item.id, None)
 
     async def keep(self) -> None:
         """After the pipeline: know what was saved."""

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection
 
+from isthmus.store.connections import HubConnection
 from isthmus.store.faults import translated
 from isthmus.store.known_rows import KnownRows
 from isthmus.store.queries import query, statements
@@ -27,7 +27,7 @@ class ScratchStore:
     :meth:`PostgresStore.scratch`.
     """
 
-    def __init__(self, connection: AsyncConnection, url: str, clock: Callable[[], datetime]) -> None:
+    def __init__(self, connection: HubConnection, url: str, clock: Callable[[], datetime]) -> None:
         """``connection`` is used by nobody else."""
         self._connection = connection
         self._url = url

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from psycopg import AsyncConnection
 
 from isthmus.model.state import Effect, FeedState, InboxEntry, Item, JournalEntry, Link, Sighting
 from isthmus.store.approvals import PostgresApprovals
 from isthmus.store.codec import Texts, as_array, columns, decoded, from_row
+from isthmus.store.connections import HubConnection
 from isthmus.store.job_entries import PostgresJobEntries
 from isthmus.store.known_rows import KnownRows
 from isthmus.store.notices import PostgresNotices
@@ -37,7 +37,7 @@ class PostgresTransaction:
     """A :class:`~isthmus.sync.ports.Transaction` on a connection that is inside one. Not for concurrent tasks."""
 
     def __init__(
-        self, connection: AsyncConnection, clock: Callable[[], datetime], known: KnownRows, *, notify: bool
+        self, connection: HubConnection, clock: Callable[[], datetime], known: KnownRows, *, notify: bool
     ) -> None:
         """``notify`` False keeps other processes in the dark (dry runs)."""
         self._connection = connection
@@ -100,7 +100,7 @@ class PostgresTransaction:
 
     async def lock(self, entities: Collection[str]) -> None:
         """Wait until no other transaction holds one of these; given back at the end of this one."""
-        await self._connection.execute(query("lock"), {"names": sorted(set(entities))})
+        await self._connection.lock_entities(entities)
 
     async def links_by_key(self, system: str, resource: str, keys: Collection[str]) -> list[Link]:
         """Links of these records, of all flows, by id."""
@@ -114,7 +114,7 @@ class PostgresTransaction:
 
     async def links(self, ids: Collection[str]) -> list[Link]:
         """These links, by id."""
-        return await self._access.links("links", {"ids": Texts(ids)}) if ids else []
+        return await self._access.links_of_ids(ids) if ids else []
 
     async def families(self, ids: Collection[str]) -> list[Link]:
         """These links and all others of their items, by id."""
@@ -283,6 +283,7 @@ class PostgresTransaction:
     async def retry_now(self, system: str, codes: Collection[str], now: datetime) -> int:
         """What waits to be tried again after such a failure is due now; how many."""
         rows = await self._rows("retry_now", {"system": system, "codes": Texts(codes), "now": now})
+        self._access.forget_all()
         await self._writer.tell({f"{flow}/{system}" for (flow,) in rows})
         return len(rows)
 
@@ -303,6 +304,7 @@ class PostgresTransaction:
         how many. Cheap when nothing waits; call it now and then, and before saying that nothing is left to do."""
         given = None if among is None else Texts(among)
         woken = await self._rows("wake_ready", {"among": given, "now": self._clock()})
+        self._access.forget_all()
         await self._writer.tell({f"{flow}/{system}" for flow, system in woken})
         return len(woken)
 

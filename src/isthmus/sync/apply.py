@@ -91,14 +91,18 @@ class Applier:
             now = self._clock()
             allowed = await check_brake(tx, self._flow, self._system, now, self._new_id)
             held = list(allowed.held)
-            feed = await tx.feed(self._system, self._resource.name)
-            if feed is None or feed.scanned_at is None:
+            if allowed.creates and not await self._was_scanned(tx):
                 # What is to be created may stand on a page that nobody has read yet.
                 held.append("creates")
             due = await tx.due_links(self._flow.name, self._system, now, claim_of(self._resource), held, lanes)
             due = allowed.within(due)
             await allowed.charge(tx, due, now)
         return due, allowed
+
+    async def _was_scanned(self, tx: Transaction) -> bool:
+        """Whether every record of the resource was read once."""
+        feed = await tx.feed(self._system, self._resource.name)
+        return feed is not None and feed.scanned_at is not None
 
     async def plan(self, due: Sequence[Link]) -> list[Step]:
         """Read the records of due updates as they are now, then plan. Also takes in what was read."""

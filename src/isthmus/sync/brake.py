@@ -35,9 +35,11 @@ def _limits(flow: Flow, kind: str) -> tuple[int, float]:
 class Allowed:
     """What may be written now. A kind that is not in ``limited`` may be written as it is due."""
 
-    def __init__(self, flow: Flow, system: str, limited: Mapping[str, Approval]) -> None:
+    def __init__(self, flow: Flow, system: str, limited: Mapping[str, Approval], *, creates: bool) -> None:
+        """``creates``: whether any record waits to be created."""
         self._place = f"{flow.name}/{system}"
         self._limited = dict(limited)
+        self.creates = creates
 
     @property
     def held(self) -> list[str]:
@@ -122,7 +124,7 @@ async def check_brake(tx: Transaction, flow: Flow, system: str, now: datetime, n
         )
     if batch.open_inbox or batch.close_inbox:
         await tx.save(batch)
-    return Allowed(flow, system, limited)
+    return Allowed(flow, system, limited, creates=count.creates > 0)
 
 
 async def _within_limit(

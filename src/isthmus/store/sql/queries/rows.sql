@@ -1,9 +1,5 @@
 -- Rows of one transaction. "for no key update" locks in the order of ids, always: no two batches can wait for each other.
 
--- name: lock
-select pg_advisory_xact_lock(hashtextextended('isthmus entity ' || name, 0))
-from (select name from unnest(%(names)s::text[]) as given (name) order by name) as sorted;
-
 -- name: links_by_key
 select {link_columns}
 from link
