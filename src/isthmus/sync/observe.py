@@ -202,23 +202,22 @@ class Observer:
 
     async def reread_woken(self, limit: int = 500) -> int:
         """Read again the records whose parent appeared; how many."""
-        async with self._store.transaction() as tx:
-            await tx.lock({flow.entity.name for flow in self._world.flows.values() if self._system in flow.sides})
-            links = await tx.due_reads(self._system, self._clock(), limit)
         by_resource: dict[str, set[str]] = {}
         lost: list[Link] = []
         later = self._clock() + PAUSED_AGAIN
-        for link in links:
-            known = link.flow in self._world.flows and link.resource in self._resources
-            if not known or link.key is None or link.state not in READABLE:
-                # Its flow or resource was taken out of the project meanwhile, or it was set apart.
-                lost.append(replace(link, waits_for=None, due_at=None))
-            elif self._pauses.of(self._system, link.resource) is not None:
-                lost.append(replace(link, due_at=later))
-            else:
-                by_resource.setdefault(link.resource, set()).add(link.key)
-        if lost:
-            async with self._store.transaction() as tx:
+        async with self._store.transaction() as tx:
+            await tx.lock({flow.entity.name for flow in self._world.flows.values() if self._system in flow.sides})
+            links = await tx.due_reads(self._system, self._clock(), limit)
+            for link in links:
+                known = link.flow in self._world.flows and link.resource in self._resources
+                if not known or link.key is None or link.state not in READABLE:
+                    # Its flow or resource was taken out of the project meanwhile, or it was set apart.
+                    lost.append(replace(link, waits_for=None, due_at=None))
+                elif self._pauses.of(self._system, link.resource) is not None:
+                    lost.append(replace(link, due_at=later))
+                else:
+                    by_resource.setdefault(link.resource, set()).add(link.key)
+            if lost:
                 await tx.save(Batch(links=lost))
         for name, keys in by_resource.items():
             await self.look(name, keys)
