@@ -205,7 +205,8 @@ def compare(size: str, say: Callable[[str], None]) -> list[Figure]:
         shutil.rmtree(folder, ignore_errors=True)
     if measured["found"] != _expected(count):
         raise RuntimeError(f"The comparison found {measured['found']} instead of {_expected(count)}.")
-    spent, named = measured["spent"], {"size": f"{count:,} x {count:,}, twice", "machine": where}
+    spent = measured["spent"]
+    named: dict[str, Any] = {"size": f"{count:,} x {count:,}, twice", "machine": where}
     say(f"{measured['seconds']:.1f} s, of which {', '.join(f'{k} {v:.2f}' for k, v in spent.items())}")
     # Two sides are compared; one join is what is promised.
     return [

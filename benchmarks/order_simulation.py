@@ -8,7 +8,7 @@ import statistics
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 
@@ -79,10 +79,11 @@ class _Tape:
     """The calls of one simulation, as they went over the wire."""
 
     def __init__(self, erp: TrytonSystem) -> None:
-        self._http: Any = erp._tryton.rpc._http
+        self._http = cast(Any, erp._tryton.rpc._http)
         self._request = self._http.request
         self.calls: list[tuple[str, bytes]] = []
-        self.base, self.path, self.headers = erp._tryton.config.url, "", {}
+        self.base, self.path = erp._tryton.config.url, ""
+        self.headers: dict[str, str] = {}
         self._http.request = self._record
 
     async def _record(self, method: str, path: str, **options: Any) -> Any:

@@ -96,7 +96,7 @@ class _Stepped[T]:
 def metering(phases: Phases) -> Iterator[None]:
     """Meter the engine and its store while inside."""
     places: list[tuple[Any, str, str]] = [
-        (Observer, "_ingest", "reading: merging what was read"),
+        (Observer, "ingest", "reading: merging what was read"),
         (observe.Observer, "reread_woken", "reading: records whose parent appeared"),
         (engine, "meet", "matching: first contact"),
         (apply, "check_brake", "planning: the brake"),

@@ -117,7 +117,7 @@ def retention(size: str, say: Callable[[str], None]) -> list[Figure]:
         shutil.rmtree(folder, ignore_errors=True)
 
     def largest(month: int, *names: str) -> float:
-        return max(sum(day[name] for name in names) for day in days if day["day"].startswith(f"2031-{month:02}"))
+        return max(float(sum(day[name] for name in names)) for day in days if day["day"].startswith(f"2031-{month:02}"))
 
     last = int(days[-1]["day"][5:7]) - 1  # the last whole month
     named: dict[str, Any] = {

@@ -24,7 +24,7 @@ from benchmarks.figures import Figure, machine
 from benchmarks.workers import flow
 from isthmus.app.bootstrap import clock
 from isthmus.app.collecting import collect_rarely
-from isthmus.connector import Change, Create, Deletes, FieldInfo, Gone, Page, Record, Traits, Update, Write
+from isthmus.connector import Change, Create, Deletes, FieldInfo, Gone, Page, Record, SystemInfo, Traits, Update, Write
 from isthmus.store import EmbeddedServer, PostgresStore
 from isthmus.sync.engine import Engine
 from isthmus.sync.world import World
@@ -137,6 +137,9 @@ class Null:
 
     def resources(self) -> Mapping[str, Any]:
         return self._resources
+
+    async def check(self) -> SystemInfo:
+        return SystemInfo(product="null", version="1")
 
     async def close(self) -> None:
         """Nothing to release."""

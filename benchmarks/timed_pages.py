@@ -71,13 +71,14 @@ async def timed(
     slow or too large with a mark."""
     rows = []
     for page in pages:
-        times = []
+        times, size = list[float](), 0
         for _ in range(TRIES):
             began = time.perf_counter()
             answer = await ask(page)
             times.append((time.perf_counter() - began) * 1000)
             assert answer.status_code in answers, (page, answer.status_code, answer.text[-2000:])
-        median, size = statistics.median(times), len(answer.content)
+            size = len(answer.content)
+        median = statistics.median(times)
         rows.append({"page": page, "median_ms": round(median, 1), "first_ms": round(times[0], 1), "bytes": size})
         print(json.dumps(rows[-1]), "  <-- too much" if median > MOST_MS or size > MOST_BYTES else "", flush=True)
     return rows

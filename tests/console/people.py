@@ -22,8 +22,9 @@ HASH = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
 
 def a_person(role: str, **values: Any) -> Person:
     """Somebody with this role."""
-    given = {"name": role.title(), "roles": [role], "language": "en", "theme": "auto", "disabled_at": None}
-    return Person(**(given | {"login": f"{role}@office.example", "password": HASH, "made_at": NOW} | values))
+    given: dict[str, Any] = {"name": role.title(), "roles": [role], "language": "en", "theme": "auto"}
+    given |= {"login": f"{role}@office.example", "password": HASH, "made_at": NOW, "disabled_at": None}
+    return Person(**(given | values))
 
 
 class Browser:
