@@ -179,6 +179,74 @@ async def test_a_new_reading_waits_while_a_create_is_unsure(office):
 
 
 @pytest.mark.spec(5)
+async def test_a_reading_that_began_before_a_create_was_sent_may_show_what_came_of_it(office):
+    """The page was asked for before the create was sent, and answered after it was carried out."""
+    o = office(**ONLY)
+    await o.settle(2)
+    o.crm.people.create("accounts", {**ACME, "vat": None, "city": None})
+    await o.engine.observe_all()
+    parties = o.engine.systems["erp"].resources()["parties"]
+    changes = parties.changes
+
+    async def slowly(cursor):
+        parties.changes = changes
+        o.erp.faults.add(Trouble.AFTER, on="write", times=1)
+        await o.engine.apply("Customer", "erp")
+        return await changes(cursor)
+
+    parties.changes = slowly
+    await o.engine.poll("erp", "parties")
+    await o.engine.meet_all()
+    assert [x.state for x in await o.links("system = 'erp' and key is not null")] == ["new"]
+    await o.settle()
+    assert len(o.table("erp", "parties")) == len(o.table("crm", "accounts")) == 1
+    assert [x.state for x in await o.links("system = 'erp'")] == ["linked"]
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(5)
+@pytest.mark.parametrize("findable", [True, False])
+async def test_an_unsure_create_is_not_sent_again_when_its_item_has_got_a_record_by_a_merge(office, findable):
+    o = office(**ONLY, resources={("erp", "parties"): {"findable": findable}})
+    known = o.crm.people.create("accounts", ACME)
+    await o.settle(2)
+    party = o.one("erp", "parties")[0]
+    winner = o.crm.people.create("accounts", {**ACME, "name": "Wind AG", "vat": "ATU1", "city": "Wien"})
+    o.erp.faults.add(Trouble.BEFORE, on="write", times=1)
+    await o.sync()
+    o.crm.people.merge("accounts", known, winner)
+    await o.settle()
+    assert o.one("erp", "parties")[0] == party
+    assert [x.state for x in await o.links("system = 'erp'")] == ["linked"]
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(5)
+@pytest.mark.parametrize("choice", [None, "create"])
+async def test_who_links_a_record_answers_what_came_of_the_create_that_was_unsure(office, choice):
+    """Else it could still be chosen to make it: there would be two."""
+    o = office(**ONLY, resources={("erp", "parties"): {"findable": False}})
+    o.crm.people.create("accounts", ACME)
+    await o.settle(2)
+    # Another record with the tax number of the first: somebody has mistyped it.
+    stray = o.erp.people.create("parties", {**ACME_ERP, "name": "Wind AG", "addresses": []})
+    await o.settle(2)
+    match = await o.question(InboxKind.MATCH)
+    o.crm.people.create("accounts", {**ACME, "name": "Wind AG", "vat": "ATU1", "city": "Wien"})
+    o.erp.faults.add(Trouble.BEFORE, on="write", times=1)
+    await o.settle(2)
+    lost = await o.question(InboxKind.FAILURE)
+    wind = (await o.link("system = 'erp' and state = 'creating'")).item
+    await o.decide(match, "link", item=wind)
+    if choice is not None:
+        await o.decide(lost, choice)
+    await o.settle()
+    assert [x.key for x in await o.links(f"system = 'erp' and item = '{wind}'")] == [stray]
+    assert len(o.table("erp", "parties")) == 2
+    assert await o.inbox(InboxKind.FAILURE) == []
+
+
+@pytest.mark.spec(5)
 async def test_a_create_is_looked_up_with_the_parent_that_it_was_sent_with(office):
     """The parent was deleted and made anew meanwhile: by its new key nothing would be found, and be made again."""
     o = office(

@@ -46,6 +46,8 @@ FOUND_FAULTS = {
     301827: "a part of a struct that was left out counted as agreed",
     302128: "what was emptied while its field was missing came back with the field",
     302260: "a create sent again was answered with a record edited since, which was written over",
+    10418: "a reading that began before a create was sent, and showed its record, did not wait for its outcome",
+    400685: "an entry that was written over and came back was called gone (a fault of the simulator)",
     91634: "nobody asked for the first contact of what had waited for an unsure create when a person had settled that",
 }
 """Seeds that found a fault of the engine, and which. (A change of what is drawn makes another run of a seed: each fault

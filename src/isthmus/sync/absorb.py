@@ -21,7 +21,7 @@ from isthmus.model.flow import DeletePolicy
 from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, Problem
 from isthmus.sync.agreeing import agreed, given_to
 from isthmus.sync.parts import met, shown_so_far, with_new_parts
-from isthmus.sync.standing import ACTIVE, is_unsure, same_place
+from isthmus.sync.standing import ACTIVE, is_unsure, stands_in
 from isthmus.sync.twins import revive, stand_in
 from isthmus.sync.working import Working
 
@@ -94,7 +94,7 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
         link = _restored(work, link)
     link = _read_problems(work, link, seen)
     # The loser of a merge that is about to go does not speak for the item any more.
-    mute = link.doom is not None and any(_stands_in(other, link) for other in work.links_of(link.item or ""))
+    mute = link.doom is not None and any(stands_in(other, link) for other in work.links_of(link.item or ""))
     if link.state is LinkState.LINKED and not mute:
         link = merge_into_item(work, link, got.fields, Cause("system", link.system, seen.key))
     work.put_link(link)
@@ -268,7 +268,7 @@ def absorb_gone(work: Working, link: Link) -> None:
     cause = Cause("system", link.system, link.key or "")
     if link.doom is not None:
         work.note(item_id, "@removed", link.system, None, Cause("hub", "isthmus", link.key or ""))
-    elif any(_stands_in(other, link) for other in work.links_of(item_id)) or stand_in(work, link):
+    elif any(stands_in(other, link) for other in work.links_of(item_id)) or stand_in(work, link):
         work.note(item_id, "@removed", link.system, None, cause)
     else:
         work.note(item_id, "@deleted", link.system, None, cause)
@@ -278,11 +278,6 @@ def absorb_gone(work: Working, link: Link) -> None:
                 side = flow.sides.get(sibling.system)
                 apply_delete_policy(work, sibling, side.delete if side else DeletePolicy.HOLD, gone)
     work.bury(item_id)
-
-
-def _stands_in(other: Link, gone: Link) -> bool:
-    """Whether this is another record of the same place that stays."""
-    return same_place(other, gone) and other.id != gone.id and other.state is LinkState.LINKED and other.doom is None
 
 
 def apply_delete_policy(work: Working, sibling: Link, policy: DeletePolicy, gone: Link) -> None:

@@ -2,7 +2,8 @@
 
 One system after the other, so that the second system's records are matched against the items of the first. While a
 create to a system is *unsure* (sent, no answer), new readings of that system wait: one of them may be its outcome, and
-taking it for a stranger would make a duplicate.
+taking it for a stranger would make a duplicate. Those that began before it was sent do not; what came in with a reading
+that was under way then has been read once more (``Observer.take_in``).
 """
 
 from __future__ import annotations

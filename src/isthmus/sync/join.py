@@ -17,17 +17,23 @@ MERGE_CHOICES = ("archive", "keep", "separate")
 
 
 def attach(work: Working, link: Link, item_id: str) -> None:
-    """Link a reading (state new or doubtful) to an item and merge what it shows, as first contact.
-
-    A create that was decided but not sent for the same record is dropped: the record is there already.
-    """
-    for other in work.links_of(item_id):
-        if same_place(other, link) and other.state is LinkState.CREATING and not is_unsure(other):
-            work.drop_link(other)
+    """Link a reading (state new or doubtful) to an item and merge what it shows, as first contact."""
+    _there_already(work, link, item_id)
     linked = replace(link, item=item_id, state=LinkState.LINKED, base={}, problem=None, due_at=None)
     work.put_link(linked)
     work.close(InboxKind.MATCH, link.id)
     work.put_link(merge_into_item(work, linked, linked.far, Cause("system", link.system, link.key or "")))
+
+
+def _there_already(work: Working, link: Link, item_id: str) -> None:
+    """This record is to carry the item: a create of its place that was decided but not sent is dropped. One that was
+    sent is looked up (once more, where a person is asked what came of it): it is not sent again."""
+    for other in work.links_of(item_id):
+        if same_place(other, link) and other.state is LinkState.CREATING:
+            if is_unsure(other):
+                work.put_link(replace(other, due_at=work.now))
+            else:
+                work.drop_link(other)
 
 
 def join_items(work: Working, loser_link: Link, winner_link: Link) -> None:
@@ -84,10 +90,7 @@ def follow(work: Working, sibling: Link, winner: str, policy: MergePolicy, merge
         return
     held = [x for x in work.links_of(winner) if same_place(x, sibling)]
     moved = replace(sibling, item=winner, base=sibling.base)
-    for other in held:
-        if other.state is LinkState.CREATING and not is_unsure(other):
-            # What was to be made there for the winner is there already.
-            work.drop_link(other)
+    _there_already(work, sibling, winner)
     if not any(x.state is LinkState.LINKED for x in held) or policy is MergePolicy.KEEP:
         work.put_link(moved)
     elif policy is MergePolicy.ARCHIVE:

@@ -26,6 +26,7 @@ from isthmus.sync.ports import Batch, FarKey, Store, Transaction
 from isthmus.sync.regain import regain
 from isthmus.sync.seeing import load_given, see
 from isthmus.sync.sifting import READABLE, Reading, Sieve
+from isthmus.sync.standing import to_be_read
 from isthmus.sync.working import PART, Working
 from isthmus.sync.world import World
 
@@ -274,6 +275,7 @@ class Observer:
         # Only links that are due can have a write whose answer was lost.
         due = [link for _, link, _, _ in work_list if link is not None and link.due_at is not None]
         work.given = await load_given(tx, due)
+        crossed = await self._crossed(tx, work_list, read_at)
         async with tx.posting():
             for part in batched(work_list, PART):
                 for flow, known, change, digest in part:
@@ -281,10 +283,22 @@ class Observer:
                     if isinstance(change, Gone):
                         self._absorb_gone(work, current and replace(current, seen_at=read_at), change)
                     else:
-                        self._absorb(work, name, flow, current, change, refs, read_at, digest)
+                        again = known is None and flow in crossed
+                        self._absorb(work, name, flow, current, change, refs, read_at, digest, again=again)
                 batch = work.finish()
                 self.strangers |= any(link.state is LinkState.NEW and link.waits_for is None for link in batch.links)
                 await tx.save(batch)
+
+    async def _crossed(self, tx: Transaction, readings: Sequence[Reading], read_at: datetime) -> set[str]:
+        """Flows of which a create was sent since this read began, and has no known outcome. A record that was not known
+        before may be just that: the reading is older than the create, what it shows is not. Read once more, it waits
+        until the create is settled like any that began after it."""
+        found: set[str] = set()
+        for flow in sorted({flow for flow, link, _, _ in readings if link is None}):
+            sent = [link.intent.sent_at for link in await tx.unsure(flow, self._system) if link.intent is not None]
+            if any(at is not None and at >= read_at for at in sent):
+                found.add(flow)
+        return found
 
     async def _resolve(
         self,
@@ -329,11 +343,15 @@ class Observer:
         refs: Refs,
         read_at: datetime,
         digest: bytes | None,
+        *,
+        again: bool,
     ) -> None:
         if link is None:
             link = Link(id=self._new_id(), flow=flow, system=self._system, resource=name, key=change.key)
         seen = see(self._world, link, change, refs, read_at, digest)
         absorb(work, link, seen)
+        if again and work.links[link.id].waits_for is None:
+            work.put_link(to_be_read(work.links[link.id], work.now))
         if seen.got.problems:
             events.emit(
                 events.RECORD_SET_ASIDE,

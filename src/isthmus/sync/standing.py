@@ -20,6 +20,7 @@ __all__ = [
     "pending",
     "problem_of",
     "same_place",
+    "stands_in",
     "to_be_read",
     "to_be_sent_again",
 ]
@@ -38,6 +39,11 @@ def is_parked(link: Link) -> bool:
 def same_place(one: Link, other: Link) -> bool:
     """Whether both are of the same resource of the same system."""
     return (one.system, one.resource) == (other.system, other.resource)
+
+
+def stands_in(other: Link, link: Link) -> bool:
+    """Whether this is another record of the same place that stays."""
+    return same_place(other, link) and other.id != link.id and other.state is LinkState.LINKED and other.doom is None
 
 
 def is_unsure(link: Link) -> bool:

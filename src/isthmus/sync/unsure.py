@@ -143,6 +143,9 @@ async def _settle(
                 work.put_link(replace(current, due_at=late))
             elif (plain := work.unsend(current)) is not None:
                 work.put_link(replace(to_be_sent_again(plain), due_at=work.now, problem=None))
+        elif current.doom is None and work.replaced(current):
+            # Nothing hangs on it any more: what it may have come to is asked about when it is read.
+            work.drop_link(current)
         else:
             _ask(work, current, certain)
         await tx.save(work.finish())

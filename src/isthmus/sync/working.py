@@ -29,7 +29,16 @@ from isthmus.model.state import (
 )
 from isthmus.sync.evidence import evidence_of
 from isthmus.sync.ports import Batch
-from isthmus.sync.standing import ACTIVE, doubt_about, is_parked, is_unsure, pending, same_place, to_be_read
+from isthmus.sync.standing import (
+    ACTIVE,
+    doubt_about,
+    is_parked,
+    is_unsure,
+    pending,
+    same_place,
+    stands_in,
+    to_be_read,
+)
 from isthmus.sync.world import World
 
 __all__ = ["PART", "Working"]
@@ -115,8 +124,9 @@ class Working:
 
     def unsend(self, link: Link) -> Link | None:
         """The link of a create that surely did not happen, with a plain intent; None when its record was to be removed
-        again: then there is nothing to make and nothing to remove, and the link is forgotten."""
-        if link.doom is None or link.state is not LinkState.CREATING:
+        again, or another one carries the item there by now: then there is nothing to make and nothing to remove, and
+        the link is forgotten."""
+        if link.state is not LinkState.CREATING or (link.doom is None and not self.replaced(link)):
             return link if link.intent is None else replace(link, intent=replace(link.intent, sent_at=None))
         self.drop_link(link)
         self.bury(link.item)
@@ -182,6 +192,10 @@ class Working:
     def links_of(self, item_id: str) -> list[Link]:
         """All links of an item."""
         return [self.links[id] for id in self.by_item.get(item_id, [])]
+
+    def replaced(self, link: Link) -> bool:
+        """Whether another record of the same place carries the item, and stays."""
+        return any(stands_in(other, link) for other in self.links_of(link.item or ""))
 
     def heir(self, item_id: str) -> str:
         """What the item was merged into, to the end; the item itself when it was not."""

@@ -66,6 +66,8 @@ class _Field:
     superseded: set[int] = field(default_factory=set)
     withdrawn: set[int] = field(default_factory=set)
     """Of records that are no more: they may have gone with them, or have been taken over before."""
+    excused: set[int] = field(default_factory=set)
+    """Overwritten where nothing can prevent it: gone, unless the hub had read them in that very moment."""
     decided: Any = None
     """What a person chose last."""
     overruled: set[int] = field(default_factory=set)
@@ -120,12 +122,14 @@ class Ledger:
                 book.withdrawn |= {entry.number for entry in book.entries.values() if entry.system == system}
 
     def excuse(self, tag: str, name: str, shown: Any) -> None:
-        """What the system showed was overwritten in a way that nobody can prevent there."""
+        """What the system showed was overwritten in a way that nobody can prevent there. It may be gone; it need not
+        be, as the hub may have read it in that very moment: where it shows up again it is an entry like any other, and
+        wins over its rivals only as one."""
         book = self._fields.setdefault((tag, name), _Field())
         numbers = [number_of(shown)]
         if shown is None:
             numbers = [e.number for e in book.entries.values() if e.blank]
-        book.superseded |= {number for number in numbers if number is not None}
+        book.excused |= {number for number in numbers if number is not None}
 
     def faults(
         self, tag: str, name: str, rule: FieldRule, shown: Any, kept: Sequence[Any], unread: Collection[str] = ()
@@ -135,13 +139,15 @@ class Ledger:
         book = self._fields.get((tag, name))
         if book is None:
             return
+        number = number_of(shown)
+        back = {e.number for e in book.entries.values() if (e.blank if number is None else e.number == number)}
         known = (
             book.superseded
             | book.overruled
             | book.withdrawn
-            | {n for n in map(number_of, kept) if n != number_of(shown)}
+            | (book.excused - back)
+            | {n for n in map(number_of, kept) if n != number}
         )
-        number = number_of(shown)
         heads = [e for e in book.entries.values() if e.number not in known]
         heads = [e for e in heads if e.system not in unread or e.number == number]
         if number is not None:
