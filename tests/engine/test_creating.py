@@ -394,6 +394,32 @@ async def test_a_child_given_to_another_parent_waits_no_longer_for_the_first(off
 
 
 @pytest.mark.spec(6)
+async def test_a_refused_child_that_is_to_be_tried_again_still_waits_for_its_parent(office):
+    refuse = {"last_name": lambda value: "not this name" if value == "Bad" else None}
+    o = office(
+        names=("Customer", "Contact"),
+        sides={("Customer", "crm"): {"delete": DeletePolicy.HOLD}},
+        resources={("erp", "people"): {"refuse": refuse}},
+    )
+    account = o.crm.people.create("accounts", ACME)
+    child = o.crm.people.create("contacts", {"account": account, "full_name": "A Bad", "email": "a@acme.example"})
+    await o.settle(2)
+    party = o.one("erp", "parties")[0]
+    o.erp.people.delete("parties", party)
+    await o.settle(2)
+    o.crm.people.edit("contacts", child, {"full_name": "A Good"})
+    await o.settle(2)
+    await o.decide(await o.question(InboxKind.FAILURE), "retry")
+    await o.settle(2)
+    link = await o.link("flow = 'Contact' and system = 'erp'")
+    assert (link.due_at, link.waits_for is not None, link.problem) == (None, True, None)
+    o.erp.people.restore("parties", party)
+    await o.settle(2)
+    assert o.one("erp", "people")[1]["last_name"] == "Good"
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(6)
 async def test_a_child_read_before_its_parent_waits_and_goes_on(office):
     o = office(names=("Customer", "Contact"))
     await o.start()

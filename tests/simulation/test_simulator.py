@@ -47,6 +47,7 @@ FOUND_FAULTS = {
     302128: "what was emptied while its field was missing came back with the field",
     302260: "a create sent again was answered with a record edited since, which was written over",
     10418: "a reading that began before a create was sent, and showed its record, did not wait for its outcome",
+    700492: "a refused create that waited for its parent and was tried again was due for ever",
     400685: "an entry that was written over and came back was called gone (a fault of the simulator)",
     91634: "nobody asked for the first contact of what had waited for an unsure create when a person had settled that",
 }

@@ -233,16 +233,18 @@ def _resolve_merge(work: Working, link: Link, choice: str, cause: Cause) -> None
 
 
 def retried(link: Link, now: datetime) -> Link:
-    """The link, due at once. An unreadable record is read again, an unsure create looked up again."""
+    """The link, due at once. An unreadable record is read again, an unsure create looked up again. What waits for its
+    parent by now is woken by that, not by the time."""
     reading = link.problem is not None and link.problem.code == "unmappable" and link.state is not LinkState.CREATING
+    waits_for = "read" if reading and link.key is not None else link.waits_for
     return replace(
         link,
-        due_at=now,
+        due_at=now if waits_for in (None, "read") else None,
         attempts=0,
         problem=None,
         not_held={},
         digest=None if reading else link.digest,
-        waits_for="read" if reading and link.key is not None else link.waits_for,
+        waits_for=waits_for,
     )
 
 
