@@ -1,4 +1,4 @@
-"""Freshness, measured: when all is calm, how long does a change take to arrive, also one made in a bad moment?"""
+"""When all is calm: how long does a change take to arrive, also one made in a bad moment? And is old news believed?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from isthmus.model.state import LinkState
 from isthmus.testing.memory import Trouble
-from isthmus.testing.simulator.triangle import EVERY, SYSTEMS
+from isthmus.testing.simulator.triangle import EVERY, RESOURCES, SYSTEMS
 
 if TYPE_CHECKING:
     from isthmus.testing.simulator.simulation import Simulation
@@ -24,7 +24,7 @@ SOON = 10
 
 async def probe(run: Simulation) -> None:
     """Change one customer: in one system, in two at once, during an outage of the second, and beside a second that does
-    not answer; each must arrive in time."""
+    not answer; each must arrive in time. Then the hub is shown how the customer was before."""
     keys = _everywhere(run)
     if keys is None:
         return
@@ -45,6 +45,26 @@ async def probe(run: Simulation) -> None:
     run.worlds[second].faults.heal()
     if run.setting.hints and seconds > SOON:
         run.complain(f"late: told of at once, and there only in {seconds:.0f} s, as another system hangs")
+    await _old_news(run, keys)
+
+
+async def _old_news(run: Simulation, keys: dict[str, str]) -> None:
+    """A hint makes the hub look at a record, and what answers is a replica that is behind. Where versions are ordered
+    the hub can tell, however late it is: nothing follows from it."""
+    await asyncio.sleep(LATEST)  # what was changed last is everywhere
+    engine = run.workers[0].engine
+    if engine is None:
+        return
+    for system in SYSTEMS:
+        resource, before = RESOURCES["Customer"][system], run.facts["hub writes"]
+        if not run.worlds[system].tables[resource].spec.traits.ordered_versions:
+            continue
+        run.worlds[system].faults.add(Trouble.STALE, on="fetch", resource=resource, times=1)
+        await engine.look(system, resource, [keys[system]])
+        run.worlds[system].faults.heal()
+        await asyncio.sleep(SOON)
+        if run.facts["hub writes"] > before:
+            run.complain(f"old news: {keys[system]} in {system} as it was before, shown late, was believed")
 
 
 def _everywhere(run: Simulation) -> dict[str, str] | None:
