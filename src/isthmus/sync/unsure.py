@@ -17,7 +17,7 @@ from isthmus import events
 from isthmus.connector import Create, Findable, Found, Record, Resource
 from isthmus.errors import Ambiguous, IsthmusError
 from isthmus.mapping import Refs
-from isthmus.model.state import InboxKind, Item, Link
+from isthmus.model.state import InboxKind, Item, Link, LinkState
 from isthmus.sync.absorb import absorb_written
 from isthmus.sync.outcome import Outcome
 from isthmus.sync.plan import StepKind, needed_refs, plan_link
@@ -111,7 +111,8 @@ async def _settle(
     async with store.transaction() as tx:
         await tx.lock([world.flows[link.flow].entity.name])
         links = await tx.links([link.id])
-        if not links:
+        if not links or links[0].state not in (LinkState.CREATING, LinkState.UNLINKED):
+            # A person has said meanwhile which record it is.
             return
         current = links[0]
         keys = [f.record.key for f in found or ()]
@@ -136,6 +137,9 @@ async def _settle(
             refs = await load_refs(tx, world, [(current, only.record)])
             seen = see(world, current, only.record, refs, work.now)
             absorb_written(work, current, seen, values, created=True, touched=not only.untouched)
+        elif current.state is LinkState.UNLINKED:
+            # Set apart meanwhile: what came of it is asked about when it is read.
+            return
         elif found is not None and not certain:
             assert current.intent is not None
             late = (current.intent.sent_at or asked) + LATE
