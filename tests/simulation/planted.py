@@ -62,7 +62,7 @@ def late_news_wins(plant):
     """A hint that arrives late, or a reading from a replica, is believed whatever is known already."""
     plant(sifting, "is_stale", lambda *a: False)
     plant(sifting, "_older", lambda *a: False)
-    plant(sifting, "_unsettled", lambda *a: False)
+    plant(sifting, "_unsettled", lambda *a: None)
 
 
 def cursor_gap(plant):

@@ -118,7 +118,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """No promise but a warning: an update saves the whole record, so of two at the same moment the later one undoes
     what the earlier one changed. Hints of such a resource should carry ``shown``."""
     settle: timedelta = timedelta(0)
-    """How long after a write a read may still show the old state (replicas, caches)."""
+    """How long after a change, whoever made it, a read may still show the state before it (replicas, caches)."""
     write_batch: int = 1
     """Most writes per :meth:`Writable.write` call."""
     fetch_batch: int = 100

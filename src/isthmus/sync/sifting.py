@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from msgspec.structs import replace
 
 from isthmus import events
 from isthmus.connector import Change, Gone, Record, Traits
-from isthmus.mapping import Got
+from isthmus.mapping import Got, Lens
 from isthmus.model.state import Link, LinkState
 from isthmus.sync.absorb import Seen, is_stale
 from isthmus.sync.world import World
@@ -33,19 +33,17 @@ class Sieve:
     def sift(
         self, latest: Mapping[str, Change], by_key: Mapping[str, Mapping[str, Link]], read_at: datetime
     ) -> tuple[list[Reading], list[Link]]:
-        """What could mean anything: unchanged and stale readings fall out here, cheaply. And the
-        links whose reading came so soon after our write that it may show the state before: they are read again."""
+        """What could mean anything: unchanged and stale readings fall out here, cheaply. And the links whose reading
+        came so soon after the last one, or after our write, that it may show the state before: they are read again."""
         found: list[Reading] = []
         early: list[Link] = []
-        settle = self._traits.settle
         for key, change in latest.items():
             for flow in self._world.flows_of(self._system, self._name):
                 link = by_key.get(key, {}).get(flow.name)
                 lens = self._world.lenses[(flow.name, self._system)]
-                if link is not None and _unsettled(link, read_at, settle):
-                    if isinstance(change, Gone) or lens.digest(change.fields) != link.digest:
-                        assert link.written_at is not None
-                        early.append(replace(link, waits_for="read", due_at=link.written_at + settle))
+                until = _unsettled(link, change, read_at, self._traits) if link is not None else None
+                if link is not None and until is not None and _differs(link, change, lens):
+                    early.append(replace(link, waits_for="read", due_at=until))
                     continue
                 if isinstance(change, Gone):
                     if link is not None and not _older(link, read_at):
@@ -87,11 +85,22 @@ def _older(link: Link, read_at: datetime) -> bool:
     return any(at is not None and read_at < at for at in (link.seen_at, link.written_at))
 
 
-def _unsettled(link: Link, read_at: datetime, settle: timedelta) -> bool:
-    """Whether the read began after our write and so soon that the system may still show the state before it."""
-    return (
-        link.state is LinkState.LINKED
-        and link.written_at is not None
-        and link.written_at <= read_at < link.written_at + settle
-        and not _older(link, read_at)
-    )
+def _differs(link: Link, change: Change, lens: Lens) -> bool:
+    """Whether the reading shows something else than the last one did."""
+    if isinstance(change, Gone):
+        return link.state is not LinkState.GONE
+    return link.state is LinkState.GONE or lens.digest(change.fields) != link.digest
+
+
+def _unsettled(link: Link, change: Change, read_at: datetime, traits: Traits) -> datetime | None:
+    """Until when a reading that began then may show an older state than the hub knows already: within the settle time
+    after our write, and after the last reading, whoever had changed the record before that: somebody in the far system,
+    or a write of ours that was not answered. None: it may not, or its version tells."""
+    if not traits.settle or link.state not in READABLE or _older(link, read_at):
+        return None
+    version = None if isinstance(change, Gone) else change.version
+    same = version is not None and version == link.far_version and link.state is not LinkState.GONE
+    told = same or (traits.ordered_versions and version is not None and link.far_version is not None)
+    known = [at for at in (link.written_at, None if told else link.seen_at) if at is not None]
+    until = max(known) + traits.settle if known else read_at
+    return until if read_at < until else None

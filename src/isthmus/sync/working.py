@@ -344,8 +344,9 @@ class Working:
         if link.state is LinkState.CREATING:
             self._reckon_creating(link)
             return
-        if link.state in (LinkState.GONE, LinkState.UNLINKED) and link.due_at is not None:
-            # It vanished or was set apart while something was still to be done to it.
+        read = link.state is LinkState.GONE and link.waits_for == "read"
+        if link.state in (LinkState.GONE, LinkState.UNLINKED) and link.due_at is not None and not read:
+            # It vanished or was set apart while something was still to be done to it. Not where it may be back.
             self.put_link(replace(link, due_at=None, waits_for=None))
         if link.waits_for not in (None, "read") and link.due_at is not None:
             # A write failed while a reading found its parent missing: the parent wakes it, not the time.
