@@ -272,6 +272,70 @@ async def test_a_create_is_looked_up_with_the_parent_that_it_was_sent_with(offic
     assert [x.state for x in await o.links("resource = 'people'")] == ["linked"]
 
 
+async def unanswered(office, **fields):
+    """A create without an answer in a system that knows no tokens. Its record was read, and waits for the look-up."""
+    o = office(**ONLY, resources={("erp", "parties"): {"keeps_token": False}}, **fields)
+    o.crm.people.create("accounts", ACME)
+    o.erp.faults.add(Trouble.AFTER, on="write", times=1)
+    o.erp.faults.add(Trouble.DOWN, on="find", times=2)
+    await o.sync()
+    await o.sync()
+    assert [x.state for x in await o.links("system = 'erp'")] == ["creating", "new"]
+    return o, o.one("erp", "parties")[0]
+
+
+async def looked_up(o):
+    for _ in range(4):
+        o.clock.advance(20)
+        await o.sync()
+    await o.settle()
+
+
+@pytest.mark.spec(2)
+@pytest.mark.spec(5)
+@pytest.mark.parametrize("first", [None, "crm"])
+async def test_an_edit_of_a_record_that_was_read_as_its_create_had_made_it_is_an_edit(office, first):
+    """Somebody edits what a create without an answer had made, so that the look-up by content does not find it. It was
+    read before that, though, and meets its item: what it showed then was agreed on."""
+    o, key = await unanswered(office, flow_options={"Customer": {"first": first}})
+    o.erp.people.edit("parties", key, {"telephone": "+49 30 99"})
+    await looked_up(o)
+    assert o.one("erp", "parties")[1]["telephone"] == "+49 30 99"
+    assert o.one("crm", "accounts")[1]["phone"] == "+49 30 99"
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(2)
+@pytest.mark.spec(5)
+@pytest.mark.parametrize("first", [None, "erp"])
+async def test_what_the_hub_changed_after_a_create_that_is_not_found_is_written(office, first):
+    o, key = await unanswered(office, flow_options={"Customer": {"first": first}})
+    o.erp.people.edit("parties", key, {"telephone": "+49 30 99"})
+    o.crm.people.edit("accounts", o.one("crm", "accounts")[0], {"email": "new@acme.example"})
+    await looked_up(o)
+    assert o.one("erp", "parties")[1]["email"] == o.one("crm", "accounts")[1]["email"] == "new@acme.example"
+    assert o.one("erp", "parties")[1]["telephone"] == o.one("crm", "accounts")[1]["phone"] == "+49 30 99"
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(3)
+@pytest.mark.spec(5)
+async def test_what_somebody_else_entered_beside_a_create_without_an_answer_is_asked_about(office):
+    """The create did not happen; somebody entered the same customer at that moment, and edited it."""
+    o = office(**ONLY, resources={("erp", "parties"): {"keeps_token": False}})
+    o.crm.people.create("accounts", ACME)
+    o.erp.faults.add(Trouble.BEFORE, on="write", times=1)
+    o.erp.faults.add(Trouble.DOWN, on="find", times=2)
+    await o.sync()
+    key = o.erp.people.create("parties", {**ACME_ERP, "telephone": "+49 30 77"})
+    await o.sync()
+    o.erp.people.edit("parties", key, {"telephone": "+49 30 99"})
+    await looked_up(o)
+    assert o.one("erp", "parties")[1]["telephone"] == "+49 30 99"
+    assert o.one("crm", "accounts")[1]["phone"] == ACME["phone"]
+    assert list((await o.question(InboxKind.CONFLICT)).detail["fields"]) == ["phone"]
+
+
 @pytest.mark.spec(5)
 async def test_a_request_that_outlives_its_sender_does_not_create_twice(office):
     """A worker died; what it had sent is carried out only after the next worker has looked for it."""

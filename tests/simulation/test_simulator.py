@@ -40,6 +40,7 @@ FOUND_FAULTS = {
     91098: "a question about a merge could not be answered: a write under way had undone it",
     91169: "a question about a merge could not be answered: a write under way had undone it",
     91880: "what was deleted was made in a third system while it was asked about",
+    210962: "an edit of a record that was read while its create was unsure met its item as a stranger",
     300143: "a page from before our own delete brought the record back",
     301030: "a create sent again was answered with a record edited since, which was written over",
     301592: "a create was looked up with its parent's new key, not found, and made twice",

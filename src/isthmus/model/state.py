@@ -126,7 +126,8 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     item: str | None = None
     state: LinkState = LinkState.NEW
     base: Mapping[str, Canonical] = {}
-    """Last state both sides agreed on, entity terms."""
+    """Last state both sides agreed on, entity terms. Of a record that has not met its item: what it showed first, in
+    the fields in which it shows something else since."""
     far: Mapping[str, Canonical] = {}
     """What the system last showed, entity terms."""
     far_version: str | None = None

@@ -20,7 +20,7 @@ from isthmus.model.fields import Canonical, completed
 from isthmus.model.flow import DeletePolicy
 from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, Problem
 from isthmus.sync.agreeing import agreed, given_to
-from isthmus.sync.parts import met, shown_so_far, with_new_parts
+from isthmus.sync.parts import met, shown_first, shown_so_far, with_new_parts
 from isthmus.sync.standing import ACTIVE, is_unsure, stands_in
 from isthmus.sync.twins import revive, stand_in
 from isthmus.sync.working import Working
@@ -75,7 +75,7 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
     link = replace(
         link,
         key=seen.key,
-        base=met(link.base, link.far, got.fields),
+        base=met(link.base, link.far, got.fields) if link.item else shown_first(link.base, link.far, got.fields),
         far=shown_so_far(link.far, got.fields),
         far_version=seen.version,
         digest=seen.digest,

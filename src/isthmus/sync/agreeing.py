@@ -12,7 +12,7 @@ from isthmus.model.likeness import may_be_kept_as
 from isthmus.model.state import Link, NotHeld
 from isthmus.sync.working import Working
 
-__all__ = ["agreed", "given_to"]
+__all__ = ["agreed", "agreed_before", "given_to"]
 
 
 def agreed(
@@ -60,6 +60,16 @@ def agreed(
             # Taken without a word: what the system does not show cannot be compared, and is not sent again.
             base[field] = lens.view(field, sent)
     return replace(link, base=base, far=far, not_held=not_held)
+
+
+def agreed_before(work: Working, reading: Link, sent: Mapping[str, Canonical]) -> dict[str, Canonical]:
+    """What was agreed on with a record that has not met its item (``reading``): the fields in which it showed, when it
+    was read first, what a create for that item had carried (``sent``), of which nobody knows whether it happened.
+    Whoever made the record, hub and system had the same there; what either shows since is an edit of it. Of the others
+    nothing is known: another person may have entered the same thing there at that moment."""
+    lens, first = work.lens(reading), {**reading.far, **reading.base}
+    wanted = {name: lens.view(name, value) for name, value in sent.items() if name in first}
+    return {name: first[name] for name, value in wanted.items() if value is not None and covers(first[name], value)}
 
 
 def _held_otherwise(work: Working, link: Link, field: str, wanted: Canonical, got: Canonical) -> NotHeld:

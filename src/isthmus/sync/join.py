@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
+from isthmus.model.fields import Canonical
 from isthmus.model.flow import MergePolicy
 from isthmus.model.state import Cause, InboxKind, Link, LinkState
 from isthmus.sync.absorb import absorb_gone, merge_into_item
+from isthmus.sync.agreeing import agreed_before
 from isthmus.sync.standing import is_unsure, same_place
 from isthmus.sync.twins import take_over
 from isthmus.sync.working import Working
@@ -17,9 +21,14 @@ MERGE_CHOICES = ("archive", "keep", "separate")
 
 
 def attach(work: Working, link: Link, item_id: str) -> None:
-    """Link a reading (state new or doubtful) to an item and merge what it shows, as first contact."""
+    """Link a reading (state new or doubtful) to an item and merge what it shows, as first contact. Where a create of
+    its place had been sent and nothing was found of it, the record may be what came of that."""
+    base: Mapping[str, Canonical] = {}
+    for other in work.links_of(item_id):
+        if same_place(other, link) and other.state is LinkState.CREATING and other.intent is not None:
+            base = agreed_before(work, link, other.intent.first)
     _there_already(work, link, item_id)
-    linked = replace(link, item=item_id, state=LinkState.LINKED, base={}, problem=None, due_at=None)
+    linked = replace(link, item=item_id, state=LinkState.LINKED, base=base, problem=None, due_at=None)
     work.put_link(linked)
     work.close(InboxKind.MATCH, link.id)
     work.put_link(merge_into_item(work, linked, linked.far, Cause("system", link.system, link.key or "")))

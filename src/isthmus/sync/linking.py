@@ -58,7 +58,7 @@ def take_up(work: Working, link: Link, item_id: str, cause: Cause) -> None:
     work.note(item_id, "@linked", None, place_of(link), cause)
     clean = _clean(work, link)
     if link.state is not LinkState.UNLINKED:
-        attach(work, replace(clean, item=None, state=LinkState.NEW), item_id)
+        attach(work, replace(clean, item=None, base={}, state=LinkState.NEW), item_id)
         return
     for other in work.links_of(item_id):
         if same_place(other, link) and other.state is LinkState.CREATING:
@@ -78,7 +78,7 @@ def give_own_item(work: Working, link: Link, cause: Cause, new_id: str | None = 
     new = work.new_item(work.items[before].entity, new_id)
     work.note(new.id, "@born", None, place_of(link), cause)
     work.note(before, "@unlinked", None, place_of(link), cause)
-    attach(work, replace(_clean(work, link), item=None, state=LinkState.NEW), new.id)
+    attach(work, replace(_clean(work, link), item=None, base={}, state=LinkState.NEW), new.id)
     return new.id
 
 

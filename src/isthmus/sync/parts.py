@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from isthmus.model.fields import Canonical, completed
 
-__all__ = ["met", "shown_so_far", "with_new_parts"]
+__all__ = ["met", "shown_first", "shown_so_far", "with_new_parts"]
 
 type Fields = Mapping[str, Canonical]
 
@@ -20,6 +20,12 @@ def shown_so_far(far: Fields, got: Fields) -> dict[str, Canonical]:
         if isinstance(value, dict) and isinstance(before, dict) and not before.keys() <= value.keys():
             found[name] = completed(value, before)
     return found
+
+
+def shown_first(first: Fields, far: Fields, got: Fields) -> dict[str, Canonical]:
+    """What a record that has not met its item showed ``first``, in the fields in which it does not show it any more:
+    with those in which it shows something else now (``got``) than it did before (``far``)."""
+    return {**{name: far[name] for name, value in got.items() if name in far and far[name] != value}, **first}
 
 
 def met(base: Fields, far: Fields, got: Fields) -> Fields:
