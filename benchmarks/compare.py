@@ -9,7 +9,6 @@ apart, and so is the memory that all of it takes.
 from __future__ import annotations
 
 import asyncio
-import resource
 import shutil
 import tempfile
 import time
@@ -18,7 +17,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import Figure, machine
+from benchmarks.figures import Figure, largest_memory, machine
 from benchmarks.workers import flow
 from isthmus.app.bootstrap import clock
 from isthmus.connector import Gone, Page, Record, Traits
@@ -168,7 +167,7 @@ async def _measure(url: str, count: int, say: Callable[[str], None]) -> dict[str
         say(f"filling the hub with {count:,} items and {2 * count:,} links")
         await fill(store, world, count)
         floor = await _floor(store)
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        before = largest_memory(anew=True)
         crm, erp = Customers(count, moved=True), Customers(count, moved=False)
         timed: Any = _TimedStore(store)
         say(f"one FULL JOIN takes {floor:.2f} s; comparing")
@@ -179,7 +178,7 @@ async def _measure(url: str, count: int, say: Callable[[str], None]) -> dict[str
             "floor": floor,
             "seconds": time.perf_counter() - began,
             "pages": crm.seconds + erp.seconds,
-            "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "memory": largest_memory(),
             "memory_before": before,
             "spent": timed.spent[0],
             "found": await Reads(store).drift_counts(["customer"]),

@@ -15,7 +15,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Figure", "machine", "percentile", "save", "show"]
+__all__ = ["Figure", "largest_memory", "machine", "percentile", "save", "show"]
 
 BUSY = 1.0
 """Load average above which figures say more about the neighbours than about Isthmus."""
@@ -73,6 +73,15 @@ def _processor() -> str:
     return next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "processor unknown"
     )
+
+
+def largest_memory(*, anew: bool = False) -> float:
+    """MiB that this process took at most since it started; from now on where that is asked ``anew``. (``getrusage``
+    counts in what the process had taken that it was started from.)"""
+    if anew:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
 
 
 def percentile(values: Sequence[float], part: float) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import resource
 import shutil
 import tempfile
 import time
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.compare import fill
-from benchmarks.figures import Figure, machine
+from benchmarks.figures import Figure, largest_memory, machine
 from benchmarks.throughput import Null, Taking
 from benchmarks.workers import flow
 from isthmus.app.bootstrap import clock
@@ -118,7 +117,7 @@ async def _measure(url: str, count: int) -> dict[str, float]:
                 pass
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         assert taking.writes == CHANGES, taking.writes
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory = largest_memory()
     return {"change": seconds / CHANGES * 1e6, "cpu": cpu / CHANGES * 1e6, "memory": memory, "start": started}
 
 

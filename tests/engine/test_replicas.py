@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from isthmus.connector import Change, Deletes, Gone
+from isthmus.connector import Change, Create, Deletes, Found, Gone
 from isthmus.testing import Trouble
-from tests.engine.office import ACME_ERP, Office
+from tests.engine.office import ACME, ACME_ERP, Office
 from tests.engine.test_round import linked
 
 type MakeOffice = Callable[..., Office]
@@ -117,3 +117,26 @@ async def test_a_record_that_is_restored_soon_after_its_delete_is_taken_up(offic
     await o.sync()
     await o.settle()
     assert o.one("crm", "accounts")[1]["name"] == o.one("erp", "parties")[1]["name"] == "Acme GmbH"
+
+
+@pytest.mark.spec(5)
+async def test_a_create_that_a_replica_does_not_show_yet_is_not_sent_again(office: MakeOffice) -> None:
+    o = await replicated(office, keeps_token=True)
+    o.crm.people.create("accounts", {**ACME, "name": "Wind AG", "vat": "ATU1"})
+    o.erp.faults.add(Trouble.AFTER, on="write", times=1)
+    resource = o.engine.systems["erp"].resources()["parties"]
+    find, sent = resource.find_created, o.clock()
+
+    async def find_created(create: Create, since: datetime) -> Sequence[Found]:
+        found: Sequence[Found] = await find(create, since)
+        return found if o.clock() - sent > timedelta(seconds=SETTLE) else []
+
+    resource.find_created = find_created
+    for _ in range(10):
+        # Its feed, from the same replica, does not tell of it either.
+        await o.engine.poll("crm", "accounts")
+        await o.engine.meet_all()
+        await o.engine.settle_system("erp")
+        o.clock.advance(7)
+    await o.settle()
+    assert sorted(row["name"] for row in o.table("erp", "parties")) == ["Acme GmbH", "Wind AG"]

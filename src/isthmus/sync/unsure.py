@@ -33,7 +33,8 @@ CLOCK_SLACK = timedelta(minutes=5)
 """How far a far system's clock may be off ours: the look-up starts this much before the intent was sent."""
 LATE = timedelta(seconds=10)
 """A request outlives its sender: for so long a far system may still be about to carry out what a worker sent before it
-died. Not finding the record proves nothing before."""
+died. Not finding the record proves nothing before; in a system that reads from replicas, nor within its settle time
+after that."""
 
 
 async def resolve_unsure(
@@ -54,7 +55,9 @@ async def resolve_unsure(
         found: Sequence[Found] | None = None
         if isinstance(resource, Findable) and link.intent is not None and link.intent.sent_at is not None:
             found = await resource.find_created(create, link.intent.sent_at - CLOCK_SLACK)
-        await _settle(store, world, link, values, found, asked, clock=clock, new_id=new_id)
+        late = (link.intent.sent_at if link.intent is not None else None) or asked
+        late += LATE + resource.traits.settle
+        await _settle(store, world, link, values, found, asked, late, clock=clock, new_id=new_id)
 
 
 async def touched_since(resource: Resource, outcomes: Sequence[Outcome], began: datetime) -> set[str]:
@@ -104,6 +107,7 @@ async def _settle(
     values: dict[str, object],
     found: Sequence[Found] | None,
     asked: datetime,
+    late: datetime,
     *,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
@@ -141,8 +145,6 @@ async def _settle(
             # Set apart meanwhile: what came of it is asked about when it is read.
             return
         elif found is not None and not certain:
-            assert current.intent is not None
-            late = (current.intent.sent_at or asked) + LATE
             if asked < late:
                 work.put_link(replace(current, due_at=late))
             elif (plain := work.unsend(current)) is not None:
