@@ -22,6 +22,7 @@ from benchmarks.open_processes import open_processes
 from benchmarks.order_simulation import order_simulation
 from benchmarks.place import linked_stage
 from benchmarks.retention import retention
+from benchmarks.rows import rows
 from benchmarks.steady import steady
 from benchmarks.throughput import throughput
 from benchmarks.workers import workers
@@ -36,6 +37,7 @@ ALONE = {
     "workers": workers,
     "compare": compare,
     "retention": retention,
+    "rows": rows,
 }
 """Those that need no far systems of the lab."""
 LINKED = {
