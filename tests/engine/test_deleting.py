@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +13,8 @@ from isthmus.errors import NeedsPerson, UnknownOutcome
 from isthmus.model.flow import Brake, CreatePolicy, DeletePolicy, MergePolicy
 from isthmus.model.state import InboxKind
 from isthmus.testing import Trouble
-from tests.engine.office import ACME
+from isthmus.testing.memory import rounds
+from tests.engine.office import ACME, ACME_ERP
 from tests.engine.test_round import linked
 
 
@@ -183,6 +185,49 @@ async def test_a_record_deleted_while_its_create_is_unsure_ends_up_nowhere(offic
     assert o.table("crm", "accounts") == []
     assert await o.items() == []
     assert await o.inbox() == []
+
+
+async def deleted_while_unsure(office, which, made=None):
+    """Deleted in the CRM while its create in the ERP is unsure. The ERP rounds amounts and knows no tokens, so that a
+    look-up by content finds nothing; what is there was read, though. ``made``: by somebody else, instead of the
+    create."""
+    how = {"keeps_token": False, "normalise": {"credit_limit": rounds(0)}}
+    o = office(names=("Customer",), **policy(which), resources={("erp", "parties"): how})
+    key = o.crm.people.create("accounts", {**ACME, "limit": Decimal("1000.25")})
+    o.erp.faults.add(Trouble.BEFORE if made else Trouble.AFTER, on="write", times=1)
+    o.erp.faults.add(Trouble.DOWN, on="find", times=2)
+    await o.sync()
+    if made:
+        o.erp.people.create("parties", made)
+    await o.sync()
+    assert [x.state for x in await o.links("system = 'erp'")] == ["creating", "new"]
+    o.crm.people.delete("accounts", key)
+    await o.settle(6)
+    assert o.table("crm", "accounts") == []
+    assert await o.links("state in ('creating', 'new')") == []
+    return o
+
+
+@pytest.mark.spec(5)
+@pytest.mark.spec(7)
+@pytest.mark.parametrize("which", [DeletePolicy.PROPAGATE, DeletePolicy.ARCHIVE, DeletePolicy.UNLINK])
+async def test_what_came_of_an_unsure_create_goes_with_its_item_though_a_look_up_finds_nothing(office, which):
+    o = await deleted_while_unsure(office, which)
+    assert [x["active"] for x in o.table("erp", "parties")] == {"archive": [False], "unlink": [True]}.get(which, [])
+    assert len(await o.items()) == (which is DeletePolicy.ARCHIVE)
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(5)
+@pytest.mark.spec(7)
+@pytest.mark.parametrize("choice", ["propagate", "restore", "unlink"])
+async def test_what_may_have_come_of_an_unsure_create_and_shows_something_else_is_asked_about(office, choice):
+    o = await deleted_while_unsure(office, DeletePolicy.PROPAGATE, {**ACME_ERP, "telephone": "+49 30 77"})
+    await o.decide(await o.question(InboxKind.DELETE), choice)
+    await o.settle()
+    assert len(o.table("erp", "parties")) == (choice != "propagate")
+    assert len(o.table("crm", "accounts")) == (choice == "restore")
+    assert await o.inbox(InboxKind.DELETE) == []
 
 
 @pytest.mark.spec(7)

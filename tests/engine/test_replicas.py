@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from isthmus.connector import Change, Create, Deletes, Found, Gone
+from isthmus.errors import NeedsPerson, UnknownOutcome
 from isthmus.testing import Trouble
 from tests.engine.office import ACME, ACME_ERP, Office
 from tests.engine.test_round import linked
@@ -140,3 +141,34 @@ async def test_a_create_that_a_replica_does_not_show_yet_is_not_sent_again(offic
         o.clock.advance(7)
     await o.settle()
     assert sorted(row["name"] for row in o.table("erp", "parties")) == ["Acme GmbH", "Wind AG"]
+
+
+@pytest.mark.spec(2)
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("answer", ["done", "lost", "refused"])
+async def test_an_edit_that_is_shown_while_our_write_is_under_way_arrives_whatever_is_answered(
+    office: MakeOffice, answer: str, ordered: bool
+) -> None:
+    """Its reading is put off, as it comes so soon after another write of ours; the feed does not show it again."""
+    o = await replicated(office, ordered_versions=ordered)
+    account, key = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
+    o.crm.people.edit("accounts", account, {"name": "Acme SE"})
+    await o.sync()
+
+    async def edited() -> None:
+        o.erp.people.edit("parties", key, {"telephone": "+49 30 99"})
+        await o.engine.poll("erp", "parties")
+        assert (await o.link("system = 'erp'")).waits_for == "read"
+        if answer == "lost":
+            raise UnknownOutcome("No answer.")
+        if answer == "refused":
+            raise NeedsPerson("Not now.")
+
+    o.during_the_next_write("erp", "parties", edited)
+    o.crm.people.edit("accounts", account, {"email": "new@acme.example"})
+    await o.sync()
+    assert (await o.link("system = 'erp'")).waits_for == "read"
+    await o.settle()
+    shown_there, shown_here = o.one("erp", "parties")[1], o.one("crm", "accounts")[1]
+    assert (shown_there["telephone"], shown_here["phone"]) == ("+49 30 99", "+49 30 99")
+    assert (shown_there["email"], shown_here["email"]) == ("new@acme.example", "new@acme.example")

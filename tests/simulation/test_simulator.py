@@ -50,6 +50,8 @@ FOUND_FAULTS = {
     10418: "a reading that began before a create was sent, and showed its record, did not wait for its outcome",
     700492: "a refused create that waited for its parent and was tried again was due for ever",
     400685: "an entry that was written over and came back was called gone (a fault of the simulator)",
+    800102: "a reading that was put off was forgotten when the answer to a write came",
+    800358: "what came of a create that no look-up found came back when its item had been deleted",
     500864: "a replica's older state was taken for an edit back after a write whose answer was lost",
     91634: "nobody asked for the first contact of what had waited for an unsure create when a person had settled that",
 }

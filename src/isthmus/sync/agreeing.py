@@ -12,7 +12,7 @@ from isthmus.model.likeness import may_be_kept_as
 from isthmus.model.state import Link, NotHeld
 from isthmus.sync.working import Working
 
-__all__ = ["agreed", "agreed_before", "given_to"]
+__all__ = ["agreed", "agreed_before", "given_to", "shows_what_was_sent"]
 
 
 def agreed(
@@ -70,6 +70,13 @@ def agreed_before(work: Working, reading: Link, sent: Mapping[str, Canonical]) -
     lens, first = work.lens(reading), {**reading.far, **reading.base}
     wanted = {name: lens.view(name, value) for name, value in sent.items() if name in first}
     return {name: first[name] for name, value in wanted.items() if value is not None and covers(first[name], value)}
+
+
+def shows_what_was_sent(work: Working, reading: Link, sent: Mapping[str, Canonical]) -> bool:
+    """Whether a record showed, when it was read first, nothing but what a create had carried, as a system may keep it
+    by itself. A look-up by content does not find what was rounded, nor what was edited after that reading."""
+    lens, first = work.lens(reading), {**reading.far, **reading.base}
+    return all(may_be_kept_as(lens.view(name, value), first[name]) for name, value in sent.items() if name in first)
 
 
 def _held_otherwise(work: Working, link: Link, field: str, wanted: Canonical, got: Canonical) -> NotHeld:

@@ -25,7 +25,7 @@ from isthmus.sync.standing import doubt_about, is_unsure, same_place
 from isthmus.sync.working import PART, Working
 from isthmus.sync.world import World, rule_name
 
-__all__ = ["claims", "meet"]
+__all__ = ["claimants", "claims", "meet"]
 
 BATCH = 2000
 GIVE_WAY = 50
@@ -112,18 +112,25 @@ def _judged(fresh: list[Link], pool: Pool, *, unique: bool) -> Iterator[tuple[Li
 def claims(flow: Flow, readings: Sequence[Link], items: Mapping[str, Item]) -> dict[str, Link]:
     """Item -> a reading not met yet that may be its record. What was read in a system already must not be made there
     beside it, also while the reading waits for its parent."""
+    claimed: dict[str, Link] = {}
+    for reading, judgement in claimants(flow, readings, items):
+        ids = [c.item for c in judgement.candidates] if judgement.item is None else [judgement.item]
+        claimed |= dict.fromkeys(ids, reading)
+    return claimed
+
+
+def claimants(flow: Flow, readings: Sequence[Link], items: Mapping[str, Item]) -> Iterator[tuple[Link, Judgement]]:
+    """Those of the readings that may be records of these items, each judged by itself."""
     rules = [(rule_name(rule), rule) for rule in flow.match]
     found: dict[tuple[str, str], list[str]] = {}
     for item in items.values():
         for pair in values_of(item.fields, dict(rules)):
             found.setdefault(pair, []).append(item.id)
     pool = Pool(rules, found, {item.id: item.fields for item in items.values()}, {})
-    claimed: dict[str, Link] = {}
     for reading in readings:
         judgement = judge(reading, pool, unique=flow.unique)
-        ids = [c.item for c in judgement.candidates] if judgement.item is None else [judgement.item]
-        claimed |= dict.fromkeys(ids, reading)
-    return claimed
+        if judgement.item is not None or judgement.candidates:
+            yield reading, judgement
 
 
 def _settle(work: Working, flow: Flow, link: Link, judgement: Judgement, pool: Pool) -> str | None:

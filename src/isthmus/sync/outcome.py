@@ -108,8 +108,17 @@ def _take(
     now = work.links.get(link.id)
     if outcome.step.refused and now is not None and now.state in ACTIVE:
         hold_back(work, now, outcome.step)
+    if link.waits_for == "read" and link.id in work.links:
+        _still_to_be_read(work, work.links[link.id])
     if outcome.step.write is not None:
         work.batch.effects.append(_effect(work.links.get(link.id, link), outcome, work.now, began))
+
+
+def _still_to_be_read(work: Working, link: Link) -> None:
+    """A reading of the record was put off while the step was under way, as it might show an older state. Whatever has
+    become of the step, it is made: a feed will not show again what it may have shown."""
+    if link.state is LinkState.LINKED and (link.waits_for != "read" or link.due_at is None):
+        work.put_link(to_be_read(link, work.now))
 
 
 def _kept_otherwise(work: Working, outcome: Outcome, seen: Seen) -> bool:
@@ -130,10 +139,11 @@ async def _strangers(tx: Transaction, resource: str, outcomes: Sequence[Outcome]
 
 def _done(work: Working, link: Link, outcome: Outcome, seen: Seen, began: datetime, *, touched: bool) -> None:
     """A write that succeeded, with the record as it is now. Where the record was seen in between, by a feed or a hint,
-    nobody knows which of the two is newer: it is read once more instead of guessing. What we wrote was there, though:
-    whatever a later reading shows instead of it came after it, and is an edit of it."""
+    also where that reading was put off, nobody knows which of the two is newer: it is read once more instead of
+    guessing. What we wrote was there, though: whatever a later reading shows instead of it came after it, and is an
+    edit of it."""
     step = outcome.step
-    crossed = link.seen_at is not None and link.seen_at >= began
+    crossed = link.waits_for == "read" or (link.seen_at is not None and link.seen_at >= began)
     for other in work.rivals(link, seen.key):
         if other.item is None:
             crossed = True

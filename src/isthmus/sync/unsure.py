@@ -7,7 +7,7 @@ there: the intent is plain again and will be sent once more. Several: a person d
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
@@ -17,13 +17,18 @@ from isthmus import events
 from isthmus.connector import Create, Findable, Found, Record, Resource
 from isthmus.errors import Ambiguous, IsthmusError
 from isthmus.mapping import Refs
+from isthmus.model.flow import DeletePolicy
 from isthmus.model.state import InboxKind, Item, Link, LinkState
-from isthmus.sync.absorb import absorb_written
+from isthmus.sync.absorb import absorb_written, apply_delete_policy
+from isthmus.sync.agreeing import agreed, shows_what_was_sent
+from isthmus.sync.contact import claimants
+from isthmus.sync.join import attach
+from isthmus.sync.matching import Judgement
 from isthmus.sync.outcome import Outcome
 from isthmus.sync.plan import StepKind, needed_refs, plan_link
-from isthmus.sync.ports import Store
+from isthmus.sync.ports import Store, Transaction
 from isthmus.sync.seeing import load_refs, see
-from isthmus.sync.standing import problem_of, to_be_sent_again
+from isthmus.sync.standing import doubt_about, problem_of, to_be_sent_again
 from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
@@ -35,6 +40,8 @@ LATE = timedelta(seconds=10)
 """A request outlives its sender: for so long a far system may still be about to carry out what a worker sent before it
 died. Not finding the record proves nothing before; in a system that reads from replicas, nor within its settle time
 after that."""
+FATES = {"delete": DeletePolicy.PROPAGATE, "archive": DeletePolicy.ARCHIVE, "unlink": DeletePolicy.UNLINK}
+"""What is to become of a create's record whose item was deleted, by the link's ``doom``."""
 
 
 async def resolve_unsure(
@@ -122,8 +129,9 @@ async def _settle(
         keys = [f.record.key for f in found or ()]
         holders = await tx.links_by_key(link.system, link.resource, keys) if keys else []
         siblings = await tx.links_by_item([current.item]) if current.item is not None else []
-        everything = {x.id: x for x in [*siblings, *holders, current]}
-        items = await tx.items({x.item for x in everything.values() if x.item is not None})
+        items = await tx.items({x.item for x in [*siblings, *holders, current] if x.item is not None})
+        claiming = await _claiming(tx, world, current, items)
+        everything = {x.id: x for x in [*siblings, *holders, *(x for x, _ in claiming), current]}
         work = Working(world, items, everything.values(), now=clock(), new_id=new_id)
         # A record that belongs to another item cannot be what this create made.
         others = {x.key for x in holders if x.item is not None and x.item != current.item}
@@ -147,6 +155,8 @@ async def _settle(
         elif found is not None and not certain:
             if asked < late:
                 work.put_link(replace(current, due_at=late))
+            elif _follow_item(work, current, claiming):
+                pass
             elif (plain := work.unsend(current)) is not None:
                 work.put_link(replace(to_be_sent_again(plain), due_at=work.now, problem=None))
         elif current.doom is None and work.replaced(current):
@@ -156,6 +166,45 @@ async def _settle(
             _ask(work, current, certain)
         await tx.save(work.finish())
     events.emit(events.WRITE_UNSURE, logging.INFO, system=link.system, link=link.id, found=len(found or ()))
+
+
+async def _claiming(
+    tx: Transaction, world: World, link: Link, items: Mapping[str, Item]
+) -> list[tuple[Link, Judgement]]:
+    """Readings of the system that have not met their item, and may be what came of a create whose item was deleted
+    meanwhile."""
+    if link.doom is None or link.item is None:
+        return []
+    readings = await tx.unmet(link.flow, link.system)
+    return list(claimants(world.flows[link.flow], readings, {link.item: items[link.item]}))
+
+
+def _follow_item(work: Working, link: Link, claiming: Sequence[tuple[Link, Judgement]]) -> bool:
+    """Nothing was found of a create whose item was deleted meanwhile. A record that was read there may be what came of
+    it all the same, rounded or edited: it must not become a new thing that is made again where it was deleted. Where it
+    shows what was sent, it goes the way of the item; where it surely is the same thing and shows something else,
+    somebody has been at it, and a person is asked. Whether there is such a record."""
+    assert link.intent is not None
+    ours = [reading for reading, _ in claiming if shows_what_was_sent(work, reading, link.intent.fields)]
+    sure = [reading for reading, judgement in claiming if judgement.item is not None]
+    if link.item is None or work.replaced(link) or not (ours or sure):
+        return False
+    reading = min(ours or sure, key=lambda x: x.id)
+    gone = next((x for x in work.links_of(link.item) if x.state is LinkState.GONE), replace(link, system="hub"))
+    if ours:
+        work.drop_link(link)
+        linked = replace(reading, item=link.item, state=LinkState.LINKED, base={}, due_at=None, problem=None)
+        known = agreed(work, linked, {**reading.far, **reading.base}, link.intent.fields)
+        # What it shows since is merged with that.
+        work.put_link(replace(known, far=reading.far, digest=None))
+    else:
+        work.put_link(to_be_sent_again(replace(link, intent=replace(link.intent, sent_at=None))))
+        attach(work, reading, link.item)
+    work.batch.wake.append(doubt_about(reading))
+    policy = FATES.get(link.doom or "", DeletePolicy.HOLD) if ours else DeletePolicy.HOLD
+    apply_delete_policy(work, work.links[reading.id], policy, gone)
+    work.bury(link.item)
+    return True
 
 
 def _ask(work: Working, link: Link, certain: Sequence[Found]) -> None:
