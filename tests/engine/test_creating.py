@@ -598,3 +598,22 @@ async def test_a_record_found_between_planning_and_sending_is_not_made_again(off
     await o.settle(2)
     assert len(o.table("erp", "parties")) == 1
     assert len(await o.items()) == 1
+
+
+@pytest.mark.spec(5)
+@pytest.mark.parametrize("feed", [True, False])
+async def test_a_record_edited_before_anybody_looked_is_not_made_again_before_it_was_read(office, feed):
+    """Where the system knows no token, a look-up by content does not find it; a reading does."""
+    o = office(**ONLY, resources={("erp", "parties"): {"keeps_token": False, "feed": feed}})
+    o.crm.people.create("accounts", ACME)
+    o.erp.faults.add(Trouble.AFTER, on="write", times=1)
+    await o.sync()
+    key = o.one("erp", "parties")[0]
+    o.erp.people.edit("parties", key, {"name": "Acme SE"})
+    for _ in range(5):
+        o.clock.advance(11)
+        await o.engine.settle_system("erp")
+        assert [k for k, _ in o.worlds["erp"].records("parties").items()] == [key]
+    await o.settle()
+    assert o.one("erp", "parties")[0] == key
+    assert [x.state for x in await o.links("system = 'erp'")] == ["linked"]

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from isthmus import events
-from isthmus.connector import Create, Findable, Found, Record, Resource
+from isthmus.connector import Create, Feed, Findable, Found, Record, Resource
 from isthmus.errors import Ambiguous, IsthmusError
 from isthmus.mapping import Refs
 from isthmus.model.flow import DeletePolicy
@@ -64,7 +64,7 @@ async def resolve_unsure(
             found = await resource.find_created(create, link.intent.sent_at - CLOCK_SLACK)
         late = (link.intent.sent_at if link.intent is not None else None) or asked
         late += LATE + resource.traits.settle
-        await _settle(store, world, link, values, found, asked, late, clock=clock, new_id=new_id)
+        await _settle(store, world, resource, link, values, found, asked, late, clock=clock, new_id=new_id)
 
 
 async def touched_since(resource: Resource, outcomes: Sequence[Outcome], began: datetime) -> set[str]:
@@ -110,6 +110,7 @@ async def _intended(store: Store, world: World, link: Link) -> tuple[Create, dic
 async def _settle(
     store: Store,
     world: World,
+    resource: Resource,
     link: Link,
     values: dict[str, object],
     found: Sequence[Found] | None,
@@ -155,10 +156,10 @@ async def _settle(
         elif found is not None and not certain:
             if asked < late:
                 work.put_link(replace(current, due_at=late))
-            elif _follow_item(work, current, claiming):
-                pass
-            elif (plain := work.unsend(current)) is not None:
-                work.put_link(replace(to_be_sent_again(plain), due_at=work.now, problem=None))
+            elif not await _was_read(tx, resource, current, late):
+                work.put_link(replace(current, due_at=work.now + LATE))
+            else:
+                _not_there(work, current, claiming)
         elif current.doom is None and work.replaced(current):
             # Nothing hangs on it any more: what it may have come to is asked about when it is read.
             work.drop_link(current)
@@ -166,6 +167,20 @@ async def _settle(
             _ask(work, current, certain)
         await tx.save(work.finish())
     events.emit(events.WRITE_UNSURE, logging.INFO, system=link.system, link=link.id, found=len(found or ()))
+
+
+def _not_there(work: Working, link: Link, claiming: Sequence[tuple[Link, Judgement]]) -> None:
+    """Nothing was found, surely: the create may be sent again, if its item still wants it."""
+    if not _follow_item(work, link, claiming) and (plain := work.unsend(link)) is not None:
+        work.put_link(replace(to_be_sent_again(plain), due_at=work.now, problem=None))
+
+
+async def _was_read(tx: Transaction, resource: Resource, link: Link, since: datetime) -> bool:
+    """Whether all that has changed in the resource was read since then. A look-up by content does not find a record
+    that somebody has edited; who reads it knows it by what its item is known by."""
+    state = await tx.feed(link.system, link.resource)
+    at = None if state is None else state.polled_at if isinstance(resource, Feed) else state.scanned_at
+    return at is not None and at >= since
 
 
 async def _claiming(
