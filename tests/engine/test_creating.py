@@ -614,6 +614,10 @@ async def test_a_record_edited_before_anybody_looked_is_not_made_again_before_it
         o.clock.advance(11)
         await o.engine.settle_system("erp")
         assert [k for k, _ in o.worlds["erp"].records("parties").items()] == [key]
+    if feed:
+        # It was read for that, whatever the interval of its flow.
+        await o.engine.meet_all()
+        assert (await o.link("system = 'erp' and state = 'linked'")).key == key
     await o.settle()
     assert o.one("erp", "parties")[0] == key
     assert [x.state for x in await o.links("system = 'erp'")] == ["linked"]

@@ -64,6 +64,8 @@ class Applier:
         self._store, self._world, self._flow, self._system = store, world, flow, system
         self._resource, self._observer = resource, observer
         self._clock, self._new_id, self._jitter = clock, new_id, jitter
+        self.unread = False
+        """Whether a create of unknown outcome waits for the resource to be read."""
 
     async def apply_due(self, lanes: Collection[int] | None = None) -> int:
         """One round over what is due now in these lanes (None: in all) and what the brake lets pass; how many links.
@@ -76,7 +78,7 @@ class Applier:
             return 0
         unsure = [link for link in due if is_unsure(link)]
         if unsure:
-            await resolve_unsure(
+            self.unread = await resolve_unsure(
                 self._store, self._world, self._resource, unsure, clock=self._clock, new_id=self._new_id
             )
         steps = await self.plan([link for link in due if link not in unsure])

@@ -10,13 +10,14 @@ import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
 
 from isthmus import events
-from isthmus.connector import System
+from isthmus.connector import Feed, System
 from isthmus.errors import IsthmusError, Misconfigured, Paused, StoreUnavailable
 from isthmus.model.state import FeedState, Problem
 from isthmus.sync.apply import Applier, claim_of
@@ -198,8 +199,9 @@ class Engine:
         lanes = await self._take_lanes(flow, system)
         if not lanes:
             return 0
+        applier = self.applier(flow, system)
         try:
-            handled = await self.applier(flow, system).apply_due(None if len(lanes) == LANES else lanes)
+            handled = await applier.apply_due(None if len(lanes) == LANES else lanes)
         except IsthmusError as error:
             await self.note_down(system, side.resource, error)
             raise
@@ -207,6 +209,10 @@ class Engine:
             await self.store.give_lanes(f"apply/{flow}/{system}", lanes)
         if handled:
             self.note_up(system, side.resource)
+        if applier.unread and isinstance(self.systems[system].resources()[side.resource], Feed):
+            # A feed is soon read; what has none waits for its interval.
+            with suppress(IsthmusError):
+                await self.poll(system, side.resource)
         return handled
 
     async def _take_lanes(self, flow: str, system: str) -> set[int]:

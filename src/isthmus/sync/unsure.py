@@ -52,9 +52,11 @@ async def resolve_unsure(
     *,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
-) -> None:
-    """Look for the outcome of each and record what was found. Raises what the system raises when it cannot be asked:
-    then everything stays unsure."""
+) -> bool:
+    """Look for the outcome of each and record what was found. Whether something was not, and the resource has to be
+    read before that proves anything. Raises what the system raises when it cannot be asked: then everything stays
+    unsure."""
+    unread = False
     for link in links:
         # Before the look, so that what is not found was not there then.
         asked = clock()
@@ -64,7 +66,8 @@ async def resolve_unsure(
             found = await resource.find_created(create, link.intent.sent_at - CLOCK_SLACK)
         late = (link.intent.sent_at if link.intent is not None else None) or asked
         late += LATE + resource.traits.settle
-        await _settle(store, world, resource, link, values, found, asked, late, clock=clock, new_id=new_id)
+        unread |= await _settle(store, world, resource, link, values, found, asked, late, clock=clock, new_id=new_id)
+    return unread
 
 
 async def touched_since(resource: Resource, outcomes: Sequence[Outcome], began: datetime) -> set[str]:
@@ -119,13 +122,14 @@ async def _settle(
     *,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
-) -> None:
+) -> bool:
+    unread = False
     async with store.transaction() as tx:
         await tx.lock([world.flows[link.flow].entity.name])
         links = await tx.links([link.id])
         if not links or links[0].state not in (LinkState.CREATING, LinkState.UNLINKED):
             # A person has said meanwhile which record it is.
-            return
+            return False
         current = links[0]
         keys = [f.record.key for f in found or ()]
         holders = await tx.links_by_key(link.system, link.resource, keys) if keys else []
@@ -143,20 +147,17 @@ async def _settle(
             # Somebody has linked the record with this very item meanwhile.
             work.drop_link(current)
         elif len(certain) == 1:
-            only = certain[0]
             for holder in holders:
-                if holder.key == only.record.key and holder.item is None and holder.flow == link.flow:
+                if holder.key == certain[0].record.key and holder.item is None and holder.flow == link.flow:
                     work.drop_link(holder)
-            refs = await load_refs(tx, world, [(current, only.record)])
-            seen = see(world, current, only.record, refs, work.now)
-            absorb_written(work, current, seen, values, created=True, touched=not only.untouched)
+            await _there(tx, world, work, current, certain[0], values)
         elif current.state is LinkState.UNLINKED:
             # Set apart meanwhile: what came of it is asked about when it is read.
-            return
+            return False
         elif found is not None and not certain:
             if asked < late:
                 work.put_link(replace(current, due_at=late))
-            elif not await _was_read(tx, resource, current, late):
+            elif unread := not await _was_read(tx, resource, current, late):
                 work.put_link(replace(current, due_at=work.now + LATE))
             else:
                 _not_there(work, current, claiming)
@@ -167,6 +168,16 @@ async def _settle(
             _ask(work, current, certain)
         await tx.save(work.finish())
     events.emit(events.WRITE_UNSURE, logging.INFO, system=link.system, link=link.id, found=len(found or ()))
+    return unread
+
+
+async def _there(
+    tx: Transaction, world: World, work: Working, link: Link, only: Found, values: Mapping[str, object]
+) -> None:
+    """This is what came of the create."""
+    refs = await load_refs(tx, world, [(link, only.record)])
+    seen = see(world, link, only.record, refs, work.now)
+    absorb_written(work, link, seen, values, created=True, touched=not only.untouched)
 
 
 def _not_there(work: Working, link: Link, claiming: Sequence[tuple[Link, Judgement]]) -> None:
