@@ -12,26 +12,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import multiprocessing
-import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import msgspec
 from aiohttp import ClientSession, web
 
 from benchmarks.figures import Figure, machine, percentile
+from benchmarks.server import own_server
 from benchmarks.throughput import Null
 from benchmarks.workers import flow
 from isthmus.app.bootstrap import clock
 from isthmus.app.collecting import collect_rarely
 from isthmus.app.service import Service
 from isthmus.connector import Change, Create, Deletes, FieldInfo, Gone, Page, Record, Traits, Update, Write
-from isthmus.store import EmbeddedServer, PostgresStore
+from isthmus.store import PostgresStore
 from isthmus.sync.engine import Engine
 from isthmus.sync.world import World
 
@@ -304,14 +302,9 @@ async def _hints(engine: Engine, store: PostgresStore, call: Caller, count: int)
 
 def bulk(size: str, say: Callable[[str], None]) -> list[Figure]:
     """Creates and changes in bulk, and single ones by hint."""
-    where, folder = machine(), Path(tempfile.mkdtemp(prefix="isthmus-bench-"))
-    folder.chmod(0o711)
-    server = EmbeddedServer(folder / "pg")
-    try:
+    where = machine()
+    with own_server() as server:
         found = asyncio.run(_measure(server.start(), size, say))
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     named: dict[str, Any] = {"machine": where, "size": f"{RECORDS[size]:,} records, {CHANGED[size]:,} changed"}
     figures = [
         Figure(

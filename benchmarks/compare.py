@@ -9,20 +9,18 @@ apart, and so is the memory that all of it takes.
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Figure, largest_memory, machine
+from benchmarks.server import own_server
 from benchmarks.workers import flow
 from isthmus.app.bootstrap import clock
 from isthmus.connector import Gone, Page, Record, Traits
 from isthmus.reconcile import compare_flow
-from isthmus.store import EmbeddedServer, PostgresStore, Reads
+from isthmus.store import PostgresStore, Reads
 from isthmus.store.comparing import CompareWorkspace
 from isthmus.sync.world import World
 
@@ -194,14 +192,8 @@ def _expected(count: int) -> dict[str, int]:
 def compare(size: str, say: Callable[[str], None]) -> list[Figure]:
     """A comparison on a database of its own."""
     where, count = machine(), RECORDS[size]
-    folder = Path(tempfile.mkdtemp(prefix="isthmus-bench-"))
-    folder.chmod(0o711)
-    server = EmbeddedServer(folder / "pg")
-    try:
+    with own_server() as server:
         measured = asyncio.run(_measure(server.start(), count, say))
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     if measured["found"] != _expected(count):
         raise RuntimeError(f"The comparison found {measured['found']} instead of {_expected(count)}.")
     spent = measured["spent"]

@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
-import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 from benchmarks.compare import fill
 from benchmarks.figures import Figure, largest_memory, machine
+from benchmarks.server import own_server
 from benchmarks.throughput import Null, Taking
 from benchmarks.workers import flow
 from isthmus.app.bootstrap import clock
 from isthmus.app.collecting import collect_rarely
 from isthmus.connector import Change, Deletes, FieldInfo, Page, Record, Traits
 from isthmus.model.state import FeedState
-from isthmus.store import EmbeddedServer, PostgresStore
+from isthmus.store import PostgresStore
 from isthmus.sync.engine import Engine, Round
 from isthmus.sync.ports import Batch
 from isthmus.sync.world import World
@@ -130,10 +128,8 @@ def growth(size: str, say: Callable[[str], None]) -> list[Figure]:
     figures: list[Figure] = []
     least: dict[str, float] = {}
     for count in SIZES[size]:
-        where, folder = machine(), Path(tempfile.mkdtemp(prefix="isthmus-bench-"))
-        folder.chmod(0o711)
-        server = EmbeddedServer(folder / "pg")
-        try:
+        where = machine()
+        with own_server() as server:
             ours, theirs = multiprocessing.Pipe()
             args = (server.start(), count, theirs)
             process = multiprocessing.get_context("spawn").Process(target=_run, args=args)
@@ -141,9 +137,6 @@ def growth(size: str, say: Callable[[str], None]) -> list[Figure]:
             theirs.close()
             found: dict[str, float] = ours.recv()
             process.join()
-        finally:
-            server.stop()
-            shutil.rmtree(folder, ignore_errors=True)
         say(f"{count:,} records: {', '.join(f'{name} {value:.2f}' for name, value in found.items())}")
         least = least or found
         named: dict[str, Any] = {"machine": where, "size": f"{count:,} records, {CHANGES:,} changes"}

@@ -9,15 +9,14 @@ time passes for its own clock. What is shown is scaled: the promise speaks of 1,
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Figure, machine
-from isthmus.store import EmbeddedServer, PostgresStore
+from benchmarks.server import own_folder, own_server
+from isthmus.store import PostgresStore
 from isthmus.store.archive import archive_history
 
 __all__ = ["retention"]
@@ -107,14 +106,8 @@ async def _live(url: str, folder: Path, size: str, say: Callable[[str], None]) -
 def retention(size: str, say: Callable[[str], None]) -> list[Figure]:
     """The simulated days on a database of their own."""
     where = machine()
-    folder = Path(tempfile.mkdtemp(prefix="isthmus-bench-"))
-    folder.chmod(0o711)
-    server = EmbeddedServer(folder / "pg")
-    try:
+    with own_folder() as folder, own_server() as server:
         days = asyncio.run(_live(server.start(), folder / "archive", size, say))
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
     def largest(month: int, *names: str) -> float:
         return max(float(sum(day[name] for name in names)) for day in days if day["day"].startswith(f"2031-{month:02}"))

@@ -6,17 +6,15 @@ can be faster than that on the same tables; nothing is decided, found by key, or
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from benchmarks.compare import fill
 from benchmarks.figures import Figure, machine
+from benchmarks.server import own_server
 from benchmarks.workers import flow
-from isthmus.store import EmbeddedServer, PostgresStore
+from isthmus.store import PostgresStore
 from isthmus.store.connections import HubConnection, connect
 from isthmus.sync.world import World
 
@@ -75,14 +73,9 @@ async def _measure(url: str, count: int) -> dict[str, float]:
 
 def rows(size: str, say: Callable[[str], None]) -> list[Figure]:
     """All of it, then each kind of row alone."""
-    where, folder = machine(), Path(tempfile.mkdtemp(prefix="isthmus-bench-"))
-    folder.chmod(0o711)
-    server = EmbeddedServer(folder / "pg")
-    try:
+    where = machine()
+    with own_server() as server:
         found = asyncio.run(_measure(server.start(), RECORDS[size]))
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     say(", ".join(f"{name.removeprefix('_') or 'all'} {value:.0f} µs" for name, value in found.items()))
     named: dict[str, Any] = {"machine": where, "size": f"{RECORDS[size]:,} changes", "unit": "µs a change"}
     return [Figure(name=f"rows{name}", value=value, **named) for name, value in found.items()]

@@ -12,19 +12,17 @@ from __future__ import annotations
 import asyncio
 import math
 import multiprocessing
-import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import psutil
 from msgspec.structs import replace
 
 from benchmarks.figures import Figure, machine, percentile
+from benchmarks.server import own_server
 from benchmarks.throughput import Null
 from benchmarks.workers import flow
 from isthmus.app.bootstrap import clock
@@ -32,7 +30,7 @@ from isthmus.app.collecting import collect_rarely
 from isthmus.app.service import Service
 from isthmus.connector import Change, Create, Deletes, FieldInfo, Gone, Page, Record, Traits, Update, Write
 from isthmus.model.flow import Flow
-from isthmus.store import EmbeddedServer, PostgresStore
+from isthmus.store import PostgresStore
 from isthmus.sync.engine import Engine
 from isthmus.sync.world import World
 
@@ -227,10 +225,7 @@ def _process(url: str, server: int, rate: int, seconds: int, records: int, told:
 
 def _once(rate: int, seconds: int, records: int) -> dict[str, float]:
     """A database and a process of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="isthmus-bench-"))
-    folder.chmod(0o711)
-    server = EmbeddedServer(folder / "pg")
-    try:
+    with own_server() as server:
         url = server.start()
         pid = server.pid()
         assert pid is not None
@@ -243,9 +238,6 @@ def _once(rate: int, seconds: int, records: int) -> dict[str, float]:
         found: dict[str, float] = ours.recv()
         process.join()
         return found
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def steady(size: str, say: Callable[[str], None], rate: int | None = None, seconds: int | None = None) -> list[Figure]:

@@ -9,23 +9,21 @@ as the hub does here.
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import psycopg
 
 from benchmarks.figures import Figure, machine
+from benchmarks.server import own_server
 from benchmarks.workers import flow
 from isthmus.app.bootstrap import clock
 from isthmus.app.collecting import collect_rarely
 from isthmus.connector import Change, Create, Deletes, FieldInfo, Gone, Page, Record, SystemInfo, Traits, Update, Write
-from isthmus.store import EmbeddedServer, PostgresStore
+from isthmus.store import PostgresStore
 from isthmus.sync.engine import Engine
 from isthmus.sync.world import World
 
@@ -147,19 +145,14 @@ class Null:
 
 def throughput(size: str, say: Callable[[str], None]) -> list[Figure]:
     """The hub's rate and the floor's."""
-    folder = Path(tempfile.mkdtemp(prefix="isthmus-throughput-"))
-    server = EmbeddedServer(folder / "pg")
     where = machine()
     changes, records = CHANGES[size], RECORDS[size]
-    try:
+    with own_server() as server:
         url = server.start()
         rate, cpu, writes = asyncio.run(_hub(url, changes, records))
         say(f"hub: {rate:.0f} changes/s, {writes} writes")
         floor = _floor(url, changes, records)
         say(f"floor: {floor:.0f} changes/s")
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
     named: dict[str, Any] = {"machine": where, "size": size}
     return [
         Figure(name="throughput", value=rate, unit="changes/s", floor=floor, at_least=TARGET_RATE, **named),

@@ -7,24 +7,22 @@ the hub and its database are measured. The floor is one worker.
 from __future__ import annotations
 
 import asyncio
-import shutil
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Figure, machine
+from benchmarks.server import own_server
 from isthmus.app.bootstrap import clock, new_id
 from isthmus.connector import Create, Page, Record, Traits
 from isthmus.model.entities import BUILT_IN
 from isthmus.model.flow import Brake, CreatePolicy, FieldRule, Flow, MatchPart, MatchRule, Side
 from isthmus.model.flow import Path as FarPath
 from isthmus.project.notation import parse_path
-from isthmus.store import EmbeddedServer, PostgresStore, Worker
+from isthmus.store import PostgresStore, Worker
 from isthmus.sync.engine import Engine
 from isthmus.sync.world import World
 
@@ -153,16 +151,10 @@ def workers(size: str, say: Callable[[str], None]) -> list[Figure]:
     """One worker, then four, each on a fresh database."""
     where, rates = machine(), {}
     for count in (1, MANY):
-        folder = Path(tempfile.mkdtemp(prefix="isthmus-bench-"))
-        folder.chmod(0o711)
-        server = EmbeddedServer(folder / "pg")
-        try:
+        with own_server() as server:
             records = RECORDS[size] * count
             rates[count] = asyncio.run(_rate(server.start(), count, records))
             say(f"{count} workers: {records} records, {rates[count]:.1f}/s")
-        finally:
-            server.stop()
-            shutil.rmtree(folder, ignore_errors=True)
     return [
         Figure(
             name="workers_4_at_20_ms",

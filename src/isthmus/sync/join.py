@@ -15,7 +15,7 @@ from isthmus.sync.standing import is_unsure, same_place
 from isthmus.sync.twins import take_over
 from isthmus.sync.working import Working
 
-__all__ = ["MERGE_CHOICES", "attach", "fill_gaps", "follow", "join_items", "way_out"]
+__all__ = ["MERGE_CHOICES", "attach", "fill_gaps", "follow", "join_items", "there_already", "way_out"]
 
 MERGE_CHOICES = ("archive", "keep", "separate")
 
@@ -27,14 +27,14 @@ def attach(work: Working, link: Link, item_id: str) -> None:
     for other in work.links_of(item_id):
         if same_place(other, link) and other.state is LinkState.CREATING and other.intent is not None:
             base = agreed_before(work, link, other.intent.first)
-    _there_already(work, link, item_id)
+    there_already(work, link, item_id)
     linked = replace(link, item=item_id, state=LinkState.LINKED, base=base, problem=None, due_at=None)
     work.put_link(linked)
     work.close(InboxKind.MATCH, link.id)
     work.put_link(merge_into_item(work, linked, linked.far, Cause("system", link.system, link.key or "")))
 
 
-def _there_already(work: Working, link: Link, item_id: str) -> None:
+def there_already(work: Working, link: Link, item_id: str) -> None:
     """This record is to carry the item: a create of its place that was decided but not sent is dropped. One that was
     sent is looked up (once more, where a person is asked what came of it): it is not sent again."""
     for other in work.links_of(item_id):
@@ -99,7 +99,7 @@ def follow(work: Working, sibling: Link, winner: str, policy: MergePolicy, merge
         return
     held = [x for x in work.links_of(winner) if same_place(x, sibling)]
     moved = replace(sibling, item=winner, base=sibling.base)
-    _there_already(work, sibling, winner)
+    there_already(work, sibling, winner)
     if not any(x.state is LinkState.LINKED for x in held) or policy is MergePolicy.KEEP:
         work.put_link(moved)
     elif policy is MergePolicy.ARCHIVE:

@@ -11,7 +11,7 @@ from isthmus.errors import NeedsPerson
 from isthmus.model.fields import Canonical
 from isthmus.model.flow import CreatePolicy, MergePolicy
 from isthmus.model.state import Cause, InboxKind, Item, Link, LinkState
-from isthmus.sync.join import attach, fill_gaps, follow
+from isthmus.sync.join import attach, fill_gaps, follow, there_already
 from isthmus.sync.plan import can_restore
 from isthmus.sync.standing import ACTIVE, is_unsure, same_place, to_be_read
 from isthmus.sync.working import Working
@@ -58,11 +58,9 @@ def take_up(work: Working, link: Link, item_id: str, cause: Cause) -> None:
     work.note(item_id, "@linked", None, place_of(link), cause)
     clean = _clean(work, link)
     if link.state is not LinkState.UNLINKED:
-        attach(work, replace(clean, item=None, base={}, state=LinkState.NEW), item_id)
+        attach(work, _as_stranger(clean), item_id)
         return
-    for other in work.links_of(item_id):
-        if same_place(other, link) and other.state is LinkState.CREATING:
-            work.drop_link(other)
+    there_already(work, link, item_id)
     # Nobody has read it since it was set apart.
     base = link.base if before == item_id else {}
     work.put_link(to_be_read(replace(clean, item=item_id, state=LinkState.LINKED, base=base), work.now))
@@ -78,7 +76,7 @@ def give_own_item(work: Working, link: Link, cause: Cause, new_id: str | None = 
     new = work.new_item(work.items[before].entity, new_id)
     work.note(new.id, "@born", None, place_of(link), cause)
     work.note(before, "@unlinked", None, place_of(link), cause)
-    attach(work, replace(_clean(work, link), item=None, base={}, state=LinkState.NEW), new.id)
+    attach(work, _as_stranger(_clean(work, link)), new.id)
     return new.id
 
 
@@ -177,6 +175,11 @@ def _check_sure(link: Link) -> None:
 def _others(work: Working, link: Link) -> list[Link]:
     """Other records that carry the same item."""
     return [other for other in work.links_of(link.item or "") if other.id != link.id and other.state in ACTIVE]
+
+
+def _as_stranger(link: Link) -> Link:
+    """The link as of a record that has not met its item: nothing is agreed on with it."""
+    return replace(link, item=None, base={}, state=LinkState.NEW)
 
 
 def _clean(work: Working, link: Link) -> Link:

@@ -64,9 +64,7 @@ async def resolve_unsure(
         found: Sequence[Found] | None = None
         if isinstance(resource, Findable) and link.intent is not None and link.intent.sent_at is not None:
             found = await resource.find_created(create, link.intent.sent_at - CLOCK_SLACK)
-        late = (link.intent.sent_at if link.intent is not None else None) or asked
-        late += LATE + resource.traits.settle
-        unread |= await _settle(store, world, resource, link, values, found, asked, late, clock=clock, new_id=new_id)
+        unread |= await _settle(store, world, resource, link, values, found, asked, clock=clock, new_id=new_id)
     return unread
 
 
@@ -118,7 +116,6 @@ async def _settle(
     values: dict[str, object],
     found: Sequence[Found] | None,
     asked: datetime,
-    late: datetime,
     *,
     clock: Callable[[], datetime],
     new_id: Callable[[], str],
@@ -155,6 +152,8 @@ async def _settle(
             # Set apart meanwhile: what came of it is asked about when it is read.
             return False
         elif found is not None and not certain:
+            sent = link.intent.sent_at if link.intent is not None else None
+            late = (sent or asked) + LATE + resource.traits.settle
             if asked < late:
                 work.put_link(replace(current, due_at=late))
             elif unread := not await _was_read(tx, resource, current, late):
