@@ -230,6 +230,63 @@ async def test_what_may_have_come_of_an_unsure_create_and_shows_something_else_i
     assert await o.inbox(InboxKind.DELETE) == []
 
 
+@pytest.mark.spec(5)
+@pytest.mark.spec(7)
+@pytest.mark.parametrize("choice", ["propagate", "archive", "restore", "unlink"])
+async def test_what_came_of_an_unsure_create_is_still_asked_about_though_a_look_up_finds_nothing(office, choice):
+    o = await deleted_while_unsure(office, DeletePolicy.HOLD)
+    assert len(o.table("erp", "parties")) == 1
+    question = await o.question(InboxKind.DELETE)
+    assert question.detail["key"] == o.one("erp", "parties")[0]
+    await o.decide(question, choice)
+    await o.settle()
+    shown = [x["active"] for x in o.table("erp", "parties")]
+    assert shown == {"propagate": [], "archive": [False]}.get(choice, [True])
+    assert len(o.table("crm", "accounts")) == (choice == "restore")
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(5)
+@pytest.mark.spec(7)
+async def test_a_create_that_did_not_happen_is_forgotten_when_nothing_else_is_left_of_its_item(office):
+    o = office(names=("Customer",), **policy(DeletePolicy.HOLD))
+    key = o.crm.people.create("accounts", ACME)
+    o.erp.faults.add(Trouble.BEFORE, on="write", times=1)
+    o.erp.faults.add(Trouble.DOWN, on="find", times=2)
+    await o.sync()
+    o.crm.people.delete("accounts", key)
+    await o.sync()
+    assert await o.inbox(InboxKind.DELETE)
+    await o.settle(6)
+    assert o.table("erp", "parties") == []
+    assert await o.items() == []
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(5)
+@pytest.mark.spec(7)
+@pytest.mark.parametrize("choice", ["propagate", "restore", "unlink"])
+async def test_a_create_that_did_not_happen_is_not_sent_again_while_it_is_asked_about_its_item(office, choice):
+    hold = {"delete": DeletePolicy.HOLD}
+    o = office(
+        ("crm", "erp", "shop"), names=("Customer",), sides={("Customer", "erp"): hold, ("Customer", "shop"): hold}
+    )
+    key = o.crm.people.create("accounts", ACME)
+    o.erp.faults.add(Trouble.BEFORE, on="write", times=1)
+    o.erp.faults.add(Trouble.DOWN, on="find", times=2)
+    await o.sync()
+    o.crm.people.delete("accounts", key)
+    await o.settle(6)
+    assert o.table("erp", "parties") == []
+    question = await o.question(InboxKind.DELETE)
+    assert question.detail["system"] == "shop"
+    await o.decide(question, choice)
+    await o.settle()
+    left = [len(o.table(*place)) for place in (("crm", "accounts"), ("erp", "parties"), ("shop", "parties"))]
+    assert left == {"propagate": [0, 0, 0], "restore": [1, 1, 1], "unlink": [0, 0, 1]}[choice]
+    assert await o.inbox() == []
+
+
 @pytest.mark.spec(7)
 async def test_a_create_of_what_was_deleted_since_is_not_made_by_a_person_who_says_that_it_is_not_there(office):
     o = office(names=("Customer",), resources={("erp", "parties"): {"findable": False}})

@@ -132,7 +132,7 @@ async def _settle(
         holders = await tx.links_by_key(link.system, link.resource, keys) if keys else []
         siblings = await tx.links_by_item([current.item]) if current.item is not None else []
         items = await tx.items({x.item for x in [*siblings, *holders, current] if x.item is not None})
-        claiming = await _claiming(tx, world, current, items)
+        claiming = await _claiming(tx, world, current, siblings, items)
         everything = {x.id: x for x in [*siblings, *holders, *(x for x, _ in claiming), current]}
         work = Working(world, items, everything.values(), now=clock(), new_id=new_id)
         # A record that belongs to another item cannot be what this create made.
@@ -194,22 +194,25 @@ async def _was_read(tx: Transaction, resource: Resource, link: Link, since: date
 
 
 async def _claiming(
-    tx: Transaction, world: World, link: Link, items: Mapping[str, Item]
+    tx: Transaction, world: World, link: Link, siblings: Sequence[Link], items: Mapping[str, Item]
 ) -> list[tuple[Link, Judgement]]:
     """Readings of the system that have not met their item, and may be what came of a create whose item was deleted
-    meanwhile."""
-    if link.doom is None or link.item is None:
+    meanwhile, or is asked about."""
+    gone = link.doom is not None or any(x.state is LinkState.GONE for x in siblings)
+    if link.item is None or not gone:
         return []
     readings = await tx.unmet(link.flow, link.system)
     return list(claimants(world.flows[link.flow], readings, {link.item: items[link.item]}))
 
 
 def _follow_item(work: Working, link: Link, claiming: Sequence[tuple[Link, Judgement]]) -> bool:
-    """Nothing was found of a create whose item was deleted meanwhile. A record that was read there may be what came of
-    it all the same, rounded or edited: it must not become a new thing that is made again where it was deleted. Where it
-    shows what was sent, it goes the way of the item; where it surely is the same thing and shows something else,
-    somebody has been at it, and a person is asked. Whether there is such a record."""
+    """Nothing was found of a create whose item was deleted meanwhile, or is asked about. A record that was read there
+    may be what came of it all the same, rounded or edited: it must not become a new thing that is made again where it
+    was deleted. Where it shows what was sent, it goes the way of the item; where it surely is the same thing and shows
+    something else, somebody has been at it, and a person is asked. Whether there is such a record."""
     assert link.intent is not None
+    if link.doom is None and not work.vanished(link.item):
+        return False
     ours = [reading for reading, _ in claiming if shows_what_was_sent(work, reading, link.intent.fields)]
     sure = [reading for reading, judgement in claiming if judgement.item is not None]
     if link.item is None or work.replaced(link) or not (ours or sure):

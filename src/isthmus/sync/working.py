@@ -124,9 +124,10 @@ class Working:
 
     def unsend(self, link: Link) -> Link | None:
         """The link of a create that surely did not happen, with a plain intent; None when its record was to be removed
-        again, or another one carries the item there by now: then there is nothing to make and nothing to remove, and
-        the link is forgotten."""
-        if link.state is not LinkState.CREATING or (link.doom is None and not self.replaced(link)):
+        again, or is asked about, or another one carries the item there by now: then there is nothing to make and
+        nothing to remove, and the link is forgotten."""
+        unwanted = link.doom is not None or self.replaced(link) or self.vanished(link.item)
+        if link.state is not LinkState.CREATING or not unwanted:
             return link if link.intent is None else replace(link, intent=replace(link.intent, sent_at=None))
         self.drop_link(link)
         self.bury(link.item)
@@ -196,6 +197,16 @@ class Working:
     def replaced(self, link: Link) -> bool:
         """Whether another record of the same place carries the item, and stays."""
         return any(stands_in(other, link) for other in self.links_of(link.item or ""))
+
+    def vanished(self, item_id: str | None) -> bool:
+        """Whether a record of the item was deleted, and no other one of its place stands in for it. It is still asked
+        then whether it goes everywhere, or it would be gone: nothing more is made of it until that is answered."""
+        links = self.links_of(item_id or "")
+        return any(
+            link.state is LinkState.GONE
+            and not any(same_place(other, link) and other.state is LinkState.LINKED for other in links)
+            for link in links
+        )
 
     def heir(self, item_id: str) -> str:
         """What the item was merged into, to the end; the item itself when it was not."""
@@ -304,8 +315,7 @@ class Working:
         if item.deleted_at is not None or item.alias_of is not None:
             return
         links = self.links_of(item_id)
-        if any(self._vanished(link) for link in links):
-            # It is still asked whether it goes everywhere, or it would be gone: nothing more is made of it until then.
+        if self.vanished(item_id):
             return
         held = {(link.system, link.resource) for link in links}
         flows = {link.flow for link in links if link.state in ACTIVE and link.doom is None}
@@ -320,13 +330,6 @@ class Working:
                     continue
                 held.add((side.system, side.resource))
                 self.begin_create(name, side.system, side.resource, item_id)
-
-    def _vanished(self, link: Link) -> bool:
-        """Whether the record was deleted, and no other one of its place stands in for it."""
-        if link.state is not LinkState.GONE:
-            return False
-        others = self.links_of(link.item or "")
-        return not any(same_place(other, link) and other.state is LinkState.LINKED for other in others)
 
     def begin_create(self, flow: str, system: str, resource: str, item_id: str) -> None:
         """Want a record of this item there, made as soon as may be."""
