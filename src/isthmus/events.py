@@ -43,6 +43,7 @@ __all__ = [
     "WRITE_DONE",
     "WRITE_PARKED",
     "WRITE_RETRY",
+    "WRITE_UNDONE",
     "WRITE_UNSURE",
     "emit",
 ]
@@ -67,6 +68,8 @@ WRITE_PARKED: Final = "write.parked"
 """A write was refused; it waits in the inbox."""
 EDIT_UNDONE: Final = "edit.undone"
 """A write of ours undid somebody's edit of the same moment inside the far system; where possible it is written back."""
+WRITE_UNDONE: Final = "write.undone"
+"""A save of an older copy inside the far system undid a write of ours; it is made again."""
 BRAKE_STOPPED: Final = "brake.stopped"
 """A mass change was stopped and waits for approval."""
 SYSTEM_DOWN: Final = "system.down"

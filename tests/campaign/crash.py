@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.campaign.book import Book
-from tests.campaign.judge import Before, Verdict, await_rest, judge
+from tests.campaign.judge import Before, Verdict, await_rest, histories, judge
 from tests.campaign.kills import Killer, Kills
 from tests.campaign.people import CrmPerson, ErpPerson, Person
 from tests.e2e.office import Office
@@ -48,6 +48,8 @@ class Outcome:
     """Outcome of the hub's writes → how many."""
     log: str
     """What the hub logged meanwhile."""
+    histories: list[str]
+    """What the hub did to whatever something was found about."""
 
     @property
     def violations(self) -> list[str]:
@@ -81,11 +83,13 @@ def campaign(office: Office, kills: Kills, seed: int, *, pace: float, say: Calla
                 say(f"at rest after {rest:.0f} s")
             # Beside a running hub a comparison looks twice, a minute apart, at what differs; at rest once is enough.
             verdict = judge(office, book, before)
+            told = histories(office, book, verdict)
             sql = "select outcome, count(*) as n from effect where seq > %s group by outcome"
             writes = Counter({row["outcome"]: int(row["n"]) for row in office.rows(sql, before.effects)})
     finally:
         office.stage.start_hub()
-    return Outcome(seed, killer.done, killer.ended, book, verdict, storm, rest, writes, office.hub_log()[logged:])
+    log = office.hub_log()[logged:]
+    return Outcome(seed, killer.done, killer.ended, book, verdict, storm, rest, writes, log, told)
 
 
 def _people(office: Office, book: Book, rng: random.Random) -> list[Person]:
@@ -143,7 +147,7 @@ def main() -> int:
             shutil.rmtree(folder, ignore_errors=True)
     for name, value in figures(done):
         say(f"{name}: {value}")
-    for line in [*done.violations, *done.ended]:
+    for line in [*done.violations, *done.histories, *done.ended]:
         say(line)
     if given.write:
         write(done)

@@ -14,7 +14,7 @@ from typing import Any
 from tests.campaign.book import Book
 from tests.e2e.office import Office
 
-__all__ = ["Before", "Verdict", "await_rest", "judge"]
+__all__ = ["Before", "Verdict", "await_rest", "histories", "judge"]
 
 REST_SECONDS = 240.0
 QUIET_SECONDS = 3.0
@@ -90,6 +90,25 @@ def judge(office: Office, book: Book, before: Before) -> Verdict:
         "asked": _asked(office, before),
         "compare": sorted(map(str, _drifts(office) - before.drifts)),
     }
+
+
+def histories(office: Office, book: Book, verdict: Verdict) -> list[str]:
+    """What the hub did to each thing that the judge found something about: the evidence is gone with the office."""
+    found = [one for kind in verdict.values() for one in kind]
+    names = sorted({thing.name for thing in book.things if any(thing.name in one for one in found)})
+    told = []
+    for name in names:
+        items = [row["id"] for row in office.rows("select id from item where fields->>%s = any(%s)", "name", [name])]
+        items += [row["id"] for row in office.rows("select id from item where fields->>%s = any(%s)", "sku", [name])]
+        rows = office.rows(
+            "select at, 'item ' || (cause->>'kind') || ' ' || (cause->>'by') as who, changes::text as what"
+            " from journal where item = any(%s) union all"
+            " select at, kind || ' ' || system || ' ' || outcome || ' after ' || round(seconds::numeric, 2),"
+            " changes::text from effect where item = any(%s) order by at",
+            items, items,
+        )  # fmt: skip
+        told += [f"{name} {row['at']:%H:%M:%S.%f} {row['who']}: {row['what']}" for row in rows]
+    return told
 
 
 def _lost(book: Book, crm: Shown, erp: Shown) -> list[str]:

@@ -125,3 +125,104 @@ async def test_an_edit_right_after_our_write_is_only_an_edit(office):
     await follow(o)
     assert o.crm.records("accounts")[key]["email"] == "two@acme.example"
     assert await o.inbox(InboxKind.CONFLICT) == []
+
+
+NEW_NAME, NEW_PHONE = {"name": "Acme AG"}, {"telephone": "+493099"}
+
+
+async def saved_from_an_older_copy(office, *writes, save, after=30.0, **options):
+    """Our writes to the CRM, then somebody's save there, made of the record as it was before them."""
+    o = await linked(office, **(OPTIONS | options))
+    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
+    for write in writes:
+        o.erp.people.edit("parties", party, write)
+        await o.sync()
+    o.clock.advance(after)
+    o.crm.people.edit("accounts", key, save)
+    await o.settle(3)
+    return o, o.crm.records("accounts")[key], o.erp.records("parties")[party]
+
+
+@pytest.mark.spec(2)
+async def test_our_write_that_a_save_of_an_older_copy_has_undone_is_made_again(office):
+    save = {"name": "Acme GmbH", "email": "new@acme.example"}
+    o, account, party = await saved_from_an_older_copy(office, NEW_NAME, save=save)
+    assert (account["name"], account["email"]) == ("Acme AG", "new@acme.example")
+    assert (party["name"], party["email"]) == ("Acme AG", "new@acme.example")
+    o.forget_calls()
+    await o.settle(2)
+    assert o.writes() == 0
+
+
+@pytest.mark.spec(2)
+async def test_several_writes_undone_by_one_save_are_all_made_again(office):
+    save = {"name": "Acme GmbH", "phone": "+4930123456", "email": "new@acme.example"}
+    _, account, party = await saved_from_an_older_copy(office, NEW_NAME, NEW_PHONE, save=save)
+    assert (account["name"], account["phone"], account["email"]) == ("Acme AG", "+493099", "new@acme.example")
+    assert (party["name"], party["telephone"], party["email"]) == ("Acme AG", "+493099", "new@acme.example")
+
+
+@pytest.mark.spec(2)
+async def test_a_save_undoes_only_what_was_written_after_its_copy_was_made(office):
+    save = {"phone": "+4930123456", "email": "new@acme.example"}
+    _, account, party = await saved_from_an_older_copy(office, NEW_NAME, NEW_PHONE, save=save)
+    assert (account["name"], account["phone"]) == (party["name"], party["telephone"]) == ("Acme AG", "+493099")
+
+
+@pytest.mark.spec(2)
+async def test_our_write_that_is_undone_in_the_same_moment_is_made_again_whatever_else_was_saved(office):
+    _, account, party = await saved_from_an_older_copy(office, NEW_NAME, save={"name": "Acme GmbH"}, after=1)
+    assert account["name"] == party["name"] == "Acme AG"
+
+
+@pytest.mark.spec(2)
+@pytest.mark.parametrize(
+    ("save", "after", "whole"),
+    [
+        ({"name": "Acme GmbH"}, 30, True),
+        ({"name": "Acme GmbH", "email": "new@acme.example"}, 310, True),
+        ({"name": "Acme GmbH", "email": "new@acme.example"}, 30, False),
+        ({"name": "Acme Inc", "email": "new@acme.example"}, 1, True),
+    ],
+    ids=["nothing else", "long after", "no whole saves", "another value"],
+)
+async def test_what_people_take_back_is_an_edit(office, save, after, whole):
+    resources = {("crm", "accounts"): {"whole_saves": whole}}
+    _, account, party = await saved_from_an_older_copy(office, NEW_NAME, save=save, after=after, resources=resources)
+    assert account["name"] == party["name"] == save["name"]
+
+
+@pytest.mark.spec(2)
+async def test_what_is_taken_back_twice_is_an_edit(office):
+    o = await linked(office, **OPTIONS)
+    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
+    o.erp.people.edit("parties", party, NEW_NAME)
+    await o.sync()
+    for email in ("one@acme.example", "two@acme.example"):
+        assert o.one("crm", "accounts")[1]["name"] == "Acme AG"
+        o.crm.people.edit("accounts", key, {"name": "Acme GmbH", "email": email})
+        await o.sync()
+        await o.sync()
+    assert o.one("crm", "accounts")[1]["name"] == o.one("erp", "parties")[1]["name"] == "Acme GmbH"
+
+
+@pytest.mark.spec(2)
+async def test_what_the_answer_to_another_write_shows_as_undone_is_made_again(office):
+    o = await linked(office, **OPTIONS)
+    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
+    o.erp.people.edit("parties", party, NEW_NAME)
+    await o.sync()
+    o.erp.people.edit("parties", party, NEW_PHONE)
+    resource = o.engine.systems["crm"].resources()["accounts"]
+    write = resource.write
+
+    async def undone_first(writes):
+        resource.write = write
+        o.crm.people.edit("accounts", key, {"name": "Acme GmbH"})
+        return await write(writes)
+
+    resource.write = undone_first
+    await o.settle(3)
+    account, shown = o.one("crm", "accounts")[1], o.one("erp", "parties")[1]
+    assert account["name"] == shown["name"] == "Acme AG"
+    assert account["phone"] == shown["telephone"] == "+493099"

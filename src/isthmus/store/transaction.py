@@ -229,6 +229,10 @@ class PostgresTransaction:
         found = await self._structs(Effect, "last_writes", {"links": Texts(links)}) if links else []
         return {effect.link: effect for effect in found}
 
+    async def updates_since(self, links: Collection[str], since: datetime) -> list[Effect]:
+        """Updates of these links' records that were, or may have been, done since then, newest first. Not locked."""
+        return await self._structs(Effect, "updates_since", {"links": Texts(links), "since": since})
+
     async def linked_keys(self, flow: str, system: str) -> dict[str, str]:
         """Key -> item of every linked record of this flow and system."""
         return dict(await self._rows("linked_keys", {"flow": flow, "system": system}))

@@ -7,22 +7,25 @@ and plans nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 from msgspec.structs import replace
 
+from isthmus import events
 from isthmus.connector import Traits
 from isthmus.mapping import Got
 from isthmus.merge import ABSENT, Verdict, decide, may_set
 from isthmus.model.fields import Canonical, completed
 from isthmus.model.flow import DeletePolicy
-from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, Problem
+from isthmus.model.state import Cause, Effect, FieldConflict, InboxKind, Link, LinkState, Problem
 from isthmus.sync.agreeing import agreed, given_to
 from isthmus.sync.parts import met, shown_first, shown_so_far, with_new_parts
 from isthmus.sync.standing import ACTIVE, is_unsure, stands_in
 from isthmus.sync.twins import revive, stand_in
+from isthmus.sync.undone import undone
 from isthmus.sync.working import Working
 
 __all__ = [
@@ -72,10 +75,13 @@ def is_outdated(link: Link, version: str | None, traits: Traits) -> bool:
 def absorb(work: Working, link: Link, seen: Seen) -> None:
     """Merge one observation into the link's item. The caller has dropped stale reads."""
     got = seen.got
+    base = met(link.base, link.far, got.fields) if link.item else shown_first(link.base, link.far, got.fields)
+    if writes := work.recent.get(link.id):
+        base = {**base, **_undone(link, seen, writes)}
     link = replace(
         link,
         key=seen.key,
-        base=met(link.base, link.far, got.fields) if link.item else shown_first(link.base, link.far, got.fields),
+        base=base,
         far=shown_so_far(link.far, got.fields),
         far_version=seen.version,
         digest=seen.digest,
@@ -98,6 +104,13 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
     if link.state is LinkState.LINKED and not mute:
         link = merge_into_item(work, link, got.fields, Cause("system", link.system, seen.key))
     work.put_link(link)
+
+
+def _undone(link: Link, seen: Seen, writes: Sequence[Effect]) -> dict[str, Canonical]:
+    found = undone(link, seen.got.fields, writes, seen.read_at)
+    if found:
+        events.emit(events.WRITE_UNDONE, logging.WARNING, system=link.system, key=link.key, fields=",".join(found))
+    return found
 
 
 def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cause: Cause) -> Link:

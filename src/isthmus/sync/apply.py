@@ -249,7 +249,7 @@ class Applier:
         await record_outcomes(
             self._store,
             self._world,
-            self._resource.name,
+            self._resource,
             outcomes,
             began=began,
             clock=self._clock,

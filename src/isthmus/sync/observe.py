@@ -24,7 +24,7 @@ from isthmus.sync.join import join_items
 from isthmus.sync.pauses import PauseBook
 from isthmus.sync.ports import Batch, FarKey, Store, Transaction
 from isthmus.sync.regain import regain
-from isthmus.sync.seeing import load_given, see
+from isthmus.sync.seeing import load_given, load_recent, see
 from isthmus.sync.sifting import READABLE, Reading, Sieve
 from isthmus.sync.standing import to_be_read
 from isthmus.sync.working import PART, Working
@@ -256,7 +256,8 @@ class Observer:
         by_key: dict[str, dict[str, Link]] = {}
         for link in links:
             by_key.setdefault(link.key or "", {})[link.flow] = link
-        sieve = Sieve(self._world, self._system, name, self._resources[name].traits, self._clock)
+        traits = self._resources[name].traits
+        sieve = Sieve(self._world, self._system, name, traits, self._clock)
         work_list, early = sieve.sift(latest, by_key, read_at)
         if early:
             await tx.save(Batch(links=early))
@@ -273,8 +274,9 @@ class Observer:
         work = Working(self._world, items, everything.values(), now=self._clock(), new_id=self._new_id)
         work.asked = [link.id for link in asked]
         # Only links that are due can have a write whose answer was lost.
-        due = [link for _, link, _, _ in work_list if link is not None and link.due_at is not None]
-        work.given = await load_given(tx, due)
+        read = [link for _, link, _, _ in work_list if link is not None]
+        work.given = await load_given(tx, [link for link in read if link.due_at is not None])
+        work.recent = await load_recent(tx, traits, read, read_at)
         crossed = await self._crossed(tx, work_list, read_at)
         async with tx.posting():
             for part in batched(work_list, PART):

@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from isthmus import events
-from isthmus.connector import Create, Gone, Record, Update, WriteAnswer
+from isthmus.connector import Create, Gone, Record, Resource, Update, WriteAnswer
 from isthmus.errors import Ambiguous, IsthmusError, NeedsPerson, Retryable, Stale, UnknownOutcome
 from isthmus.model.fields import Canonical, covers
 from isthmus.model.state import Effect, InboxKind, Item, Link, LinkState, NotHeld
@@ -25,7 +25,7 @@ from isthmus.sync.agreeing import agreed
 from isthmus.sync.heirs import with_heirs
 from isthmus.sync.plan import Step, StepKind
 from isthmus.sync.ports import Store, Transaction
-from isthmus.sync.seeing import load_given, load_refs, see
+from isthmus.sync.seeing import load_given, load_recent, load_refs, see
 from isthmus.sync.standing import ACTIVE, problem_of, same_place, to_be_read
 from isthmus.sync.working import PART, Working
 from isthmus.sync.world import World
@@ -53,7 +53,7 @@ def pause(attempts: int, jitter: float, wait: float | None = None) -> timedelta:
 async def record_outcomes(
     store: Store,
     world: World,
-    resource: str,
+    resource: Resource,
     outcomes: Sequence[Outcome],
     *,
     began: datetime,
@@ -67,7 +67,7 @@ async def record_outcomes(
     async with store.transaction() as tx:
         await tx.lock({world.flows[outcome.step.link.flow].entity.name for outcome in outcomes})
         links = await tx.families([outcome.step.link.id for outcome in outcomes])
-        strangers = await _strangers(tx, resource, outcomes)
+        strangers = await _strangers(tx, resource.name, outcomes)
         vanished = {outcome.step.link.item for outcome in outcomes if isinstance(outcome.answer, Gone)}
         asked = await tx.asked_about({item for item in vanished if item is not None})
         everything = {link.id: link for link in [*links, *strangers, *asked]}
@@ -80,6 +80,7 @@ async def record_outcomes(
         seen = {link.id: see(world, link, answer, refs, now) for link, answer in answered}
         odd = [o for o in outcomes if o.step.link.id in seen and _kept_otherwise(work, o, seen[o.step.link.id])]
         work.given = await load_given(tx, [outcome.step.link for outcome in odd])
+        work.recent = await load_recent(tx, resource.traits, [link for link, _ in answered], now)
         async with tx.posting():
             for part in batched(outcomes, PART):
                 for outcome in part:

@@ -194,6 +194,9 @@ class Transaction(Protocol):
     async def last_writes(self, links: Collection[str]) -> dict[str, Effect]:
         """Link -> the last write to its record that was done, for those that have one."""
 
+    async def updates_since(self, links: Collection[str], since: datetime) -> list[Effect]:
+        """Updates of these links' records that were, or may have been, done since then, newest first."""
+
     async def linked_keys(self, flow: str, system: str) -> dict[str, str]:
         """Key -> item of every linked record of this flow and system (for a complete comparison)."""
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from isthmus.connector import Record
+from isthmus.connector import Record, Traits
 from isthmus.mapping import Refs
 from isthmus.model.fields import Canonical
-from isthmus.model.state import Link, LinkState
+from isthmus.model.state import Effect, Link, LinkState
 from isthmus.sync.absorb import Seen
 from isthmus.sync.ports import FarKey, Transaction
+from isthmus.sync.undone import MEMORY
 from isthmus.sync.world import World
 
-__all__ = ["load_given", "load_refs", "see"]
+__all__ = ["load_given", "load_recent", "load_refs", "see"]
 
 UNDER_WAY = timedelta(minutes=10)
 """The hub may move while a write is under way, before its answer counts as agreed; no write takes longer than this."""
@@ -57,4 +58,15 @@ async def load_given(tx: Transaction, links: Sequence[Link]) -> dict[tuple[str, 
             if entry.at >= since[link.id]:
                 for field, (_, new) in entry.changes.items():
                     found.setdefault((link.id, field), []).append(new)
+    return found
+
+
+async def load_recent(tx: Transaction, traits: Traits, links: Iterable[Link], now: datetime) -> dict[str, list[Effect]]:
+    """Link -> what we wrote lately, newest first, where a save there may have undone it; see :attr:`Working.recent`."""
+    if not traits.whole_saves:
+        return {}
+    written = [link.id for link in links if link.written_at is not None and link.written_at > now - MEMORY]
+    found: dict[str, list[Effect]] = {}
+    for effect in await tx.updates_since(written, now - MEMORY) if written else ():
+        found.setdefault(effect.link, []).append(effect)
     return found

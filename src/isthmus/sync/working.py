@@ -6,7 +6,7 @@ the new state what is due, which records are missing and must be created, and wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from isthmus.model.fields import Canonical
 from isthmus.model.flow import CreatePolicy, Flow
 from isthmus.model.state import (
     Cause,
+    Effect,
     InboxEntry,
     InboxKind,
     Intent,
@@ -71,6 +72,8 @@ class Working:
         self.given: dict[tuple[str, str], list[Canonical]] = {}
         """(link, field) -> values the hub had since link and hub last agreed. A write whose answer was lost may have
         carried any of them."""
+        self.recent: Mapping[str, Sequence[Effect]] = {}
+        """Link -> our last updates of its record, newest first, where a save there may have undone them."""
         self.asked: Collection[str] = ()
         """Links about which a person is asked since their items were merged into some that are loaded here."""
         # As they were when this began, or were given out by finish() last.

@@ -9,7 +9,7 @@ from zlib import crc32
 
 from msgspec.structs import replace
 
-from isthmus.errors import StoreUnavailable
+from isthmus.errors import StoreUnavailable, UnknownOutcome
 from isthmus.model.state import Effect, FeedState, Item, JournalEntry, Link, LinkState, Sighting
 from isthmus.sync.ports import LANES, Batch, FarKey, LaneDue
 from isthmus.testing.memory_accounts import BrakeAccounts
@@ -261,6 +261,12 @@ class MemoryTransaction(InboxRows, BrakeAccounts):
         """Link -> its last write that was done."""
         wanted = set(links)
         return {e.link: e for e in self._database.effects if e.link in wanted and e.outcome == "done"}
+
+    async def updates_since(self, links: Collection[str], since: datetime) -> list[Effect]:
+        """Updates of these links' records that were, or may have been, done since then, newest first."""
+        wanted, effects = set(links), reversed(self._database.effects)
+        done = ("done", UnknownOutcome.code)
+        return [e for e in effects if e.link in wanted and e.at >= since and e.kind == "update" and e.outcome in done]
 
     # -- scans ---------------------------------------------------------------------------------------------------
 

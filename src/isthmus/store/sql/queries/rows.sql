@@ -185,6 +185,12 @@ from unnest(%(links)s::text[]) as wanted (link)
         select * from effect where effect.link = wanted.link and effect.outcome = 'done' order by effect.seq desc limit 1
     ) as effect;
 
+-- name: updates_since
+select {effect_columns}
+from effect
+where link = any(%(links)s) and at >= %(since)s and outcome in ('done', 'unknown-outcome') and kind = 'update'
+order by seq desc;
+
 -- name: journal_since
 select {journal_columns} from journal where item = any(%(items)s) and at >= %(since)s order by seq;
 
