@@ -15,6 +15,7 @@ from isthmus.connectors import rest
 from isthmus.connectors.rest import definition
 from isthmus.connectors.rest.connector import connector
 from isthmus.connectors.rest.definition import duration, load
+from isthmus.connectors.rest.reading import traits_of
 from isthmus.connectors.rest.session import RestConfig
 from isthmus.errors import Misconfigured
 from tests.connectors.rest.definitions import CLASSIC, LINKED, MODERN, PLAIN
@@ -55,6 +56,15 @@ def test_place_of_a_wrong_key_is_named() -> None:
 @pytest.mark.parametrize("text", [MODERN, CLASSIC, PLAIN, LINKED])
 def test_good_definitions_load(text: str) -> None:
     assert load(YAML(typ="safe").load(text)).resources["contacts"].path
+
+
+@pytest.mark.parametrize(
+    ("more", "whole"),
+    [("whole_saves: true", True), ("update: {method: PUT, whole: true}", True), ("update: {}", False)],
+)
+def test_a_save_of_the_whole_record_is_warned_of(more: str, whole: bool) -> None:
+    text = f"resources: {{a: {{path: /a, {more}}}}}"
+    assert traits_of(load(YAML(typ="safe").load(text)).resources["a"]).whole_saves is whole
 
 
 def test_durations() -> None:

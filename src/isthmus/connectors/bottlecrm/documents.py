@@ -57,7 +57,7 @@ class Documents(CrmResource):
     update_method: ClassVar[str] = "PUT"
     title: ClassVar[str]
     """Name of the field with the title."""
-    traits = Traits(versioned=True, write_batch=20, fetch_batch=50, concurrency=4)
+    traits = Traits(versioned=True, whole_saves=True, write_batch=20, fetch_batch=50, concurrency=4)
 
     def __init__(self, client: Client, custom: CustomFields, may_send: bool) -> None:
         super().__init__(client, custom)
@@ -229,7 +229,7 @@ class Invoices(Documents):
         "created_at": Field("datetime", "Created", readonly=True),
         "custom_fields": Field("object", "Custom fields"),
     }
-    traits = Traits(versioned=True, write_batch=20, fetch_batch=50, concurrency=4, deletable=False)
+    traits = Traits(versioned=True, whole_saves=True, write_batch=20, fetch_batch=50, concurrency=4, deletable=False)
 
     def special(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """The lines, and the payments with their keys in the resource ``payment``."""

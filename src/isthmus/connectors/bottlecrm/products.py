@@ -42,7 +42,7 @@ class Products(CrmResource):
         "created_at": Field("datetime", "Created", readonly=True),
         "custom_fields": Field("object", "Values of other systems (in the description)"),
     }
-    traits = Traits(versioned=True, write_batch=20, fetch_batch=50, concurrency=4)
+    traits = Traits(versioned=True, whole_saves=True, write_batch=20, fetch_batch=50, concurrency=4)
 
     async def scan(self, after: str | None) -> Page:
         """As ``Resource.scan``: the whole catalogue in one answer, because no place in a list sorted by name is

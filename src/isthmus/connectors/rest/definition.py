@@ -239,6 +239,8 @@ class ResourceDef(_Strict, frozen=True, kw_only=True):
     parent: Parent | None = None
     fields: Mapping[str, Field | str] = {}
     settle: str = "0s"
+    whole_saves: bool = False
+    """An update that changes one field writes all of them back, as whoever made it had loaded them."""
     concurrency: int = 4
 
 

@@ -228,6 +228,7 @@ def traits_of(definition: ResourceDef) -> Traits:
         ordered_versions=definition.ordered_versions,
         guarded_writes=definition.guard is not None,
         idempotent_create=bool(definition.idempotency_header),
+        whole_saves=definition.whole_saves or (definition.update is not None and definition.update.whole),
         settle=duration(definition.settle),
         write_batch=bulk.size if bulk else 10,
         fetch_batch=definition.bulk_get.size if definition.bulk_get else 20,
