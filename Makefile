@@ -23,7 +23,7 @@ check: setup  ## style, format, types, layers
 
 # All tests run on two workers (tests/parallel_plugin.py); a choice of them by ARGS on one, in their order.
 test: check  ## check, then every test (ARGS="--flow ERP-3" for one flow)
-	$(BIN)/pytest $(if $(strip $(ARGS)),$(ARGS),-n 2 --dist loadscope)
+	$(BIN)/pytest $(if $(strip $(ARGS)),$(ARGS),-n 2 --dist loadscope --durations 25 --durations-min 5)
 
 demo: setup  ## a business day on real systems (EXIT=1: stop everything at the end)
 	$(BIN)/isthmus demo $(if $(filter-out 0,$(EXIT)),--exit) $(ARGS)

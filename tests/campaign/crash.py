@@ -170,6 +170,7 @@ def figures(done: Outcome) -> list[tuple[str, str]]:
         ("Writes of the hub", ", ".join(f"{count} {outcome}" for outcome, count in done.writes.most_common())),
         ("Creates of unknown outcome, looked up", f"{looked_up}, {there} of them were there"),
         ("Edits that the hub took up again after its own write had undone them", f"{done.log.count('edit.undone')}"),
+        ("Writes of the hub that a save of an older copy had undone, made again", f"{done.log.count('write.undone')}"),
         ("Hub processes that ended by themselves", f"{len(done.ended)}"),
         ("Seconds from the last kill to rest", f"{done.rest_seconds:.0f}"),
         *((f"**{kind.capitalize()}**", f"**{len(found)}**") for kind, found in done.verdict.items()),
