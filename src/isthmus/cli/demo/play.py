@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -39,6 +40,8 @@ def play(folder: Path, size: str, console: Console, *, stop_after: bool) -> list
     began = time.monotonic()
     stage = Stage(folder, say)
     log_to(stage.log)
+    if stop_after:
+        signal.signal(signal.SIGTERM, _end)
     try:
         say("Setting the stage: a real ERP (Tryton) and a real CRM (BottleCRM), with data that overlap and differ.")
         stage.set_up(size)
@@ -66,6 +69,11 @@ def play(folder: Path, size: str, console: Console, *, stop_after: bool) -> list
     finally:
         if stop_after:
             stage.tear_down()
+
+
+def _end(signum: int, _: object) -> None:
+    """Who is told to end while the play is on, by ``timeout`` or a service manager, stops what runs as Ctrl-C does."""
+    raise SystemExit(128 + signum)
 
 
 async def _first_link(stage: Stage, say: Callable[[str], None]) -> None:
