@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
-from isthmus.errors import IsthmusError
+from isthmus.errors import IsthmusError, StoreUnavailable
 
 __all__ = ["Sleepers"]
 
@@ -37,7 +37,8 @@ class Sleepers:
             self._fell_asleep.set()
 
     async def wake_missed(self) -> int:
-        """Wait until there are any, and until what was under way then has ended; then wake those that were missed."""
+        """Wait until there are any, and until what was under way then has ended; then wake those that were missed.
+        When that fails they are still to be looked for: at once, in the next call, where the failure passes."""
         await self._fell_asleep.wait()
         self._fell_asleep.clear()
         asleep, self._asleep = self._asleep, set()
@@ -49,6 +50,9 @@ class Sleepers:
                     break
                 await asyncio.sleep(MOMENT_STEP)
             return await self._wake(asleep)
-        except IsthmusError:
+        except IsthmusError as error:
             self._asleep |= asleep
+            if isinstance(error, StoreUnavailable):
+                # Who calls lets a while pass first, as after any such failure. Any other would come back at once.
+                self._fell_asleep.set()
             raise
