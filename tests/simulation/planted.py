@@ -163,7 +163,7 @@ def lost_wake_up(plant):
         batch.wake.clear()
         return batch
 
-    async def never(self):
+    async def never(self, among=None):
         return 0
 
     plant(Working, "finish", silent)

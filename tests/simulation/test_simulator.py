@@ -49,6 +49,7 @@ FOUND_FAULTS = {
     302260: "a create sent again was answered with a record edited since, which was written over",
     10418: "a reading that began before a create was sent, and showed its record, did not wait for its outcome",
     700492: "a refused create that waited for its parent and was tried again was due for ever",
+    980043: "a child that began to wait just after its parent had come was not woken (a fault of the store in memory)",
     400685: "an entry that was written over and came back was called gone (a fault of the simulator)",
     800102: "a reading that was put off was forgotten when the answer to a write came",
     800358: "what came of a create that no look-up found came back when its item had been deleted",

@@ -312,8 +312,9 @@ async def test_transactions_that_ask_something_outside_of_themselves_never_wait_
 @pytest.mark.spec(2)
 @pytest.mark.parametrize("waits_for", [pytest.param("i1/erp", id="written"), pytest.param("erp/party/7", id="read")])
 async def test_a_child_that_begins_to_wait_as_its_parent_comes_is_woken_at_once(
-    store: PostgresStore, other: PostgresStore, waits_for: str
+    two: tuple[Any, Any], waits_for: str
 ) -> None:
+    store, other = two
     await save(store, items=[an_item("i1"), an_item("i2")])
     child = a_link("child", flow="contact", system="erp", item="i2", key=None, state=LinkState.CREATING)
     parent = a_link("parent", system="erp", resource="party", item="i1", key="7")
@@ -333,3 +334,40 @@ async def test_a_child_that_begins_to_wait_as_its_parent_comes_is_woken_at_once(
         [woken] = await transaction.links(["child"])
     assert woken.waits_for == ("read" if waits_for.count("/") == 2 else None)
     assert woken.due_at is not None
+
+
+@pytest.mark.spec(2)
+async def test_a_child_that_looked_for_its_parent_before_it_came_and_waits_afterwards_is_woken_at_once(
+    two: tuple[Any, Any],
+) -> None:
+    """Planning looks; what came of the plan is kept in a transaction of its own, and the parent may come in between."""
+    store, other = two
+    await save(store, items=[an_item("i1"), an_item("i2")])
+    child = a_link("child", flow="contact", system="erp", item="i2", key=None, state=LinkState.CREATING)
+    await save(store, links=[child])
+    async with store.transaction() as planning:
+        assert await planning.far_keys([("erp", "party", "i1")]) == {}
+    async with other.transaction() as coming:
+        parent = a_link("parent", system="erp", resource="party", item="i1", key="7")
+        await coming.save(Batch(links=[parent], wake=["i1/erp"]))
+    async with store.transaction() as waiting:
+        [child] = await waiting.links(["child"])
+        await waiting.save(Batch(links=[msgspec.structs.replace(child, waits_for="i1/erp")]))
+    async with asyncio.timeout(10):
+        assert await store.wake_missed() == 1
+    async with store.transaction() as transaction:
+        [woken] = await transaction.links(["child"])
+    assert (woken.waits_for, woken.due_at is None) == (None, False)
+
+
+@pytest.mark.spec(2)
+async def test_what_begins_to_wait_and_is_not_there_yet_goes_on_waiting(two: tuple[Any, Any]) -> None:
+    store, _ = two
+    await save(store, items=[an_item("i1"), an_item("i2")])
+    child = a_link("child", flow="contact", system="erp", item="i2", key=None, state=LinkState.CREATING)
+    await save(store, links=[msgspec.structs.replace(child, waits_for="i1/erp")])
+    async with asyncio.timeout(10):
+        assert await store.wake_missed() == 0
+    async with store.transaction() as transaction:
+        [asleep] = await transaction.links(["child"])
+    assert (asleep.waits_for, asleep.due_at) == ("i1/erp", None)

@@ -65,7 +65,24 @@ class MemoryDatabase:
         self.locks: dict[str, object] = {}
         """Session locks: name -> who holds it."""
         self.rows = Ownership()
+        self._begun = 0
+        self._under_way: dict[object, int] = {}
+        """Transactions that have not ended, in the order in which they began, with their numbers."""
         self._listeners: dict[object, asyncio.Queue[Notice]] = {}
+
+    def begin(self, transaction: object) -> None:
+        """A transaction is under way."""
+        self._under_way[transaction] = self._begun
+        self._begun += 1
+
+    def end(self, transaction: object) -> None:
+        """It has ended, one way or the other: what it owned is free."""
+        del self._under_way[transaction]
+        self.rows.release(transaction)
+
+    def in_flight(self) -> tuple[int, int]:
+        """Numbers of the oldest transaction under way and of the next to begin."""
+        return next(iter(self._under_way.values()), self._begun), self._begun
 
     def forget_sightings(self, taken: Iterable[Sighting]) -> None:
         """These were looked at."""

@@ -7,13 +7,13 @@ notices as the real one does. The tests of the port run on it and on PostgreSQL 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 from isthmus.model.state import LinkState, Sighting
 from isthmus.store import Notice
+from isthmus.store.sleepers import Sleepers
 from isthmus.sync.ports import DueAt, LaneDue
 from isthmus.testing.memory_database import MemoryDatabase, stored
 from isthmus.testing.memory_transaction import MemoryTransaction
@@ -26,18 +26,21 @@ class MemoryStore:
 
     def __init__(self, database: MemoryDatabase) -> None:
         self.database = database
+        self._sleepers = Sleepers(self._in_flight, self.wake_ready)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[MemoryTransaction]:
         """Begin; commits at the end of the block, leaves nothing behind on an exception."""
         await self.database.pace("begin")
         transaction = MemoryTransaction(self.database)
+        self.database.begin(transaction)
         try:
             yield transaction
             await self.database.pace("commit")
             transaction.commit()
         finally:
-            self.database.rows.release(transaction)
+            self.database.end(transaction)
+        self._sleepers.add(transaction.asleep)
         await self.database.pace("committed")
 
     async def try_lock(self, name: str) -> bool:
@@ -97,15 +100,19 @@ class MemoryStore:
                     reads.setdefault(place, []).append(link.due_at)
         return {place: DueAt(min(times), min(reads.get(place, ()), default=None)) for place, times in whole.items()}
 
-    async def wake_ready(self) -> int:
-        """Wake links whose parent is there although no wake-up reached them; how many."""
+    async def wake_ready(self, among: Collection[str] | None = None) -> int:
+        """Wake links (``among`` these; None: among all) whose parent is there although no wake-up reached them; how
+        many."""
         async with self.transaction() as transaction:
-            return await transaction.wake_ready()
+            return await transaction.wake_ready(among)
 
     async def wake_missed(self) -> int:
-        """Never: its transactions do not overlap, so no wake-up is missed."""
-        await asyncio.Event().wait()
-        return 0
+        """Wait until links of this session began to wait for their parents; then wake those whose parent came at that
+        very moment, how many."""
+        return await self._sleepers.wake_missed()
+
+    async def _in_flight(self) -> tuple[int, int]:
+        return self.database.in_flight()
 
     async def add_hints(self, hints: Collection[tuple[str, str, str]], sightings: Collection[Sighting] = ()) -> None:
         """Hand (system, resource, key) to whichever process runs the hub; key "" means the whole resource.

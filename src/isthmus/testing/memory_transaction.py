@@ -34,6 +34,8 @@ class MemoryTransaction(InboxRows, BrakeAccounts):
         """What else becomes true at commit, in order."""
         self._places: set[str] = set()
         self._posting, self._came_true = False, set[str]()
+        self.asleep: set[str] = set()
+        """Links that this transaction lets wait for another."""
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -312,6 +314,7 @@ class MemoryTransaction(InboxRows, BrakeAccounts):
         await self._save_inbox(batch)
         self._places |= {f"{link.flow}/{link.system}" for link in links.values() if link.due_at is not None}
         self._places |= {"meet"} if batch.meet else set()
+        self.asleep |= {id for id, link in links.items() if link.waits_for not in (None, "read")}
         async with self.posting():
             self._came_true |= set(batch.wake)
 
@@ -337,8 +340,9 @@ class MemoryTransaction(InboxRows, BrakeAccounts):
         self._places |= {f"{link.flow}/{system}" for link in later}
         return len(later)
 
-    async def wake_ready(self) -> int:
-        """Wake links whose parent is there though no wake-up reached them; how many."""
+    async def wake_ready(self, among: Collection[str] | None = None) -> int:
+        """Wake links (``among`` these; None: among all) whose parent is there though no wake-up reached them; how
+        many."""
         linked = [link for link in self._all_links() if link.state is LinkState.LINKED and link.key is not None]
         records = {f"{x.system}/{x.resource}/{x.key}" for x in linked if self._alive(x.item)}
         places = {f"{link.item}/{link.system}" for link in linked}
@@ -346,7 +350,7 @@ class MemoryTransaction(InboxRows, BrakeAccounts):
 
         def fits(link: Link) -> bool:
             wanted = link.waits_for
-            if wanted is None or wanted == "read":
+            if wanted is None or wanted == "read" or (among is not None and link.id not in among):
                 return False
             if wanted.startswith("doubt/"):
                 return wanted not in doubts
