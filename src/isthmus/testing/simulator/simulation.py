@@ -13,6 +13,7 @@ import xxhash
 from isthmus.app.hints import HintDesk
 from isthmus.connector import Deletes, System
 from isthmus.errors import IsthmusError, StoreUnavailable
+from isthmus.sync.engine import Engine
 from isthmus.sync.world import World
 from isthmus.testing.memory import MemoryWorld, Trouble
 from isthmus.testing.memory_database import MemoryDatabase
@@ -341,17 +342,28 @@ class Simulation(MadeUp):
 
     async def scan_all(self) -> None:
         """A complete reading of what does not tell of deletes, as the hub does once an hour by itself."""
-        for _ in range(100):
-            if self.workers[0].engine is None:
-                await asyncio.sleep(1)
-        engine = self.workers[0].engine
-        if engine is None or self.runaway:
+        engine = await self._opened(self.workers[0])
+        if engine is None:
             return
         for system in self.worlds:
             for resource in self.world.resources(system):
-                silent = self.worlds[system].tables[resource].spec.traits.deletes is Deletes.SILENT
-                if system in engine.observers and silent:
+                if self.worlds[system].tables[resource].spec.traits.deletes is Deletes.SILENT:
                     try:
                         await engine.observers[system].scan(resource)
                     except IsthmusError as error:
                         self.complain(f"not readable: {system} {resource}: {error}")
+
+    async def _opened(self, worker: Worker) -> Engine | None:
+        """The engine of a process with all its systems: one that did not answer when the process began is opened some
+        time later. What had vanished from a system that is left out would be seen only when all must be at rest."""
+        missing = sorted(self.worlds)
+        for _ in range(100):
+            if self.runaway:
+                return None
+            opened = worker.engine.observers if worker.engine is not None else {}
+            missing = sorted(self.worlds.keys() - opened.keys())
+            if not missing:
+                return worker.engine
+            await asyncio.sleep(1)
+        self.complain(f"no rest: {worker.name} has not opened {', '.join(missing)}")
+        return None
