@@ -4,6 +4,8 @@ import pytest
 
 from isthmus.app.hints import HintDesk
 from isthmus.model.state import InboxKind
+from isthmus.sync.apply import Applier
+from isthmus.testing.memory import Trouble, trims
 from tests.engine.test_round import linked
 
 OPTIONS = {"names": ("Customer",), "resources": {("crm", "accounts"): {"whole_saves": True}}}
@@ -127,6 +129,34 @@ async def test_an_edit_right_after_our_write_is_only_an_edit(office):
     assert await o.inbox(InboxKind.CONFLICT) == []
 
 
+@pytest.mark.spec(1)
+async def test_what_an_earlier_write_of_ours_showed_is_nobodys_edit(office, monkeypatch):
+    o, desk, key, party = await stage(office)
+    o.erp.people.edit("parties", party, NEW_PHONE)
+    resource, send = o.engine.systems["crm"].resources()["accounts"], Applier._send_intents
+    write = resource.write
+
+    async def another_edit_is_read_when_the_write_is_planned(self, steps):
+        monkeypatch.setattr(Applier, "_send_intents", send)
+        o.erp.people.edit("parties", party, NEW_NAME)
+        await o.engine.look("erp", "parties", [party])
+        o.clock.advance(1)
+        return await send(self, steps)
+
+    async def write_and_be_told_of_the_one_before(writes):
+        answers = await write(writes)
+        if o.crm.records("accounts")[key]["name"] == "Acme AG":
+            o.crm.outbox = o.crm.outbox[-2:-1]
+            await deliver(o, desk)
+            await o.engine.look("crm", "accounts", [key])
+        return answers
+
+    monkeypatch.setattr(Applier, "_send_intents", another_edit_is_read_when_the_write_is_planned)
+    resource.write = write_and_be_told_of_the_one_before
+    await o.settle(3)
+    assert o.crm.records("accounts")[key]["name"] == o.erp.records("parties")[party]["name"] == "Acme AG"
+
+
 NEW_NAME, NEW_PHONE = {"name": "Acme AG"}, {"telephone": "+493099"}
 
 
@@ -167,6 +197,36 @@ async def test_a_save_undoes_only_what_was_written_after_its_copy_was_made(offic
     save = {"phone": "+4930123456", "email": "new@acme.example"}
     _, account, party = await saved_from_an_older_copy(office, NEW_NAME, NEW_PHONE, save=save)
     assert (account["name"], account["phone"]) == (party["name"], party["telephone"]) == ("Acme AG", "+493099")
+
+
+@pytest.mark.spec(2)
+@pytest.mark.spec(3)
+async def test_a_save_of_an_older_copy_that_changes_a_field_that_we_wrote_is_asked_about(office):
+    save = {"name": "Acme Inc", "phone": "+4930123456"}
+    o, account, party = await saved_from_an_older_copy(office, NEW_NAME | NEW_PHONE, save=save)
+    assert (account["phone"], party["telephone"]) == ("+493099", "+493099")
+    assert (account["name"], party["name"]) == ("Acme Inc", "Acme AG")
+    [entry] = await o.inbox(InboxKind.CONFLICT)
+    assert entry.detail["fields"] == {"name": {"base": "Acme GmbH", "hub": "Acme AG", "far": "Acme Inc"}}
+
+
+@pytest.mark.spec(3)
+async def test_where_it_cannot_be_told_whether_the_copy_showed_our_value_it_is_asked(office):
+    save = {"name": "Acme Inc", "phone": "+4930123456"}
+    o, account, party = await saved_from_an_older_copy(office, NEW_NAME, NEW_PHONE, save=save)
+    assert (account["phone"], party["telephone"]) == ("+493099", "+493099")
+    assert (account["name"], party["name"]) == ("Acme Inc", "Acme AG")
+    assert len(await o.inbox(InboxKind.CONFLICT)) == 1
+
+
+@pytest.mark.spec(2)
+async def test_what_was_written_before_the_copy_was_made_is_no_part_of_it(office):
+    save = {"name": "Acme Inc", "phone": "+493099"}
+    writes = [NEW_NAME, NEW_PHONE, {"telephone": "+493088"}]
+    o, account, party = await saved_from_an_older_copy(office, *writes, save=save)
+    assert (account["phone"], party["telephone"]) == ("+493088", "+493088")
+    assert (account["name"], party["name"]) == ("Acme Inc", "Acme Inc")
+    assert await o.inbox(InboxKind.CONFLICT) == []
 
 
 @pytest.mark.spec(2)
@@ -226,3 +286,98 @@ async def test_what_the_answer_to_another_write_shows_as_undone_is_made_again(of
     account, shown = o.one("crm", "accounts")[1], o.one("erp", "parties")[1]
     assert account["name"] == shown["name"] == "Acme AG"
     assert account["phone"] == shown["telephone"] == "+493099"
+
+
+@pytest.mark.spec(2)
+async def test_a_write_whose_answer_was_lost_is_made_again_as_well(office):
+    o = await linked(office, **OPTIONS)
+    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
+    o.erp.people.edit("parties", party, NEW_NAME)
+    o.crm.faults.add(Trouble.AFTER, on="write", times=1)
+    await o.sync()
+    await o.engine.look("crm", "accounts", [key])
+    assert o.one("crm", "accounts")[1]["name"] == "Acme AG"
+    o.crm.people.edit("accounts", key, {"name": "Acme GmbH", "email": "new@acme.example"})
+    o.clock.advance(30)
+    await o.settle(3)
+    assert o.one("crm", "accounts")[1]["name"] == o.one("erp", "parties")[1]["name"] == "Acme AG"
+
+
+@pytest.mark.spec(2)
+async def test_what_was_written_over_for_another_reason_before_is_not_taken_back_twice(office):
+    o = await linked(office, **OPTIONS)
+    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
+    for name in ("Acme Inc", "Acme GmbH", "Acme AG"):
+        o.erp.people.edit("parties", party, {"name": name})
+        await o.sync()
+    assert o.one("crm", "accounts")[1]["name"] == "Acme AG"
+    o.clock.advance(30)
+    o.crm.people.edit("accounts", key, {"name": "Acme GmbH", "email": "new@acme.example"})
+    await o.settle(3)
+    assert o.one("crm", "accounts")[1]["name"] == o.one("erp", "parties")[1]["name"] == "Acme AG"
+
+
+@pytest.mark.spec(3)
+async def test_a_change_of_what_the_system_has_not_kept_exactly_is_asked_about_as_well(office):
+    resources = {("crm", "accounts"): {"whole_saves": True, "normalise": {"name": trims}}}
+    save = {"name": "Acme Inc", "phone": "+4930123456"}
+    written = {"name": "Acme AG "} | NEW_PHONE
+    o, account, party = await saved_from_an_older_copy(office, written, save=save, resources=resources)
+    assert (account["name"], party["name"]) == ("Acme Inc", "Acme AG ")
+    assert len(await o.inbox(InboxKind.CONFLICT)) == 1
+
+
+@pytest.mark.spec(2)
+async def test_a_copy_that_was_made_before_another_older_one_was_saved_is_known_as_well(office):
+    o = await linked(office, **OPTIONS)
+    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
+    o.erp.people.edit("parties", party, NEW_NAME)
+    await o.sync()
+    opened = o.crm.records("accounts")[key]
+    o.crm.people.edit("accounts", key, {"name": "Acme GmbH", "email": "one@acme.example"})
+    o.erp.people.edit("parties", party, NEW_PHONE)
+    await o.sync()
+    await o.sync()
+    assert o.one("crm", "accounts")[1]["name"] == "Acme AG"
+    o.clock.advance(30)
+    o.crm.people.edit("accounts", key, {**opened, "email": "two@acme.example"})
+    await o.settle(3)
+    account, shown = o.one("crm", "accounts")[1], o.one("erp", "parties")[1]
+    assert (account["name"], account["phone"], account["email"]) == ("Acme AG", "+493099", "two@acme.example")
+    assert (shown["name"], shown["telephone"], shown["email"]) == ("Acme AG", "+493099", "two@acme.example")
+
+
+@pytest.mark.spec(2)
+async def test_what_was_never_taken_back_before_is_made_again_also_where_another_value_was(office):
+    o = await linked(office, **OPTIONS)
+    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
+    for name, email in (("Acme AG", "one@acme.example"), ("Acme SE", "two@acme.example")):
+        o.erp.people.edit("parties", party, {"name": name})
+        await o.sync()
+        o.clock.advance(30)
+        o.crm.people.edit("accounts", key, {"name": "Acme GmbH", "email": email})
+        await o.sync()
+        await o.sync()
+        assert o.one("crm", "accounts")[1]["name"] == o.one("erp", "parties")[1]["name"] == name
+
+
+@pytest.mark.spec(2)
+async def test_our_own_write_that_is_read_before_its_answer_undoes_nothing(office, caplog):
+    o = await linked(office, **OPTIONS)
+    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
+    o.erp.people.edit("parties", party, NEW_NAME)
+    await o.sync()
+    o.clock.advance(30)
+    o.erp.people.edit("parties", party, {"name": "Acme GmbH"} | NEW_PHONE)
+    resource = o.engine.systems["crm"].resources()["accounts"]
+    write = resource.write
+
+    async def read_first(writes):
+        answers = await write(writes)
+        await o.engine.look("crm", "accounts", [key])
+        return answers
+
+    resource.write = read_first
+    await o.settle(3)
+    assert o.one("crm", "accounts")[1]["name"] == o.one("erp", "parties")[1]["name"] == "Acme GmbH"
+    assert [r for r in caplog.records if r.levelname == "WARNING"] == []

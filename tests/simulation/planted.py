@@ -185,6 +185,11 @@ def refused_is_forgotten(plant):
     plant(outcome, "park", drop)
 
 
+def older_copy_wins(plant):
+    """A save of an older copy is taken for an edit of everything in it."""
+    plant(absorb, "undone", lambda *a: {})
+
+
 BUGS: Mapping[str, Callable[[Any], None]] = {
     bug.__name__: bug
     for bug in (
@@ -202,5 +207,6 @@ BUGS: Mapping[str, Callable[[Any], None]] = {
         double_receipt,
         lost_wake_up,
         refused_is_forgotten,
+        older_copy_wins,
     )
 }

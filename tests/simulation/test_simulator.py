@@ -62,6 +62,13 @@ FOUND_FAULTS = {
     800102: "a reading that was put off was forgotten when the answer to a write came",
     800358: "what came of a create that no look-up found came back when its item had been deleted",
     500864: "a replica's older state was taken for an edit back after a write whose answer was lost",
+    1100300: "a write whose answer was lost was not made again when a save of an older copy had set it back",
+    1100921: "a call about a write of ours was taken for an edit when the next write was under way",
+    1107760: "a late call about what our write had shown was taken for an edit",
+    1100390: "a needless write counted as one that had been taken back",
+    1101112: "a change of what the system had not kept exactly went over the newer value without a question",
+    1101646: "a copy from before a save that had been written over was not known for one",
+    1102542: "a value that had never been taken back was not written again",
     91634: "nobody asked for the first contact of what had waited for an unsure create when a person had settled that",
 }
 """Seeds that found a fault of the engine, and which. (A change of what is drawn makes another run of a seed: each fault

@@ -8,7 +8,7 @@ and plans nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -16,16 +16,16 @@ from msgspec.structs import replace
 
 from isthmus import events
 from isthmus.connector import Traits
-from isthmus.mapping import Got
+from isthmus.mapping import Got, Lens
 from isthmus.merge import ABSENT, Verdict, decide, may_set
 from isthmus.model.fields import Canonical, completed
 from isthmus.model.flow import DeletePolicy
-from isthmus.model.state import Cause, Effect, FieldConflict, InboxKind, Link, LinkState, Problem
+from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, Problem
 from isthmus.sync.agreeing import agreed, given_to
 from isthmus.sync.parts import met, shown_first, shown_so_far, with_new_parts
 from isthmus.sync.standing import ACTIVE, is_unsure, stands_in
 from isthmus.sync.twins import revive, stand_in
-from isthmus.sync.undone import undone
+from isthmus.sync.undone import set_back, undone
 from isthmus.sync.working import Working
 
 __all__ = [
@@ -76,12 +76,13 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
     """Merge one observation into the link's item. The caller has dropped stale reads."""
     got = seen.got
     base = met(link.base, link.far, got.fields) if link.item else shown_first(link.base, link.far, got.fields)
-    if writes := work.recent.get(link.id):
-        base = {**base, **_undone(link, seen, writes)}
+    back = _undone(work, link, seen)
     link = replace(
         link,
         key=seen.key,
-        base=base,
+        base={**base, **back},
+        # What the system made of our value is gone with it.
+        not_held={name: held for name, held in link.not_held.items() if name not in back},
         far=shown_so_far(link.far, got.fields),
         far_version=seen.version,
         digest=seen.digest,
@@ -106,11 +107,26 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
     work.put_link(link)
 
 
-def _undone(link: Link, seen: Seen, writes: Sequence[Effect]) -> dict[str, Canonical]:
-    found = undone(link, seen.got.fields, writes, seen.read_at)
+def _undone(work: Working, link: Link, seen: Seen) -> dict[str, Canonical]:
+    item, lens, writes = work.items.get(link.item or ""), work.lens(link), work.recent.get(link.id)
+    if item is None or not writes:
+        return {}
+    hub = {name: _kept(link, lens, name, value) for name, value in item.fields.items() if name in seen.got.fields}
+    made = [
+        replace(w, changes={n: (old, _kept(link, lens, n, new)) for n, (old, new) in w.changes.items() if n in hub})
+        for w in writes
+    ]
+    found = undone(link, seen.got.fields, hub, made, seen.read_at)
     if found:
-        events.emit(events.WRITE_UNDONE, logging.WARNING, system=link.system, key=link.key, fields=",".join(found))
+        fields = ",".join(set_back(seen.got.fields, found))
+        events.emit(events.WRITE_UNDONE, logging.WARNING, system=link.system, key=link.key, fields=fields)
     return found
+
+
+def _kept(link: Link, lens: Lens, field: str, value: Canonical) -> Canonical:
+    """What the system makes of a value, as far as it is known."""
+    wanted, held = lens.view(field, value), link.not_held.get(field)
+    return held.got if held is not None and held.wanted == wanted else wanted
 
 
 def merge_into_item(work: Working, link: Link, far: Mapping[str, Canonical], cause: Cause) -> Link:

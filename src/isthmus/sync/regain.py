@@ -10,7 +10,7 @@ since our write began, was lost to our write: it is taken in as the edit it was,
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from isthmus import events
@@ -19,8 +19,9 @@ from isthmus.mapping import Refs
 from isthmus.merge import Verdict, decide
 from isthmus.model.fields import Canonical, completed
 from isthmus.model.state import Cause, Effect, Link, LinkState, Sighting
-from isthmus.sync.ports import Store
+from isthmus.sync.ports import Store, Transaction
 from isthmus.sync.seeing import load_refs
+from isthmus.sync.undone import MEMORY
 from isthmus.sync.working import Working
 from isthmus.sync.world import World
 
@@ -57,13 +58,14 @@ async def regain(
         work = Working(world, items, everything.values(), now=clock(), new_id=new_id)
         records = [(link, _record(s)) for s in told for link in links if link.key == s.key]
         refs = await load_refs(tx, world, records)
+        had = await _had(tx, work, links, min((_began(w) for w in writes.values()), default=work.now))
         for key in {sighting.key for sighting in told}:
             mine = [link for link in links if link.key == key]
             last = max((writes[x.id] for x in mine if x.id in writes), key=lambda w: w.at, default=None)
             if last is not None:
                 said = [s for s in told if s.key == key and _began(last) <= s.at <= last.at + SLACK]
                 for link in mine:
-                    _take_up(work, link, said, last, refs)
+                    _take_up(work, link, said, last, refs, had)
         await tx.save(work.finish())
 
 
@@ -75,11 +77,32 @@ def _began(write: Effect) -> datetime:
     return write.at - timedelta(seconds=write.seconds)
 
 
-def _take_up(work: Working, link: Link, told: Sequence[Sighting], last: Effect, refs: Refs) -> None:
+type _Had = Mapping[tuple[str, str], Sequence[Canonical]]
+"""(link, field) -> what the hub had, and the system showed, until lately, in the system's view."""
+
+
+async def _had(tx: Transaction, work: Working, links: Sequence[Link], began: datetime) -> _Had:
+    found: dict[tuple[str, str], list[Canonical]] = {}
+    for effect in await tx.updates_since([link.id for link in links], began - MEMORY):
+        for field, (old, _) in effect.changes.items():
+            found.setdefault((effect.link, field), []).append(old)
+    for entry in await tx.journal_since({link.item for link in links if link.item is not None}, began - MEMORY):
+        for link in links:
+            lens = work.lens(link)
+            for field, (old, _) in entry.changes.items() if link.item == entry.item else ():
+                if field in lens.readable:
+                    found.setdefault((link.id, field), []).append(lens.view(field, old))
+    return found
+
+
+def _take_up(work: Working, link: Link, told: Sequence[Sighting], last: Effect, refs: Refs, had: _Had) -> None:
     assert link.item is not None
     lost = _lost(work, link, told, refs)
     for field, value in lost.items():
-        if not _untouched(work, link, field, last):
+        before = had.get((link.id, field), ())
+        if not _untouched(work, link, field, last) or any(completed(value, old) == old for old in before):
+            # Told of what was there before: by a late call, or by one about a write of ours when the next one, by
+            # which this field is another, was under way.
             continue
         written = last.changes.get(field) if last.link == link.id else None
         if written is not None:

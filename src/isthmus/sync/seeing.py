@@ -65,7 +65,8 @@ async def load_recent(tx: Transaction, traits: Traits, links: Iterable[Link], no
     """Link -> what we wrote lately, newest first, where a save there may have undone it; see :attr:`Working.recent`."""
     if not traits.whole_saves:
         return {}
-    written = [link.id for link in links if link.written_at is not None and link.written_at > now - MEMORY]
+    # Not only where our last answer is so young: an answer may have been lost.
+    written = [link.id for link in links if link.item is not None and link.key is not None]
     found: dict[str, list[Effect]] = {}
     for effect in await tx.updates_since(written, now - MEMORY) if written else ():
         found.setdefault(effect.link, []).append(effect)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from isthmus.model.fields import Canonical, completed
+from isthmus.model.fields import Canonical, completed, covers
 from isthmus.model.state import Effect, Link
 
-__all__ = ["MEMORY", "undone"]
+__all__ = ["MEMORY", "set_back", "undone"]
 
 MEMORY = timedelta(minutes=5)
 """So long after our write a save is expected that was made of what had been loaded before it, as by a form that was
@@ -23,31 +23,63 @@ MOMENT = timedelta(seconds=2)
 
 
 def undone(
-    link: Link, shown: Mapping[str, Canonical], writes: Sequence[Effect], read_at: datetime
+    link: Link,
+    shown: Mapping[str, Canonical],
+    hub: Mapping[str, Canonical],
+    writes: Sequence[Effect],
+    read_at: datetime,
 ) -> dict[str, Canonical]:
-    """Fields that one save has set back to what they had been before our last writes, and that value: what the save was
-    made upon, so the base to merge it with. ``writes``: what was, or may have been, done to the record within
-    ``MEMORY``, newest first.
+    """The base to merge one save with that was made upon an older copy: fields written since, and what that copy held.
+    ``hub``: its values; what shows them may be a write of ours that is under way. ``writes``: what was, or may have
+    been, done to the record within ``MEMORY``, newest first. All values are in the system's view.
 
-    A person may also mean it. So all that we wrote since then must show its old value, and something else must have
-    changed with it, or no time have passed; and what is set back a second time stays so.
+    A person may also mean it. So nothing that we wrote since then may be left, at least one field must show its old
+    value, and something else must have changed with it, or no time have passed; and a field that is set back a second
+    time stays so.
     """
-    before: dict[str, Canonical] = {}
+    moved = {n for n, value in shown.items() if not _shows(value, link.base.get(n)) and not _shows(value, hub.get(n))}
     found: dict[str, Canonical] = {}
-    for write in writes:
-        before |= {name: old for name, (old, _) in write.changes.items() if name in shown}
-        if all(_shows(shown[name], old) for name, old in before.items()):
-            found = {**before}
-    found = {name: old for name, old in found.items() if not _shows(shown[name], link.base.get(name))}
-    if any(_times(writes, name, old) > 1 for name, old in found.items()):
-        return {}
-    alone = not any(name not in found and not _shows(value, link.far.get(name)) for name, value in shown.items())
-    return {} if alone and read_at > writes[0].at + MOMENT else found
+    for count in range(1, len(writes) + 1):
+        copy = _copy(link, shown, writes[:count], writes[count:]) or {}
+        copy = {n: old for n, old in copy.items() if n in moved and not _shows(link.base.get(n), old)}
+        # The first moment at which it can have been made: where that cannot be told, rather a question than a loss.
+        found = copy if set_back(shown, copy) else found
+    twice = {n for n in set_back(shown, found) if _times(writes, n, (found[n], hub.get(n))) > 1}
+    found = {name: old for name, old in found.items() if name not in twice}
+    back = set_back(shown, found)
+    alone = not any(name not in back and not _shows(shown[name], link.far.get(name)) for name in moved)
+    return {} if not back or (alone and read_at > writes[0].at + MOMENT) else found
 
 
-def _times(writes: Sequence[Effect], name: str, old: Canonical) -> int:
-    """How often this very value was written over."""
-    return sum(name in w.changes and w.changes[name][0] == old for w in writes if w.outcome == "done")
+def _copy(
+    link: Link, shown: Mapping[str, Canonical], since: Sequence[Effect], before: Sequence[Effect]
+) -> dict[str, Canonical] | None:
+    """What a copy held that was made between these writes; None when the record shows that there was none, as something
+    that we have written since is left."""
+    copy: dict[str, Canonical] = {}
+    later: dict[str, list[Canonical]] = {}
+    for write in since:
+        for name in write.changes.keys() & shown.keys():
+            later.setdefault(name, []).append(copy.get(name, link.base.get(name)))
+            copy[name] = write.changes[name][0]
+    for name, old in copy.items():
+        # Somebody may have changed it between the two writes, before or after the copy was made.
+        written = next((w.changes[name][1] for w in before if name in w.changes), old)
+        if not _shows(shown[name], old) and covers(shown[name], written):
+            copy[name] = shown[name]
+        elif not _shows(shown[name], old) and any(_shows(shown[name], value) for value in later[name]):
+            return None
+    return copy
+
+
+def set_back(shown: Mapping[str, Canonical], copy: Mapping[str, Canonical]) -> list[str]:
+    """Fields that show again what the copy held."""
+    return [name for name, old in copy.items() if _shows(shown[name], old)]
+
+
+def _times(writes: Sequence[Effect], name: str, change: tuple[Canonical, Canonical]) -> int:
+    """How often this was done: once, and again after it had been taken back."""
+    return sum(write.changes.get(name) == change for write in writes if write.outcome == "done")
 
 
 def _shows(shown: Canonical, value: Canonical) -> bool:

@@ -17,7 +17,7 @@ from isthmus.testing.simulator.simulation import Outcome, simulate
 
 __all__ = ["Campaign", "Failure", "campaign", "quiet"]
 
-SUMS = ("hub writes", "hints", "kills", "decisions", "overwritten")
+SUMS = ("hub writes", "hints", "kills", "decisions", "overwritten", "forms", "set back")
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +36,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     failures: Sequence[Failure]
     totals: Mapping[str, float]
-    """Writes, hints, kills, decisions of all runs; edits lost in the window that unguarded systems leave open."""
+    """Writes, hints, kills, decisions of all runs; edits lost in the window that unguarded systems leave open; forms
+    saved, and writes of the hub that they have set back."""
     slowest: Mapping[str, float]
     """The longest seconds that a change took to arrive, by kind of moment."""
 

@@ -131,6 +131,36 @@ class Ledger:
             numbers = [e.number for e in book.entries.values() if e.blank]
         book.excused |= {number for number in numbers if number is not None}
 
+    def entered_in(self, tag: str, name: str, shown: Any) -> str | None:
+        """The system in which this value was entered; None when it is nobody's entry."""
+        entry = self._entry(tag, name, shown)
+        return entry.system if entry is not None else None
+
+    def put_back(self, tag: str, name: str, shown: Any, system: str, over: Any, *, read: bool) -> None:
+        """An older value was saved in a system once more ``over`` another, by somebody who did not mean it, and nobody
+        can tell. The other may be gone, and the older one may stay, as an edit where the hub has ``read`` the other;
+        else as if that had never been."""
+        self.excuse(tag, name, over)
+        book, entry, gone = self._fields[(tag, name)], self._entry(tag, name, shown), self._entry(tag, name, over)
+        if entry is not None and read:
+            entry.system, entry.value = system, shown
+            self._may_show(book, entry.number)
+        below = {entry.number if entry is not None else None, gone.on_top_of if gone is not None else None}
+        for number in below - {None}:
+            if {e.number for e in book.entries.values() if e.on_top_of == number} <= book.excused:
+                self._may_show(book, number)
+
+    def _may_show(self, book: _Field, number: int | None) -> None:
+        if number is not None:
+            book.superseded.discard(number)
+            book.excused.add(number)
+
+    def _entry(self, tag: str, name: str, shown: Any) -> Entry | None:
+        book = self._fields.get((tag, name), _Field())
+        if shown is None:
+            return max((e for e in book.entries.values() if e.blank), key=lambda e: e.number, default=None)
+        return book.entries.get(number_of(shown) or 0)
+
     def faults(
         self, tag: str, name: str, rule: FieldRule, shown: Any, kept: Sequence[Any], unread: Collection[str] = ()
     ) -> Iterable[str]:

@@ -3,7 +3,7 @@ their own system, and the ledger writes down what they did."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -18,7 +18,10 @@ from isthmus.testing.simulator.ledger import Ledger, value_of
 from isthmus.testing.simulator.script import Action
 from isthmus.testing.simulator.triangle import RESOURCES, SYSTEMS, TAGS, tops
 
-__all__ = ["People"]
+__all__ = ["NONSENSE", "People"]
+
+NONSENSE = "about a hundred"
+"""What somebody types where an amount belongs."""
 
 _REFS = {"Contact": "customer", "SalesOrder": "customer"}
 _UNTOUCHED = frozenset({*TAGS.values(), "customer"})
@@ -34,6 +37,8 @@ class People:
         self._world, self._worlds, self._ledger, self._database = world, worlds, ledger, database
         self.typos: list[tuple[str, str, str, str]] = []
         """(system, resource, key, far field) that hold nonsense until somebody corrects it."""
+        self.watcher: Callable[[str, str, str, str], None] | None = None
+        """Told of each edit (entity, system, key, field) that is made on top of what the record shows, before it."""
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -81,11 +86,13 @@ class People:
         names = {TAGS[entity], "name"} & set(self.lens(entity, system).exprs)
         return {place for name in names for place in self.places(entity, system, name)}
 
-    def _picked(self, action: Action, pick: float) -> str | None:
+    def picked(self, action: Action, pick: float) -> str | None:
+        """The record that the action meets."""
         keys = self.keys(action.system, RESOURCES[action.entity][action.system])
         return keys[int(pick * len(keys))] if keys else None
 
-    def _fields(self, entity: str, system: str) -> list[str]:
+    def editable(self, entity: str, system: str) -> list[str]:
+        """Fields that people edit there."""
         lens = self.lens(entity, system)
         return sorted(lens.writable - _UNTOUCHED)
 
@@ -113,36 +120,37 @@ class People:
         tag = f"T{action.number}"
         number = action.number + more
         values: dict[str, Any] = {TAGS[entity]: tag}
-        for place, name in enumerate(self._fields(entity, system)):
+        for place, name in enumerate(self.editable(entity, system)):
             # Some fields are left empty; the name never is.
             if name == "name" or (number + place) % 3:
-                values[name] = self._value(entity, system, name, number, action.pick)
+                values[name] = self.value(entity, system, name, number, action.pick)
         if entity in _REFS:
             parents = self.keys(system, RESOURCES["Customer"][system])
             if parents:
                 values["customer"] = parents[int(action.other * len(parents))]
-        key = self._worlds[system].people.create(resource, self._put(entity, system, values, {}))
+        key = self._worlds[system].people.create(resource, self.put(entity, system, values, {}))
         place_made = (system, resource, tag)
         self._ledger.made[place_made] = self._ledger.made.get(place_made, 0) + 1
         shown = self.shown(entity, system, key)
         for name in values:
             if name not in _UNTOUCHED and shown.get(name) not in (None, []):
-                self._note(entity, system, tag, name, number, None, shown.get(name))
+                self.note(entity, system, tag, name, number, None, shown.get(name))
 
-    def _value(self, entity: str, system: str, name: str, number: int, pick: float) -> Any:
+    def value(self, entity: str, system: str, name: str, number: int, pick: float) -> Any:
+        """What is entered into a field."""
         if name != "lines":
             return value_of(name, number)
         products = self.keys(system, RESOURCES["Product"][system])
         product = products[int(pick * len(products))] if products else None
         return [{"product": product, "quantity": f"{number}"}] if product else [{"quantity": f"{number}"}]
 
-    def _put(self, entity: str, system: str, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    def put(self, entity: str, system: str, values: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
         """What is typed into the system's own fields. References are keys of the same system."""
         lens = self.lens(entity, system)
         refs = Refs(keys={ref: ref[1] for ref in lens.refs_out(values)})
         return dict(lens.put(values, before, refs).fields)
 
-    def _note(
+    def note(
         self,
         entity: str,
         system: str,
@@ -153,13 +161,14 @@ class People:
         value: Any,
         blank: bool = False,
     ) -> None:
+        """An entry for the book, where the system may set the field."""
         writers = self._world.flows[entity].fields[name].writers
         if not writers or system in writers:
             self._ledger.enter(tag, name, number, system, shown, value, blank=blank)
 
     def _edit(self, action: Action) -> None:
-        key = self._picked(action, action.pick)
-        names = self._fields(action.entity, action.system)
+        key = self.picked(action, action.pick)
+        names = self.editable(action.entity, action.system)
         if key is not None:
             name = names[int(action.other * len(names))]
             self.change(action.entity, action.system, key, name, action.number, pick=action.pick)
@@ -171,15 +180,17 @@ class People:
         resource = RESOURCES[entity][system]
         now = self._worlds[system].records(resource)[key]
         before, tag = self.shown(entity, system, key), self.tag(entity, system, key)
-        value = None if blank else self._value(entity, system, name, number, pick)
-        self._worlds[system].people.edit(resource, key, self._put(entity, system, {name: value}, now))
+        if self.watcher is not None:
+            self.watcher(entity, system, key, name)
+        value = None if blank else self.value(entity, system, name, number, pick)
+        self._worlds[system].people.edit(resource, key, self.put(entity, system, {name: value}, now))
         after = self.shown(entity, system, key)
         if after.get(name) != before.get(name):
-            self._note(entity, system, tag, name, number, before.get(name), after.get(name), blank)
+            self.note(entity, system, tag, name, number, before.get(name), after.get(name), blank)
 
     def _collide(self, action: Action) -> None:
         """The same thing is changed in two or three systems at one moment: the same field, or different ones."""
-        key = self._picked(action, action.pick)
+        key = self.picked(action, action.pick)
         if key is None:
             return
         tag = self.tag(action.entity, action.system, key)
@@ -187,15 +198,15 @@ class People:
         for place, system in enumerate(SYSTEMS):
             found = self.keys(system, RESOURCES[action.entity][system])
             twin = next((k for k in found if self.tag(action.entity, system, k) == tag), None)
-            names = self._fields(action.entity, system)
+            names = self.editable(action.entity, system)
             at = int(action.other * 2 * len(names)) + (0 if same else place)
             if twin is not None and (place != 1 or action.pick < 0.7):
                 number = action.number + 100_000 * (place + 1)
                 self.change(action.entity, system, twin, names[at % len(names)], number, pick=action.pick)
 
     def _blank(self, action: Action) -> None:
-        key = self._picked(action, action.pick)
-        names = [name for name in self._fields(action.entity, action.system) if name not in ("name", "lines")]
+        key = self.picked(action, action.pick)
+        names = [name for name in self.editable(action.entity, action.system) if name not in ("name", "lines")]
         if key is None or not names:
             return
         name = names[int(action.other * len(names))]
@@ -210,29 +221,29 @@ class People:
 
     def _move(self, action: Action) -> None:
         """A contact or an order goes to another customer."""
-        key = self._picked(action, action.pick)
+        key = self.picked(action, action.pick)
         parents = self.keys(action.system, RESOURCES["Customer"][action.system])
         if key is None or action.entity not in _REFS or not parents:
             return
         resource = RESOURCES[action.entity][action.system]
         now = self._worlds[action.system].records(resource)[key]
         values = {"customer": parents[int(action.other * len(parents))]}
-        self._worlds[action.system].people.edit(resource, key, self._put(action.entity, action.system, values, now))
+        self._worlds[action.system].people.edit(resource, key, self.put(action.entity, action.system, values, now))
 
     def _mistype(self, action: Action) -> None:
         """Nonsense in a field: something that is no amount, no list. Corrected later."""
-        key = self._picked(action, action.pick)
+        key = self.picked(action, action.pick)
         if key is not None and action.entity == "Customer":
             place = {"crm": "limit", "erp": "credit_limit", "shop": "budget"}[action.system]
             resource = RESOURCES[action.entity][action.system]
-            self._worlds[action.system].people.edit(resource, key, {place: "about a hundred"})
+            self._worlds[action.system].people.edit(resource, key, {place: NONSENSE})
             self.typos.append((action.system, resource, key, place))
             self._ledger.tainted.add(self.tag(action.entity, action.system, key))
 
     def _correct(self, action: Action) -> None:
         for system, resource, key, place in self.typos:
             row = self._worlds[system].tables[resource].rows.get(key)
-            if row is not None and row.fields.get(place) == "about a hundred":
+            if row is not None and row.fields.get(place) == NONSENSE:
                 self._worlds[system].people.edit(resource, key, {place: Decimal(action.number)})
         self.typos.clear()
 
@@ -241,7 +252,7 @@ class People:
         self._correct(Action(number=999_999, after=0, deed="correct"))
 
     def _delete(self, action: Action) -> None:
-        key = self._picked(action, action.pick)
+        key = self.picked(action, action.pick)
         if key is None:
             return
         resource = RESOURCES[action.entity][action.system]
@@ -268,7 +279,7 @@ class People:
             self._ledger.tainted.add(tag)
 
     def _merge(self, action: Action) -> None:
-        loser, winner = self._picked(action, action.pick), self._picked(action, action.other)
+        loser, winner = self.picked(action, action.pick), self.picked(action, action.other)
         if loser is None or winner is None or loser == winner:
             return
         resource = RESOURCES[action.entity][action.system]

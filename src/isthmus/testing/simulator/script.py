@@ -82,11 +82,16 @@ HAND_ACTS = ("unlink", "unlink", "link_up", "separate", "merge", "part")
 """What people do to the hub's links by hand, and ..."""
 HAND_SHARE, HANDED = 0.05, 0.25
 """how often: of all actions, in this share of all seeds."""
+FORM_SHARE = 0.3
+"""How often people open a form, of all actions, where records are saved whole; and ..."""
+OPEN_FOR = (1, 4, 12, 30, 60)
+"""so many seconds later they save it."""
 
 
-def storm(dice: Random, setting: Setting, hands: Random) -> Iterator[Action]:
+def storm(dice: Random, setting: Setting, hands: Random, forms: Random) -> Iterator[Action]:
     """Actions without end: first the company as it is before the hub comes, then people and troubles. ``hands``: dice
-    for acts by hand; dice of their own, so that seeds without them stay the runs that they were."""
+    for acts by hand, ``forms``: for forms; dice of their own, so that seeds without them stay the runs that they
+    were."""
     handed = hands.random() < HANDED
     number = 0
     for _ in range(dice.randint(3, 8)):
@@ -103,6 +108,23 @@ def storm(dice: Random, setting: Setting, hands: Random) -> Iterator[Action]:
         if handed and hands.random() < HAND_SHARE:
             number += 1
             yield _action(hands, setting, number, "hand", hands.expovariate(1))
+        if setting.whole and forms.random() < FORM_SHARE:
+            number += 1
+            yield _form(forms, setting, number)
+
+
+def _form(dice: Random, setting: Setting, number: int) -> Action:
+    entity, system = dice.choice(setting.whole)
+    return Action(
+        number=number,
+        after=dice.expovariate(1),
+        deed="form",
+        system=system,
+        entity=entity,
+        pick=dice.random(),
+        other=dice.random(),
+        times=dice.choice(OPEN_FOR),
+    )
 
 
 def _action(dice: Random, setting: Setting, number: int, deed: str, pause: float) -> Action:

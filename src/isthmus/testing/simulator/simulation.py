@@ -20,6 +20,7 @@ from isthmus.testing.memory_database import MemoryDatabase
 from isthmus.testing.memory_driver import MemoryConfig, MemoryConnector
 from isthmus.testing.memory_store import MemoryStore
 from isthmus.testing.simulator.clerk import Clerk
+from isthmus.testing.simulator.forms import Forms
 from isthmus.testing.simulator.hands import Hands
 from isthmus.testing.simulator.judge import Judge
 from isthmus.testing.simulator.ledger import Ledger
@@ -64,7 +65,8 @@ class Simulation(MadeUp):
     def __init__(self, seed: int, steps: int, actions: Sequence[Action] | None = None) -> None:
         super().__init__()
         self.seed, self._wanted, self._given = seed, steps, actions
-        self.setting = setting_of(Random(f"{seed} setting"))
+        self._forms = Random(f"{seed} forms")
+        self.setting = setting_of(Random(f"{seed} setting"), self._forms)
         self._dice = {name: Random(f"{seed} {name}") for name in ("pace", "jitter", "post", "clerk")}
         self._trace = xxhash.xxh3_128()
         self.steps = 0
@@ -73,7 +75,8 @@ class Simulation(MadeUp):
         self.probes = 0
         self.violations: list[str] = []
         self.played: list[Action] = []
-        self.facts: dict[str, float] = dict.fromkeys(("kills", "decisions", "hub writes", "hints", "overwritten"), 0)
+        counted = ("kills", "decisions", "hub writes", "hints", "overwritten", "forms", "set back")
+        self.facts: dict[str, float] = dict.fromkeys(counted, 0)
         self.worlds: Mapping[str, MemoryWorld] = make_worlds(self.setting, self.now)
         self.ledger = Ledger()
         self.database = MemoryDatabase(self.now, self._pace_of_store)
@@ -83,6 +86,7 @@ class Simulation(MadeUp):
         self._store = MemoryStore(self.database)
         self.clerk = Clerk(self._store, self.database, self.world, self.people, self.ledger, self.new_id)
         self.hands = Hands(self._store, self.database, self.world, self.ledger, self.new_id)
+        self.forms = Forms(self)
         self.judge = Judge(self)
         self.repeated: dict[tuple[str, str, str, str], int] = {}
         """How often the same thing was written that changed nothing."""
@@ -173,7 +177,7 @@ class Simulation(MadeUp):
         script: Iterable[Action] = (
             self._given
             if self._given is not None
-            else storm(Random(f"{self.seed} storm"), self.setting, Random(f"{self.seed} hands"))
+            else storm(Random(f"{self.seed} storm"), self.setting, Random(f"{self.seed} hands"), self._forms)
         )
         for action in script:
             if self._given is None and self.steps >= self._wanted:
@@ -206,6 +210,8 @@ class Simulation(MadeUp):
                 self.database.deafen(self._worker(action)._store)
             case "decide":
                 await self._decide(action)
+            case "form":
+                self._later(self.forms.fill_in(action))
             case "hand":
                 await self.hands.act(action)
             case _:
@@ -214,7 +220,12 @@ class Simulation(MadeUp):
     def _later(self, work: Any) -> None:
         task = asyncio.create_task(work)
         self._waiting.add(task)
-        task.add_done_callback(self._waiting.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._waiting.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.complain(f"fell over: what people do: {task.exception()!r}")
 
     def _worker(self, action: Action) -> Worker:
         return self.workers[int(action.pick * len(self.workers))]
@@ -329,6 +340,7 @@ class Simulation(MadeUp):
         await asyncio.sleep(2 * EVERY)
         if self.facts["hub writes"] > before:
             self.complain(f"no rest: {self.facts['hub writes'] - before:.0f} writes although nothing changed")
+        self.forms.settle()
         for violation in judge.verdict():
             self.complain(violation)
 

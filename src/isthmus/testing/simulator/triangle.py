@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from isthmus.connector import Deletes, FieldInfo, Traits
 from isthmus.model.entities import BUILT_IN
@@ -168,10 +169,30 @@ class Setting(msgspec.Struct, frozen=True, kw_only=True):
     workers: int
     hints: bool
     """Whether systems call the hub at all."""
+    whole: tuple[tuple[str, str], ...] = ()
+    """(entity, system) whose records are saved whole, as by forms that people open and save later."""
 
 
-def setting_of(dice: Random) -> Setting:
-    """Draw traits, policies, clocks and the number of workers."""
+WHOLE = 0.25
+"""In this share of all seeds some resources save whole records."""
+
+
+def setting_of(dice: Random, forms: Random) -> Setting:
+    """Draw traits, policies, clocks and the number of workers. ``forms``: dice for what saves whole records; dice of
+    their own, so that seeds without them stay the runs that they were."""
+    setting = _drawn(dice)
+    if forms.random() >= WHOLE:
+        return setting
+    places = [(entity, system) for entity in setting.entities for system in SYSTEMS]
+    whole = tuple(place for place in places if forms.random() < 0.5) or (forms.choice(places),)
+    traits = {**setting.traits}
+    for entity, system in whole:
+        resource = RESOURCES[entity][system]
+        traits[resource] = {**traits[resource], "whole_saves": True}
+    return replace(setting, traits=traits, whole=whole)
+
+
+def _drawn(dice: Random) -> Setting:
     policies = [DeletePolicy.PROPAGATE] * 3 + [DeletePolicy.HOLD, DeletePolicy.ARCHIVE, DeletePolicy.UNLINK]
     return Setting(
         entities=ENTITIES[: dice.choice([1, 2, 2, 4, 4, 4])],

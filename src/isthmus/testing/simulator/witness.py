@@ -34,6 +34,7 @@ class Witness:
         guarded = self._world.tables[resource].spec.traits.guarded_writes
         if isinstance(now, Gone) or (guarded and now.version != write.before.version):
             return
+        self._run.forms.written(self._system, resource, write)
         moved = {name for name in write.fields if now.fields.get(name) != write.before.fields.get(name)}
         if moved:
             self._overwritten(resource, write.key, moved)
