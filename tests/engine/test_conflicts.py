@@ -143,6 +143,27 @@ async def test_our_own_write_whose_answer_was_lost_is_no_edit_of_the_other_side(
 
 
 @pytest.mark.spec(3)
+@pytest.mark.parametrize("entered", ["+493099", None], ids=["changed", "emptied"])
+@pytest.mark.parametrize("trouble", [Trouble.BEFORE, Trouble.AFTER])
+async def test_an_edit_after_a_write_without_an_answer_is_its_rival_whether_it_was_carried_out_or_not(
+    office, trouble, entered
+):
+    """What the hub is shown is the same in both cases, so what it does is: the owner's rule decides."""
+    o = await linked(office, rules={("Customer", "phone"): {"owner": "crm"}})
+    account, key = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
+    before = o.one("erp", "parties")[1]["telephone"]
+    o.erp.faults.add(trouble, on="write", times=1)
+    o.crm.people.edit("accounts", account, {"phone": "+493011"})
+    await o.engine.poll("crm", "accounts")
+    await o.engine.settle_system("erp")
+    assert (o.one("erp", "parties")[1]["telephone"] == before) == (trouble is Trouble.BEFORE)
+    o.erp.people.edit("parties", key, {"telephone": entered})
+    await o.settle()
+    assert o.one("crm", "accounts")[1]["phone"] == o.one("erp", "parties")[1]["telephone"] == "+493011"
+    assert await o.inbox() == []
+
+
+@pytest.mark.spec(3)
 async def test_equal_edits_on_both_sides_are_no_conflict(office):
     o = await linked(office)
     o.crm.people.edit("accounts", o.one("crm", "accounts")[0], {"name": "Same"})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from isthmus.model.flow import FieldRule
 from isthmus.testing.simulator.ledger import Ledger
 
@@ -59,3 +61,48 @@ def test_an_overwritten_emptying_that_came_back_wins_by_the_rule_of_the_owner():
     book.excuse("T1", "phone", None)
     assert faults(book, OWNED, None) == faults(book, OWNED, "phone 2") == []
     assert faults(book, UNOWNED, None) != []
+
+
+def on_top_of_a_write(*, blank: bool, rivals: tuple[str, ...] = ("shop", "crm")) -> Ledger:
+    """Rivals, of which the hub gave the last one to the shop; there somebody has changed or emptied it since."""
+    book = Ledger()
+    for number, system in enumerate(rivals, 3 - len(rivals)):
+        book.enter("T1", "phone", number, system, None, f"phone {number}")
+    book.enter("T1", "phone", 3, "shop", "phone 2", None if blank else "phone 3", blank=blank)
+    return book
+
+
+@pytest.mark.parametrize("blank", [False, True], ids=["changed", "emptied"])
+def test_what_was_made_on_top_of_an_unanswered_write_may_give_way_to_it_by_the_rule_of_the_owner(blank):
+    """Seed 771414: the emptied one gave way, and its first rival was called lost."""
+    assert faults(on_top_of_a_write(blank=blank), OWNED, "phone 2") == []
+
+
+@pytest.mark.parametrize("blank", [False, True], ids=["changed", "emptied"])
+@pytest.mark.parametrize("owner", [None, "shop"])
+def test_it_gives_way_to_nothing_where_no_owner_elsewhere_decides(owner, blank):
+    [fault] = faults(on_top_of_a_write(blank=blank), FieldRule(name="phone", exprs={}, owner=owner), "phone 2")
+    assert "shows #2" in fault
+
+
+@pytest.mark.parametrize("blank", [False, True], ids=["changed", "emptied"])
+def test_what_it_gave_way_to_must_have_won_over_the_others(blank):
+    book = on_top_of_a_write(blank=blank, rivals=("shop", "crm", "erp"))
+    [fault] = faults(book, OWNED, "phone 2")
+    assert "its owner entered another" in fault
+
+
+@pytest.mark.parametrize("blank", [False, True], ids=["changed", "emptied"])
+def test_it_is_no_excuse_for_what_the_owner_made_on_top_of_the_same(blank):
+    book = on_top_of_a_write(blank=blank)
+    book.enter("T1", "phone", 4, "crm", "phone 2", "phone 4")
+    book.enter("T1", "phone", 5, "crm", "phone 4", "phone 5")
+    [fault] = faults(book, OWNED, "phone 2")
+    assert "shows #2" in fault
+
+
+def test_what_was_entered_into_an_empty_field_is_on_top_of_no_write():
+    book = Ledger()
+    book.enter("T1", "phone", 1, "shop", None, "phone 1")
+    [fault] = faults(book, OWNED, None)
+    assert "#1 in shop" in fault

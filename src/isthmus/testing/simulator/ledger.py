@@ -180,16 +180,20 @@ class Ledger:
         )
         heads = [e for e in book.entries.values() if e.number not in known]
         heads = [e for e in heads if e.system not in unread or e.number == number]
+        unheard = [e for e in heads if e.on_top_of in back and rule.owner not in (None, e.system)]
         if number is not None:
             # At first contact the empty side is filled, also where it was emptied before.
             heads = [e for e in heads if not e.blank]
         if not heads or number in book.withdrawn:
             return
-        won = [e for e in heads if (e.blank if number is None else e.number == number)]
+        others = [e for e in heads if e not in unheard]
+        if unheard and not any(e.number in back or _rests_on(book, e, back) for e in others):
+            # Made on top of a write whose answer the hub never got: it cannot know, takes both for rivals, and the
+            # owner's rule decides. What shows must have won over all others by the rules.
+            below = {e.on_top_of for e in unheard}
+            heads = [*(e for e in book.entries.values() if e.number in below), *others]
+        won = [e for e in heads if e.number in back]
         told = ", ".join(f"#{e.number} in {e.system}{' (emptied)' if e.blank else ''}" for e in heads)
-        if not won and any(e.on_top_of == number and rule.owner not in (None, e.system) for e in heads):
-            # Made on top of a write whose answer the hub never got: it cannot know, and the owner's rule decides.
-            return
         if not won and any(e.on_top_of == number for e in book.entries.values() if e.system in unread):
             # It has given way to an entry that cannot be read yet.
             return
@@ -202,3 +206,12 @@ class Ledger:
                 yield f"{name} of {tag} shows #{won[0].number} of {won[0].system}; its owner entered another: {told}"
         elif rule.owner is None and rule.merge is None and len(heads) > 1 and not all(e.blank for e in heads):
             yield f"{name} of {tag}: nobody was asked about {told}"
+
+
+def _rests_on(book: _Field, entry: Entry, numbers: Collection[int]) -> bool:
+    """Whether an entry was made on top of one of these, or of what was made on top of it."""
+    below = entry.on_top_of
+    while below is not None and below not in numbers:
+        under = book.entries.get(below)
+        below = under.on_top_of if under is not None else None
+    return below is not None
