@@ -30,7 +30,7 @@ RECORDS = 10
 """How many customers and products are changed in turn."""
 LOOK = 0.020
 """Seconds between two looks at the other system."""
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds until a change that is not seen counts as lost."""
 MEDIAN, P95 = 1.0, 2.0
 """Targets in seconds."""

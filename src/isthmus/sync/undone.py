@@ -40,7 +40,7 @@ def undone(
     moved = {n for n, value in shown.items() if not _shows(value, link.base.get(n)) and not _shows(value, hub.get(n))}
     found: dict[str, Canonical] = {}
     for count in range(1, len(writes) + 1):
-        copy = _copy(link, shown, writes[:count], writes[count:]) or {}
+        copy = _copy(link, shown, writes[:count], writes[count:])
         copy = {n: old for n, old in copy.items() if n in moved and not _shows(link.base.get(n), old)}
         # The first moment at which it can have been made: where that cannot be told, rather a question than a loss.
         found = copy if set_back(shown, copy) else found
@@ -53,9 +53,9 @@ def undone(
 
 def _copy(
     link: Link, shown: Mapping[str, Canonical], since: Sequence[Effect], before: Sequence[Effect]
-) -> dict[str, Canonical] | None:
-    """What a copy held that was made between these writes; None when the record shows that there was none, as something
-    that we have written since is left."""
+) -> dict[str, Canonical]:
+    """What a copy held that was made between these writes; nothing when the record shows that there was none, as
+    something that we have written since is left."""
     copy: dict[str, Canonical] = {}
     later: dict[str, list[Canonical]] = {}
     for write in since:
@@ -68,7 +68,7 @@ def _copy(
         if not _shows(shown[name], old) and covers(shown[name], written):
             copy[name] = shown[name]
         elif not _shows(shown[name], old) and any(_shows(shown[name], value) for value in later[name]):
-            return None
+            return {}
     return copy
 
 
