@@ -98,8 +98,8 @@ def histories(office: Office, book: Book, verdict: Verdict) -> list[str]:
     names = sorted({thing.name for thing in book.things if any(thing.name in one for one in found)})
     told = []
     for name in names:
-        items = [row["id"] for row in office.rows("select id from item where fields->>%s = any(%s)", "name", [name])]
-        items += [row["id"] for row in office.rows("select id from item where fields->>%s = any(%s)", "sku", [name])]
+        found_by = "select id from item where %s in (fields->>'name', fields->>'sku')"
+        items = [row["id"] for row in office.rows(found_by, name)]
         rows = office.rows(
             "select at, 'item ' || (cause->>'kind') || ' ' || (cause->>'by') as who, changes::text as what"
             " from journal where item = any(%s) union all"

@@ -9,7 +9,7 @@ from isthmus.model.flow import DeletePolicy, MergePolicy
 from isthmus.model.state import InboxKind, LinkState
 from isthmus.testing import Trouble
 from tests.engine.office import ACME
-from tests.engine.test_deleting import merged, policy
+from tests.engine.test_deleting import delete_while_unsure, merged, policy
 from tests.engine.test_round import linked
 
 
@@ -106,11 +106,7 @@ async def test_of_two_records_that_are_one_thing_one_is_enough(office, by):
 @pytest.mark.spec(7)
 async def test_a_create_that_is_unsure_when_its_item_is_deleted_is_set_apart_when_it_turns_up(office):
     o = office(names=("Customer",), **policy(DeletePolicy.UNLINK))
-    key = o.crm.people.create("accounts", ACME)
-    o.erp.faults.add(Trouble.AFTER, on="write", times=1)
-    o.erp.faults.add(Trouble.DOWN, on="find", times=2)
-    await o.sync()
-    o.crm.people.delete("accounts", key)
+    await delete_while_unsure(o, Trouble.AFTER)
     await o.settle(6)
     assert o.table("crm", "accounts") == [], "it did not come back"
     assert len(o.table("erp", "parties")) == 1

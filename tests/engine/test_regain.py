@@ -160,13 +160,19 @@ async def test_what_an_earlier_write_of_ours_showed_is_nobodys_edit(office, monk
 NEW_NAME, NEW_PHONE = {"name": "Acme AG"}, {"telephone": "+493099"}
 
 
-async def saved_from_an_older_copy(office, *writes, save, after=30.0, **options):
-    """Our writes to the CRM, then somebody's save there, made of the record as it was before them."""
+async def written(office, *writes, **options):
+    """Everything linked, and these edits of the ERP written to the CRM; with the keys there and there."""
     o = await linked(office, **(OPTIONS | options))
     key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
     for write in writes:
         o.erp.people.edit("parties", party, write)
         await o.sync()
+    return o, key, party
+
+
+async def saved_from_an_older_copy(office, *writes, save, after=30.0, **options):
+    """Our writes to the CRM, then somebody's save there, made of the record as it was before them."""
+    o, key, party = await written(office, *writes, **options)
     o.clock.advance(after)
     o.crm.people.edit("accounts", key, save)
     await o.settle(3)
@@ -254,10 +260,7 @@ async def test_what_people_take_back_is_an_edit(office, save, after, whole):
 
 @pytest.mark.spec(2)
 async def test_what_is_taken_back_twice_is_an_edit(office):
-    o = await linked(office, **OPTIONS)
-    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
-    o.erp.people.edit("parties", party, NEW_NAME)
-    await o.sync()
+    o, key, _ = await written(office, NEW_NAME)
     for email in ("one@acme.example", "two@acme.example"):
         assert o.one("crm", "accounts")[1]["name"] == "Acme AG"
         o.crm.people.edit("accounts", key, {"name": "Acme GmbH", "email": email})
@@ -268,10 +271,7 @@ async def test_what_is_taken_back_twice_is_an_edit(office):
 
 @pytest.mark.spec(2)
 async def test_what_the_answer_to_another_write_shows_as_undone_is_made_again(office):
-    o = await linked(office, **OPTIONS)
-    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
-    o.erp.people.edit("parties", party, NEW_NAME)
-    await o.sync()
+    o, key, party = await written(office, NEW_NAME)
     o.erp.people.edit("parties", party, NEW_PHONE)
     resource = o.engine.systems["crm"].resources()["accounts"]
     write = resource.write
@@ -290,8 +290,7 @@ async def test_what_the_answer_to_another_write_shows_as_undone_is_made_again(of
 
 @pytest.mark.spec(2)
 async def test_a_write_whose_answer_was_lost_is_made_again_as_well(office):
-    o = await linked(office, **OPTIONS)
-    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
+    o, key, party = await written(office)
     o.erp.people.edit("parties", party, NEW_NAME)
     o.crm.faults.add(Trouble.AFTER, on="write", times=1)
     await o.sync()
@@ -305,11 +304,8 @@ async def test_a_write_whose_answer_was_lost_is_made_again_as_well(office):
 
 @pytest.mark.spec(2)
 async def test_what_was_written_over_for_another_reason_before_is_not_taken_back_twice(office):
-    o = await linked(office, **OPTIONS)
-    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
-    for name in ("Acme Inc", "Acme GmbH", "Acme AG"):
-        o.erp.people.edit("parties", party, {"name": name})
-        await o.sync()
+    names = ("Acme Inc", "Acme GmbH", "Acme AG")
+    o, key, _ = await written(office, *({"name": name} for name in names))
     assert o.one("crm", "accounts")[1]["name"] == "Acme AG"
     o.clock.advance(30)
     o.crm.people.edit("accounts", key, {"name": "Acme GmbH", "email": "new@acme.example"})
@@ -329,10 +325,7 @@ async def test_a_change_of_what_the_system_has_not_kept_exactly_is_asked_about_a
 
 @pytest.mark.spec(2)
 async def test_a_copy_that_was_made_before_another_older_one_was_saved_is_known_as_well(office):
-    o = await linked(office, **OPTIONS)
-    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
-    o.erp.people.edit("parties", party, NEW_NAME)
-    await o.sync()
+    o, key, party = await written(office, NEW_NAME)
     opened = o.crm.records("accounts")[key]
     o.crm.people.edit("accounts", key, {"name": "Acme GmbH", "email": "one@acme.example"})
     o.erp.people.edit("parties", party, NEW_PHONE)
@@ -349,8 +342,7 @@ async def test_a_copy_that_was_made_before_another_older_one_was_saved_is_known_
 
 @pytest.mark.spec(2)
 async def test_what_was_never_taken_back_before_is_made_again_also_where_another_value_was(office):
-    o = await linked(office, **OPTIONS)
-    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
+    o, key, party = await written(office)
     for name, email in (("Acme AG", "one@acme.example"), ("Acme SE", "two@acme.example")):
         o.erp.people.edit("parties", party, {"name": name})
         await o.sync()
@@ -363,21 +355,10 @@ async def test_what_was_never_taken_back_before_is_made_again_also_where_another
 
 @pytest.mark.spec(2)
 async def test_our_own_write_that_is_read_before_its_answer_undoes_nothing(office, caplog):
-    o = await linked(office, **OPTIONS)
-    key, party = o.one("crm", "accounts")[0], o.one("erp", "parties")[0]
-    o.erp.people.edit("parties", party, NEW_NAME)
-    await o.sync()
+    o, key, party = await written(office, NEW_NAME)
     o.clock.advance(30)
     o.erp.people.edit("parties", party, {"name": "Acme GmbH"} | NEW_PHONE)
-    resource = o.engine.systems["crm"].resources()["accounts"]
-    write = resource.write
-
-    async def read_first(writes):
-        answers = await write(writes)
-        await o.engine.look("crm", "accounts", [key])
-        return answers
-
-    resource.write = read_first
+    o.during_the_next_write("crm", "accounts", lambda: o.engine.look("crm", "accounts", [key]))
     await o.settle(3)
     assert o.one("crm", "accounts")[1]["name"] == o.one("erp", "parties")[1]["name"] == "Acme GmbH"
     assert [r for r in caplog.records if r.levelname == "WARNING"] == []

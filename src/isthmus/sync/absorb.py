@@ -8,7 +8,7 @@ and plans nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -20,7 +20,7 @@ from isthmus.mapping import Got, Lens
 from isthmus.merge import ABSENT, Verdict, decide, may_set
 from isthmus.model.fields import Canonical, completed
 from isthmus.model.flow import DeletePolicy
-from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, Problem
+from isthmus.model.state import Cause, Effect, FieldConflict, InboxKind, Link, LinkState, Problem
 from isthmus.sync.agreeing import agreed, given_to
 from isthmus.sync.parts import met, shown_first, shown_so_far, with_new_parts
 from isthmus.sync.standing import ACTIVE, is_unsure, stands_in
@@ -76,13 +76,17 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
     """Merge one observation into the link's item. The caller has dropped stale reads."""
     got = seen.got
     base = met(link.base, link.far, got.fields) if link.item else shown_first(link.base, link.far, got.fields)
-    back = _undone(work, link, seen)
+    not_held = link.not_held
+    if writes := work.recent.get(link.id):
+        back = _undone(work, link, seen, writes)
+        base = {**base, **back}
+        # What the system made of our value is gone with it.
+        not_held = {name: held for name, held in not_held.items() if name not in back}
     link = replace(
         link,
         key=seen.key,
-        base={**base, **back},
-        # What the system made of our value is gone with it.
-        not_held={name: held for name, held in link.not_held.items() if name not in back},
+        base=base,
+        not_held=not_held,
         far=shown_so_far(link.far, got.fields),
         far_version=seen.version,
         digest=seen.digest,
@@ -107,9 +111,9 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
     work.put_link(link)
 
 
-def _undone(work: Working, link: Link, seen: Seen) -> dict[str, Canonical]:
-    item, lens, writes = work.items.get(link.item or ""), work.lens(link), work.recent.get(link.id)
-    if item is None or not writes:
+def _undone(work: Working, link: Link, seen: Seen, writes: Sequence[Effect]) -> dict[str, Canonical]:
+    item, lens = work.items.get(link.item or ""), work.lens(link)
+    if item is None:
         return {}
     hub = {name: _kept(link, lens, name, value) for name, value in item.fields.items() if name in seen.got.fields}
     made = [

@@ -66,8 +66,8 @@ async def load_recent(tx: Transaction, traits: Traits, links: Iterable[Link], no
     if not traits.whole_saves:
         return {}
     # Not only where our last answer is so young: an answer may have been lost.
-    written = [link.id for link in links if link.item is not None and link.key is not None]
+    known = [link.id for link in links if link.item is not None and link.key is not None]
     found: dict[str, list[Effect]] = {}
-    for effect in await tx.updates_since(written, now - MEMORY) if written else ():
+    for effect in await tx.updates_since(known, now - MEMORY) if known else ():
         found.setdefault(effect.link, []).append(effect)
     return found
