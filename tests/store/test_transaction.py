@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from isthmus.model.state import InboxEntry, InboxKind, Intent, Link, LinkState, Problem
 from isthmus.store import PostgresStore, Reads
@@ -199,8 +200,21 @@ async def test_families_are_links_with_all_others_of_their_items(either: Store) 
     links = [a_link("a", item="i1"), a_link("b", item="i1"), a_link("c", item="i2"), a_link("d")]
     await save(either, items=[an_item("i1"), an_item("i2")], links=links)
     async with either.transaction() as transaction:
-        assert [link.id for link in await transaction.families(["b", "d"])] == ["a", "b", "d"]
+        assert [link.id for link in await transaction.families([links[1], links[3]])] == ["a", "b", "d"]
+        assert [link.id for link in await transaction.families([links[2]])] == ["c"]
         assert await transaction.families([]) == []
+
+
+async def test_families_are_those_of_the_items_that_links_belong_to_by_now(either: Store) -> None:
+    links = [a_link("a", item="i1"), a_link("b", item="i1"), a_link("c", item="i2"), a_link("d", item="i2")]
+    await save(either, items=[an_item("i1"), an_item("i2")], links=links)
+    await save(either, links=[replace(links[0], item="i2", far={"name": "Acme"})])
+    async with either.transaction() as transaction:
+        found = await transaction.families([links[0]])
+        assert [(link.id, link.item) for link in found] == [("a", "i2"), ("c", "i2"), ("d", "i2")]
+        assert found[0].far == {"name": "Acme"}
+        await transaction.save(Batch(drop_links=["c"]))
+        assert [link.id for link in await transaction.families([links[2], links[1]])] == ["b"]
 
 
 async def test_records_that_are_asked_about_are_found_by_what_their_items_were_merged_into(either: Store) -> None:

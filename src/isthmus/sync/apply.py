@@ -236,7 +236,7 @@ class Applier:
         if creates:
             async with self._store.transaction() as tx:
                 await tx.lock([self._flow.entity.name])
-                families = await tx.families([step.link.id for step in creates])
+                families = await tx.families([step.link for step in creates])
                 items = await tx.items({link.item for link in families if link.item is not None})
                 work = Working(self._world, items, families, now=self._clock(), new_id=self._new_id)
                 sent = {step.link.id for step in creates}

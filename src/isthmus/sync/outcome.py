@@ -66,7 +66,7 @@ async def record_outcomes(
     the record."""
     async with store.transaction() as tx:
         await tx.lock({world.flows[outcome.step.link.flow].entity.name for outcome in outcomes})
-        links = await tx.families([outcome.step.link.id for outcome in outcomes])
+        links = await tx.families([outcome.step.link for outcome in outcomes])
         strangers = await _strangers(tx, resource.name, outcomes)
         vanished = {outcome.step.link.item for outcome in outcomes if isinstance(outcome.answer, Gone)}
         asked = await tx.asked_about({item for item in vanished if item is not None})

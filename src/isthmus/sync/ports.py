@@ -121,8 +121,8 @@ class Transaction(Protocol):
     async def links(self, ids: Collection[str]) -> list[Link]:
         """These links."""
 
-    async def families(self, ids: Collection[str]) -> list[Link]:
-        """These links and all others of their items."""
+    async def families(self, links: Collection[Link]) -> list[Link]:
+        """These links as they are now, and all others of their items."""
 
     async def asked_about(self, items: Collection[str]) -> list[Link]:
         """Links of items that were merged into one of these and about which a person is asked, by id."""

@@ -92,9 +92,9 @@ class MemoryTransaction(InboxRows, BrakeAccounts):
         wanted = set(ids)
         return await self._owned(lambda link: link.id in wanted) if wanted else []
 
-    async def families(self, ids: Collection[str]) -> list[Link]:
-        """These links and all others of their items, by id."""
-        wanted = set(ids)
+    async def families(self, links: Collection[Link]) -> list[Link]:
+        """These links as they are now, and all others of their items, by id."""
+        wanted = {link.id for link in links}
         items = {link.item for link in self._all_links() if link.id in wanted and link.item is not None}
         return await self._owned(lambda link: link.id in wanted or link.item in items) if wanted else []
 
