@@ -16,10 +16,12 @@ import msgspec
 from benchmarks.figures import Figure, machine, percentile
 from benchmarks.linking import until_calm
 from isthmus.app.bootstrap import clock, open_store, open_system, read_project
+from isthmus.app.explain import explain
 from isthmus.cli.demo import Stage
 from isthmus.connector import Record, System, Update, Writable
 from isthmus.errors import IsthmusError
 from isthmus.lab.people import CrmUser, ErpUser
+from isthmus.store import Reads
 
 __all__ = ["hint_latency"]
 
@@ -102,21 +104,23 @@ def hint_latency(place: Stage, size: str, say: Callable[[str], None]) -> list[Fi
     place.start_hub()
     asyncio.run(until_calm(place.folder, since))
     say(f"{CHANGES[size]} changes, one after the other")
-    phones, prices = _changes(people, CHANGES[size], say)
+    phones, prices = _changes(people, place.folder, CHANGES[size], say)
     place.stop_hub()
     return _figures(phones, prices, floors, where, size)
 
 
-def _changes(people: _People, count: int, say: Callable[[str], None]) -> tuple[list[float], list[float]]:
+def _changes(people: _People, folder: Path, count: int, say: Callable[[str], None]) -> tuple[list[float], list[float]]:
     phones, prices = list[float](), list[float]()
     pause = random.Random(1)
     for number in range(count):
         if number % 2:
             pair = people.products[number // 2 % len(people.products)]
-            prices.append(_seen_after(people.change_price(pair, people.new_price()), f"price of {pair.crm}"))
+            changed = people.change_price(pair, people.new_price())
+            prices.append(_seen_after(changed, folder, "erp", "product", pair.erp))
         else:
             pair = people.customers[number // 2 % len(people.customers)]
-            phones.append(_seen_after(people.change_phone(pair, people.new_phone()), f"phone of {pair.erp}"))
+            changed = people.change_phone(pair, people.new_phone())
+            phones.append(_seen_after(changed, folder, "crm", "account", pair.crm))
         if number % 10 == 9:
             latest = [*phones[-5:], *prices[-5:]]
             say(f"{number + 1} changes; the last ten after {min(latest):.2f} to {max(latest):.2f} s")
@@ -125,16 +129,26 @@ def _changes(people: _People, count: int, say: Callable[[str], None]) -> tuple[l
     return phones, prices
 
 
-def _seen_after(seen: Callable[[], bool], what: str) -> float:
-    """Seconds from now (the person's write has just been answered) until it is seen."""
+def _seen_after(seen: Callable[[], bool], folder: Path, *record: str) -> float:
+    """Seconds from now (the person's write to this record has just been answered) until it is seen."""
     began = time.perf_counter()
     look = began
     while not seen():
         if time.perf_counter() - began > PATIENCE:
-            raise TimeoutError(f"The change of the {what} did not arrive within {PATIENCE:.0f} s.")
+            told = asyncio.run(_told(folder, *record))
+            raise TimeoutError(f"A change of {' '.join(record)} did not arrive within {PATIENCE:.0f} s. {told}")
         look = max(look + LOOK, time.perf_counter())
         time.sleep(max(0.0, look - time.perf_counter()))
     return time.perf_counter() - began
+
+
+async def _told(folder: Path, system: str, resource: str, key: str) -> str:
+    """What the hub itself says of the record, and what it asks people in the meantime."""
+    async with open_store(folder) as (project, store):
+        reads = Reads(store)
+        answer = await explain(reads, project, system, resource, key, clock())
+        asked = await reads.inbox(limit=3)
+    return " ".join(["The hub says:", answer.sentence, answer.advice, *(entry.summary for entry in asked)])
 
 
 async def _pairs(folder: Path) -> tuple[list[_Pair], list[_Pair]]:
