@@ -19,6 +19,15 @@ from isthmus.store import EmbeddedServer
 from tests.app.twin_office import Twin, Workers, make_project, served
 
 KILLS = 8
+PROCESS = """\
+from isthmus.process import process
+
+
+@process("idle")
+async def idle(run, request):
+    pass
+"""
+"""With one, a hub opens what hands out turns, too."""
 
 
 @pytest.fixture
@@ -79,6 +88,8 @@ async def test_a_hub_whose_database_is_killed_again_and_again_while_it_starts_co
     crm, erp = Twin("crm", 0.0), Twin("erp", 0.0)
     async with served(crm, erp) as url:
         folder = make_project(tmp_path / "project", url)
+        (folder / "processes").mkdir()
+        (folder / "processes" / "idle.py").write_text(PROCESS)
         server, hub = EmbeddedServer(folder / ".isthmus" / "pg"), Workers(folder)
         try:
             process = await hub.start("run")
@@ -92,7 +103,7 @@ async def test_a_hub_whose_database_is_killed_again_and_again_while_it_starts_co
                 await until(server.pid)
                 if (pid := server.pid()) is None:
                     continue
-                await asyncio.sleep(dice.uniform(0, 0.6))
+                await asyncio.sleep(dice.uniform(0, 1.2))
                 with contextlib.suppress(ProcessLookupError):  # one that did not come up
                     os.kill(pid, signal.SIGKILL)
                 await until(lambda pid=pid: server.pid() != pid)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import os
 import random
 import shutil
@@ -11,9 +13,11 @@ import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from dbos import DBOS
 from msgspec.structs import replace
 
 from isthmus.app.bootstrap import clock
@@ -175,6 +179,87 @@ async def test_a_killed_database_leaves_no_process_behind(
             check_ends(database_url, await Reads(store).processes((), 1000), ids)
         finally:
             await workers.close()
+
+
+# -- opening the library ---------------------------------------------------------------------------------------------
+
+
+async def until_taken(turns: Turns, store: PostgresStore, taken: list[str]) -> None:
+    """Runs, and takes a turn that is asked for. What was connected to a dead server finds out one by one."""
+
+    async def run() -> None:
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                await turns.run()
+            await asyncio.sleep(0.05)
+
+    async def ask() -> None:
+        with contextlib.suppress(StoreUnavailable):
+            async with store.transaction() as tx:
+                await start(tx, approval, None, id="p", now=clock())
+
+    running = asyncio.create_task(run())
+    try:
+        async with asyncio.timeout(30):
+            while not taken:
+                assert not running.done()
+                await ask()
+                await asyncio.sleep(0.05)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+    assert taken == ["p"]
+
+
+@pytest.mark.parametrize("passed", range(4))
+async def test_a_database_that_dies_while_the_library_is_opened_is_down_and_no_fault(
+    store: PostgresStore, monkeypatch: pytest.MonkeyPatch, passed: int
+) -> None:
+    """At whichever of its connections, and the next attempt is as good as the first."""
+    taken: list[str] = []
+    connect, calls = psycopg.connect, itertools.count()
+
+    def dying(*words: Any, **more: Any) -> Any:
+        if next(calls) < passed:
+            return connect(*words, **more)
+        raise psycopg.OperationalError("connection is bad: no such file or directory")
+
+    async def take(id: str) -> None:
+        taken.append(id)
+
+    turns = Turns(store, "worker", take)
+    monkeypatch.setattr(psycopg, "connect", dying)
+    with pytest.raises(StoreUnavailable, match="connection is bad"):
+        await turns.run()
+    monkeypatch.setattr(psycopg, "connect", connect)
+    await until_taken(turns, store, taken)
+
+
+@pytest.mark.timeout(120)
+async def test_a_database_that_is_killed_while_the_library_is_opened_is_down_and_no_fault(
+    own_server: EmbeddedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+
+    async def take(id: str) -> None:
+        taken.append(id)
+
+    url = await asyncio.to_thread(own_server.start)
+    async with await PostgresStore.open(url) as store:
+        turns = Turns(store, "worker", take)
+        launch, pid = DBOS.launch, own_server.pid()
+        assert pid is not None
+
+        def killed() -> None:
+            os.kill(pid, signals.SIGKILL)
+            launch()
+
+        with monkeypatch.context() as patched:
+            patched.setattr(DBOS, "launch", killed)
+            with pytest.raises(StoreUnavailable):
+                await turns.run()
+        await asyncio.to_thread(own_server.start)
+        await until_taken(turns, store, taken)
 
 
 # -- one turn at a time, without the library -------------------------------------------------------------------------

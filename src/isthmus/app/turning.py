@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from functools import partial
 
+from isthmus import events
 from isthmus.app.bootstrap import Hub, clock, new_id
 from isthmus.app.business import OpenBusiness
 from isthmus.app.telling import CustomerNotices
@@ -35,6 +37,8 @@ async def take_turns(hub: Hub) -> None:
             try:
                 await turns.run()
             except StoreUnavailable as error:
+                if error.wait is None:
+                    events.emit(events.STORE_DOWN, logging.ERROR, message=error.message)
                 await asyncio.sleep(error.wait or AGAIN)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psycopg
 from psycopg import conninfo, errors
 
 from isthmus.errors import IsthmusError, Misconfigured, StoreUnavailable
 
-__all__ = ["OLDEST", "check_version", "parsed", "place", "translated"]
+__all__ = ["OLDEST", "check_version", "driver_errors", "parsed", "place", "translated"]
 
 OLDEST = 15
 """Oldest PostgreSQL the hub runs on."""
@@ -72,6 +75,28 @@ def translated(error: psycopg.Error, url: str) -> IsthmusError:
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return StoreUnavailable(f"The database at {place(url)} cannot be reached: {text}")
     return IsthmusError(f"The database refused a statement ({type(error).__name__}): {text}")
+
+
+@contextmanager
+def driver_errors() -> Iterator[None]:
+    """The driver's own errors, out of those that the libraries wrap them in which reach the database by SQLAlchemy."""
+    # Only who uses such a library has need of it: importing it takes longer than connecting.
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except SQLAlchemyError as error:
+        driver = _driver_error(error)
+        if driver is None:
+            raise
+        raise driver from None
+
+
+def _driver_error(error: BaseException | None) -> psycopg.Error | None:
+    """What the driver said, also where only giving back a connection that broke has failed in the end."""
+    while error is not None and not isinstance(error, psycopg.Error):
+        error = getattr(error, "orig", None) or error.__cause__ or error.__context__
+    return error
 
 
 def _first_line(error: psycopg.Error, url: str) -> str:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -18,7 +16,7 @@ from pathlib import Path
 import psycopg
 
 from isthmus.errors import Misconfigured
-from isthmus.store.faults import place, translated
+from isthmus.store.faults import driver_errors, place, translated
 
 __all__ = ["SCHEMA", "apply", "head", "migrate", "version"]
 
@@ -102,7 +100,7 @@ def _make_turns(url: str) -> None:
     """The schema of the library that hands out turns of processes; it upgrades it by itself when it starts."""
     from isthmus.store.turns import make_schema
 
-    with _driver_errors():
+    with driver_errors():
         make_schema(url)
 
 
@@ -121,21 +119,8 @@ def _upgrade(url: str) -> None:
     config.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
     try:
-        with _driver_errors(), engine.begin() as connection:
+        with driver_errors(), engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     finally:
         engine.dispose()
-
-
-@contextmanager
-def _driver_errors() -> Iterator[None]:
-    """The database driver's own errors, out of those that the libraries wrap them in."""
-    from sqlalchemy.exc import DBAPIError
-
-    try:
-        yield
-    except DBAPIError as error:
-        if isinstance(error.orig, psycopg.Error):
-            raise error.orig from None
-        raise

@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from dbos._queue import queue_worker_thread
 
 from isthmus import events
 from isthmus.errors import StoreUnavailable
-from isthmus.store.faults import translated
+from isthmus.store.faults import driver_errors, translated
 from isthmus.store.postgres import PostgresStore
 
 __all__ = ["Turns", "make_schema"]
@@ -113,7 +113,6 @@ class Turns:
             self._alarm.wake()
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
-        logging.getLogger("dbos").setLevel(logging.WARNING)
         config: DBOSConfig = {
             "name": APPLICATION,
             "application_version": APPLICATION,
@@ -122,10 +121,13 @@ class Turns:
             "sys_db_pool_size": 5,
             "db_engine_kwargs": {"creator": self._connect, "isolation_level": "READ COMMITTED"},
             "max_executor_threads": 8,
-            "log_level": "WARNING",
+            # What goes wrong in here is raised, and told by who called.
+            "log_level": "CRITICAL",
             "enable_otlp": False,
         }
-        try:
+        with self._translating(), contextlib.ExitStack() as undo:
+            # What was not opened to the end stands in the way of the next attempt.
+            undo.callback(DBOS.destroy, destroy_registry=True)
             library = DBOS(config=config)
             # Its own thread would look ten times a second, or make every signal wait. Ours is woken by notices.
             DBOS.listen_queues([])
@@ -143,8 +145,8 @@ class Turns:
                 on_conflict="always_update",
             )
             queue = library._sys_db.get_queue(QUEUE)
-        except psycopg.Error as error:
-            raise translated(error, self._store.url) from error
+            undo.pop_all()
+        logging.getLogger("dbos").setLevel(logging.WARNING)
         assert queue is not None
         self._alarm = _Alarm()
         self._looking = threading.Thread(
@@ -165,6 +167,19 @@ class Turns:
             return psycopg.connect(self._store.url, connect_timeout=10)
         except psycopg.OperationalError as error:
             raise psycopg.OperationalError(f"connection failed: {error}") from error
+
+    @contextlib.contextmanager
+    def _translating(self) -> Iterator[None]:
+        """The library retries most of what fails, but not while it is opened."""
+        try:
+            with driver_errors():
+                yield
+        except psycopg.Error as error:
+            raise translated(error, self._store.url) from error
+
+    async def _asked[**P](self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        with self._translating():
+            await asyncio.to_thread(work, *args, **kwargs)
 
     async def _turn(self, process: str) -> None:
         self._under_way[process] = self._under_way.get(process, 0) + 1
@@ -192,19 +207,19 @@ class Turns:
             # A worker holds its lock as long as its session lives: who gets the lock has found it dead.
             if await self._store.try_lock(_life(worker)):
                 try:
-                    await asyncio.to_thread(DBOS._recover_pending_workflows, [worker])
+                    await self._asked(DBOS._recover_pending_workflows, [worker])
                 finally:
                     await self._store.unlock(_life(worker))
                 events.emit(events.PROCESS_RECOVERED, worker=worker, turns=len(turns))
         self._stranded = {turn: self._stranded.get(turn, 0) + 1 for turn in ours}
         stranded = [turn for turn, sweeps in self._stranded.items() if sweeps > STRANDED_SWEEPS]
         if stranded:
-            await asyncio.to_thread(DBOS.resume_workflows, stranded)
+            await self._asked(DBOS.resume_workflows, stranded)
             self._stranded.clear()
 
     async def keep_house(self, now: datetime) -> None:
         """Ask anew for turns that got lost altogether, give up those that kill every worker, forget old ones. Call it
-        every minute or so."""
+        every minute or so. Forgetting waits until the library is open."""
         for (process,) in await self._store.rows("lost_turns", {}):
             async with self._store.transaction() as tx:
                 await tx.processes.request_turn(process)
@@ -212,8 +227,8 @@ class Turns:
             async with self._store.transaction() as tx:
                 await tx.processes.give_up(process, f"{MOST_DEATHS} workers died over it.", now)
         old = [turn for (turn,) in await self._store.rows("old_turns", {"before": now - KEPT})]
-        if old:
-            await asyncio.to_thread(DBOS.delete_workflows, old)
+        if old and self._looking is not None and self._looking.is_alive():
+            await self._asked(DBOS.delete_workflows, old)
 
 
 def _life(worker: str) -> str:
