@@ -11,7 +11,7 @@ from tests.e2e.office import Office, see
 from tests.e2e.test_console import a_conflict
 
 COMPARED = 240
-"""Seconds for a comparison beside a running hub: what differs is looked at again after a minute, on each side."""
+"""Seconds for a comparison beside a running hub: what may pass by itself is given up to a minute, on each side."""
 
 pytestmark = [needs_chromium, pytest.mark.lab, pytest.mark.timeout(300)]
 

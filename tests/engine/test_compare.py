@@ -159,16 +159,135 @@ async def test_a_difference_that_stays_counts_however_often_it_is_looked_at(offi
 async def test_what_differs_in_another_way_each_time_is_shown_in_the_end(office: MakeOffice) -> None:
     place = await linked(office)
     key = customer(place, 2)[1]
-    looks = 0
+    asleep: list[float] = []
 
     async def people_work(seconds: float) -> None:
-        nonlocal looks
-        looks += 1
-        place.erp.people.edit("parties", key, {"email": f"look{looks}@x.example"})
+        asleep.append(seconds)
+        place.erp.people.edit("parties", key, {"email": f"look{len(asleep)}@x.example"})
 
     await people_work(0)
+    place.forget_calls()
     assert told(await compare(place, patience=5.0, sleep=people_work)) == [("edited while paused", "erp", {"email"})]
-    assert looks == 3
+    assert sum(asleep) == 2 * 5.0
+    assert len([call for call in place.erp.calls if call.kind == "fetch"]) == 3, "the hub has learnt nothing meanwhile"
+
+
+class Asleep:
+    """How long a comparison slept; ``work`` is what the hub does in each of its sleeps."""
+
+    def __init__(self, work: Callable[[], Awaitable[object]] | None = None) -> None:
+        self.seconds, self.work = 0.0, work
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds += seconds
+        if self.work is not None:
+            await self.work()
+
+
+async def test_what_only_a_person_can_end_is_not_waited_for(office: MakeOffice) -> None:
+    """Each kind of question that is open, and what the system keeps otherwise than it was asked."""
+    refuse = {"email": lambda value: "Not this one." if value == "bad@x.example" else None}
+    place = await linked(
+        office,
+        9,
+        sides={("Customer", "crm"): {"delete": DeletePolicy.HOLD}},
+        resources={("erp", "parties"): {"refuse": refuse, "normalise": {"name": lambda name: name[:12]}}},
+    )
+    crm, erp = customer(place, 0)
+    place.crm.people.edit("accounts", crm, {"name": "Ours"})
+    place.erp.people.edit("parties", erp, {"name": "Theirs"})
+    place.crm.people.edit("accounts", customer(place, 1)[0], {"email": "bad@x.example"})
+    place.crm.people.create("accounts", {**ACME, "name": "Refused", "vat": "R", "email": "bad@x.example"})
+    place.crm.people.edit("accounts", customer(place, 3)[0], {"name": "Longer than the other has room for"})
+    place.erp.people.delete("parties", customer(place, 2)[1])
+    await place.settle()
+    kinds = {entry.kind for entry in await place.inbox()}
+    assert kinds == {InboxKind.CONFLICT, InboxKind.FAILURE, InboxKind.DELETE}
+    asleep = Asleep()
+    found = await compare(place, patience=60.0, sleep=asleep)
+    assert {drift.kind.value for drift in found} == {"conflict", "set aside", "not created", "deleted", "not held"}
+    assert asleep.seconds == 0.0
+    assert told(found) == told(await compare(place)), "beside no hub the same is found"
+
+
+async def test_what_the_brake_holds_is_not_waited_for(office: MakeOffice) -> None:
+    place = await linked(office)
+    place.flow_changes = {"flow_options": {"Customer": {"brake": Brake(at_least=3, share=0.0)}}}
+    await place.restart()
+    place.clock.advance(400)
+    for number in range(5):
+        place.crm.people.edit("accounts", customer(place, number)[0], {"phone": f"+49301{number}"})
+    await place.settle()
+    assert [entry.kind for entry in await place.inbox()] == [InboxKind.BRAKE]
+    asleep = Asleep()
+    assert {drift.kind for drift in await compare(place, patience=60.0, sleep=asleep)} == {DriftKind.PENDING}
+    assert asleep.seconds == 0.0
+    await place.decide(await place.question(InboxKind.BRAKE), "approve")
+    asleep.work = place.sync
+    assert await compare(place, patience=60.0, sleep=asleep) == []
+    assert asleep.seconds == 1.0
+
+
+async def test_a_doubtful_match_and_what_waits_for_its_decision_are_not_waited_for(office: MakeOffice) -> None:
+    place = office(names=("Customer", "Contact"))
+    place.crm.people.create("accounts", {**ACME, "vat": None, "name": "Nordwind Handels GmbH"})
+    party = place.erp.people.create("parties", {**ACME_ERP, "tax_code": None, "name": "Nordwind Handel AG"})
+    place.erp.people.create("people", {"party": party, "last_name": "Lee", "email": "anna@nordwind.example"})
+    await place.settle()
+    assert [entry.kind for entry in await place.inbox()] == [InboxKind.MATCH]
+    asleep = Asleep()
+    found = await compare(place, patience=60.0, sleep=asleep)
+    assert {drift.kind for drift in found} == {DriftKind.DOUBTFUL, DriftKind.MISSING}
+    assert {drift.kind for drift in await compare(place, "Contact", patience=60.0, sleep=asleep)} == {
+        DriftKind.UNLINKED
+    }
+    assert asleep.seconds == 0.0
+
+
+async def test_a_write_that_keeps_failing_is_a_difference(office: MakeOffice) -> None:
+    """It is put off again and again, which is no news about the record."""
+    place = await linked(office)
+    place.erp.faults.add(Trouble.BEFORE, on="write")
+    place.crm.people.edit("accounts", customer(place, 0)[0], {"phone": "+49301111"})
+    await place.settle()
+
+    async def hub_works() -> None:
+        place.clock.advance(10)
+        await place.sync()
+
+    asleep = Asleep(hub_works)
+    found = told(await compare(place, patience=60.0, sleep=asleep))
+    assert found == [("waiting to be written", "erp", {"phone"})]
+    assert asleep.seconds >= 60.0
+
+
+async def test_it_goes_on_as_soon_as_the_hub_has_dealt_with_all_that_may_pass(office: MakeOffice) -> None:
+    place = await linked(office)
+    place.crm.people.edit("accounts", customer(place, 0)[0], {"name": "Ours"})
+    place.erp.people.edit("parties", customer(place, 0)[1], {"name": "Theirs"})
+    await place.settle()
+    place.crm.people.edit("accounts", customer(place, 1)[0], {"phone": "+49301111"})
+    place.erp.people.create("parties", {**ACME_ERP, "name": "New", "tax_code": "NEW", "email": "new@x.example"})
+    asleep = Asleep(place.sync)
+    found = await compare(place, patience=60.0, sleep=asleep)
+    assert {drift.kind for drift in found} == {DriftKind.CONFLICT}
+    assert asleep.seconds == 1.0
+
+
+async def test_what_may_pass_and_does_not_is_given_all_the_time_beside_what_cannot(office: MakeOffice) -> None:
+    """One record with a question and an edit that its feed never told."""
+    place = await linked(office)
+    crm, erp = customer(place, 0)
+    place.crm.people.edit("accounts", crm, {"name": "Ours"})
+    place.erp.people.edit("parties", erp, {"name": "Theirs"})
+    await place.settle()
+    place.erp.people.edit("parties", erp, {"email": "lost@x.example"})
+    place.erp.tables["parties"].log.pop()
+    asleep = Asleep(place.sync)
+    found = told(await compare(place, patience=60.0, sleep=asleep))
+    assert ("missed change", "erp", {"email"}) in found
+    assert ("conflict", "erp", {"name"}) in found or ("conflict", "crm", {"name"}) in found
+    assert asleep.seconds == 60.0
 
 
 async def test_a_changed_mapping_is_the_cause_when_the_records_are_the_same(office: MakeOffice) -> None:

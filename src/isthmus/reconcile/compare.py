@@ -2,10 +2,10 @@
 everything goes on.
 
 First keys and digests of a whole system are joined with those of the hub by the database. Whatever does not agree is
-only a *suspect*: records are edited and written while the pages are read. Each suspect is read again by its key, and
-where a hub is at work it counts only when it still differs in the same way after the hub has had time to deal with it.
-A comparison starts from nothing, so it finds what feeds and hints may have missed. Memory does not grow with the number
-of records.
+only a *suspect*: records are edited and written while the pages are read. Each suspect is read again by its key. Where
+a hub is at work, what may pass by itself counts only when it still differs in the same way after the hub has had time
+to deal with it; the comparison goes on as soon as nothing of that kind is left. It starts from nothing, so it finds
+what feeds and hints may have missed. Memory does not grow with the number of records.
 """
 
 from __future__ import annotations
@@ -19,17 +19,21 @@ from isthmus.mapping import Refs
 from isthmus.model.flow import CreatePolicy, Flow
 from isthmus.model.state import FeedState, Link, LinkState
 from isthmus.reconcile.drift import Drift, DriftKind, Shown, differences, is_lacking, of_link, of_record
+from isthmus.reconcile.passing import any_may_pass
 from isthmus.reconcile.ports import CompareStore, FarRow, Known, Suspect, Workspace
 from isthmus.sync.world import World
 
 __all__ = ["Report", "compare_flow"]
 
 CHUNK = 1000
-"""Suspects looked at together."""
+"""Suspects looked at together. Where no more are left, what the hub does about them is followed while it has time."""
+SOONEST = 1.0
+"""Seconds until the hub's memory is first looked at meanwhile; twice as long each time."""
 COPIED = 10_000
 """Records of the system that are given to the database at once."""
 LOOKS = 3
 """How often something is looked at that differs each time in another way: somebody is working on it."""
+PATIENT = "differences, looked at once more after a while"
 
 type Report = Callable[[str, str, int], None]
 """Told (system, what is being done, how many so far)."""
@@ -101,9 +105,13 @@ class _Side:
         for look in range(2, LOOKS + 1):
             if not waiting:
                 break
-            self._report(self._system, "differences, looked at once more after a while", waiting)
-            await sleep(patience)
-            waiting = await self._look_at_all(final=look == LOOKS)
+            if waiting > CHUNK:
+                self._report(self._system, PATIENT, waiting)
+                await sleep(patience)
+            else:
+                waiting = await self._follow(patience, sleep)
+            if waiting:
+                waiting = await self._look_at_all(final=look == LOOKS)
         await self._excuse(began)
         return records
 
@@ -133,16 +141,43 @@ class _Side:
         while suspects := await self._workspace.suspects(after, CHUNK):
             after = suspects[-1].n
             before = await self._workspace.found([suspect.n for suspect in suspects])
-            found = await self._look(suspects)
-            open_still = {n for n, drifts in found.items() if not final and not _same(drifts, before.get(n, ()))}
+            found, known = await self._look(suspects)
+            passing = set() if final else await self._passing(found, known)
+            open_still = {n for n in passing if not _same(found[n], before.get(n, ()))}
             now = {suspect.n: found.get(suspect.n, ()) for suspect in suspects}
             await self._workspace.note(now, open_still)
             waiting += len(open_still)
         self._looked = began
         return waiting
 
-    async def _look(self, suspects: Sequence[Suspect]) -> dict[int, Sequence[Drift]]:
-        """What these suspects differ in, at this moment."""
+    async def _follow(self, patience: float, sleep: Callable[[float], Awaitable[None]]) -> int:
+        """Give the hub so much time, or as much as it needs until every suspect has been dealt with or cannot pass; how
+        many are left. The system is asked only for those of which the hub's memory has moved."""
+        suspects, rest = await self._workspace.suspects(0, CHUNK), SOONEST
+        memories = _memories(suspects, await self._workspace.know(suspects))
+        while suspects and patience > 0:
+            self._report(self._system, PATIENT, len(suspects))
+            await sleep(min(rest, patience))
+            patience, rest = patience - rest, rest * 2
+            now = _memories(suspects, await self._workspace.know(suspects))
+            moved = [suspect for suspect in suspects if now[suspect.n] != memories[suspect.n]]
+            memories = now
+            if moved:
+                found, known = await self._look(moved)
+                left = await self._passing(found, known)
+                over = {suspect.n: found.get(suspect.n, ()) for suspect in moved if suspect.n not in left}
+                await self._workspace.note(over, ())
+                suspects = [suspect for suspect in suspects if suspect.n not in over]
+        return len(suspects)
+
+    async def _passing(self, found: Mapping[int, Sequence[Drift]], known: Known) -> set[int]:
+        """Of which suspects something may yet go away by itself."""
+        links = {link.id: link for link in [*known.links.values(), *known.by_key.values()]}
+        open_now = await self._workspace.questions(list(links.values()))
+        return {n for n, drifts in found.items() if any_may_pass(drifts, links, open_now)}
+
+    async def _look(self, suspects: Sequence[Suspect]) -> tuple[dict[int, Sequence[Drift]], Known]:
+        """What these suspects differ in, at this moment, and what the hub knows of them."""
         known = await self._workspace.know(suspects)
         doubted = [suspect for suspect in suspects if not (suspect.seen and self._agrees(suspect, known))]
         keys = list(dict.fromkeys(s.key for s in doubted if s.key is not None))
@@ -151,7 +186,7 @@ class _Side:
         known = await self._workspace.know(doubted)
         refs = await self._refs(list(records.values()))
         found = {suspect.n: self._judge(suspect, known, records, refs) for suspect in doubted}
-        return {n: drifts for n, drifts in found.items() if drifts}
+        return {n: drifts for n, drifts in found.items() if drifts}, known
 
     def _agrees(self, suspect: Suspect, known: Known) -> bool:
         """Whether what the hub saw last, which is what the system shows, agrees with the item."""
@@ -220,7 +255,9 @@ class _Side:
 
     def _is_new(self, link: Link, drift: Drift) -> bool:
         """Whether the hub has followed since the look before: what differs now came after, and proves nothing."""
-        moved = {DriftKind.MISSED: link.seen_at, DriftKind.PENDING: link.due_at}.get(drift.kind)
+        # A write that failed is put off again and again, and is the same difference all along.
+        due_at = link.due_at if not link.attempts else None
+        moved = {DriftKind.MISSED: link.seen_at, DriftKind.PENDING: due_at}.get(drift.kind)
         return self._looked is not None and moved is not None and moved > self._looked
 
     async def _excuse(self, began: datetime) -> None:
@@ -244,6 +281,16 @@ class _Side:
 def _looked(state: FeedState | None, since: datetime) -> bool:
     """Whether the hub has looked at the resource since then, without trouble."""
     return state is not None and state.polled_at is not None and state.polled_at > since and not state.failing_since
+
+
+def _memories(suspects: Sequence[Suspect], known: Known) -> dict[int, object]:
+    """What the hub knows of each suspect, to be held against the same a moment later."""
+    found: dict[int, object] = {}
+    for suspect in suspects:
+        link = known.links.get(suspect.link or "") or known.by_key.get(suspect.key or "")
+        item = suspect.item if link is None else link.item
+        found[suspect.n] = link, known.items.get(item or "")
+    return found
 
 
 def _same(now: Sequence[Drift], before: Sequence[Drift]) -> bool:

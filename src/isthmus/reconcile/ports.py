@@ -9,11 +9,11 @@ from typing import Protocol
 
 import msgspec
 
-from isthmus.model.state import FeedState, Item, Link
+from isthmus.model.state import FeedState, InboxKind, Item, Link
 from isthmus.reconcile.drift import Drift
 from isthmus.sync.ports import FarKey, Store
 
-__all__ = ["CompareStore", "FarRow", "Known", "Suspect", "Workspace"]
+__all__ = ["CompareStore", "FarRow", "Known", "Questions", "Suspect", "Workspace"]
 
 
 class FarRow(msgspec.Struct, frozen=True):
@@ -49,6 +49,19 @@ class Known(msgspec.Struct, frozen=True):
     items: Mapping[str, Item]
 
 
+class Questions(msgspec.Struct, frozen=True):
+    """What people are asked, as far as it concerns some links."""
+
+    about: Mapping[str, frozenset[InboxKind]]
+    """By id of the link."""
+    deletes: frozenset[str]
+    """Items of which it is asked whether a deletion goes elsewhere as well."""
+    awaited: frozenset[str]
+    """What some of the links wait for, as they name it, and a person is asked about."""
+    held: frozenset[str]
+    """Kinds of writes that the brake holds: creates, updates, deletes."""
+
+
 class Workspace(Protocol):
     """Room for the comparison of one side of one flow after the other; gone when it is closed. Nothing of the hub's
     memory is locked."""
@@ -68,6 +81,9 @@ class Workspace(Protocol):
 
     async def know(self, suspects: Sequence[Suspect]) -> Known:
         """Links and items of these suspects, at one moment."""
+
+    async def questions(self, links: Collection[Link]) -> Questions:
+        """What people are asked now that concerns these links of this side."""
 
     async def resolve(self, keys: Collection[FarKey]) -> dict[FarKey, str]:
         """Item of each linked record; keys not linked are left out."""

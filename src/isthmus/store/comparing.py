@@ -11,12 +11,13 @@ import msgspec
 import psycopg
 from psycopg import AsyncConnection
 
-from isthmus.model.state import FeedState, Item, Link
+from isthmus.model.state import FeedState, InboxKind, Item, Link
 from isthmus.reconcile import Drift
-from isthmus.reconcile.ports import FarRow, Known, Suspect
+from isthmus.reconcile.ports import FarRow, Known, Questions, Suspect
 from isthmus.store.codec import from_row, payload
 from isthmus.store.faults import translated
 from isthmus.store.queries import query, statements
+from isthmus.sync.brake import KINDS
 from isthmus.sync.ports import FarKey
 
 __all__ = ["CompareWorkspace"]
@@ -92,6 +93,27 @@ class CompareWorkspace:
             links={link.id: link for link in links},
             by_key={link.key: link for link in links if link.key is not None},
             items={item.id: item for item in items},
+        )
+
+    async def questions(self, links: Collection[Link]) -> Questions:
+        """What people are asked now that concerns these links of this side."""
+        brakes = {f"{self._side['flow']}/{self._side['system']}/{kind}": kind for kind in KINDS}
+        rows = await self._rows(
+            "questions_of_links",
+            {
+                "subjects": [*brakes, *(link.id for link in links)],
+                "items": [link.item for link in links if link.item is not None],
+                "waits": [link.waits_for for link in links if link.waits_for is not None],
+            },
+        )
+        about: dict[str, set[InboxKind]] = {}
+        for kind, subject, _, _ in rows:
+            about.setdefault(subject, set()).add(InboxKind(kind))
+        return Questions(
+            about={subject: frozenset(kinds) for subject, kinds in about.items() if subject not in brakes},
+            deletes=frozenset(item for kind, _, item, _ in rows if kind == InboxKind.DELETE),
+            awaited=frozenset(name for *_, names in rows for name in names or ()),
+            held=frozenset(brakes[subject] for _, subject, _, _ in rows if subject in brakes),
         )
 
     async def resolve(self, keys: Collection[FarKey]) -> dict[FarKey, str]:

@@ -13,11 +13,12 @@ from isthmus.model.flow import Flow
 from isthmus.model.state import InboxEntry, InboxKind, Link, LinkState
 from isthmus.sync.ports import Approval, Batch, DueCount, Store, Transaction
 
-__all__ = ["BRAKE_CHOICES", "Allowed", "check_brake", "kind_of", "limit_of"]
+__all__ = ["BRAKE_CHOICES", "KINDS", "Allowed", "check_brake", "kind_of", "limit_of"]
 
 BRAKE_CHOICES = ("approve", "hold")
 WINDOW = timedelta(seconds=60)
 KINDS = ("creates", "updates", "deletes")
+"""Of writes, as they are counted."""
 
 
 def limit_of(flow: Flow, kind: str, linked: int) -> int:

@@ -85,6 +85,20 @@ select {link_columns} from link
 where id = any(%(ids)s)
     or flow = %(flow)s and system = %(system)s and resource = %(resource)s and key = any(%(keys)s);
 
+-- name: questions_of_links
+-- About these links, others of their items, or what they wait for; and what the brake holds.
+select inbox.kind, inbox.subject, asked.item, asked.awaited
+from inbox left join lateral (
+    select link.item, array(
+        select name from unnest(array[
+            'doubt/' || link.id, link.system || '/' || link.resource || '/' || link.key, link.item || '/' || link.system
+        ]) as name
+        where link.state <> 'linked' and name = any(%(waits)s)) as awaited
+    from link where link.id = inbox.subject) as asked on true
+where inbox.decided_at is null
+    and (inbox.subject = any(%(subjects)s) or inbox.kind = 'delete' and asked.item = any(%(items)s)
+        or asked.awaited <> '{}');
+
 -- name: findings
 select n, id, kind, flow, system, resource, key, item, link, fields, found_at from finding where n = any(%(suspects)s);
 
