@@ -108,7 +108,7 @@ async def test_workers_killed_at_random_lose_nothing_and_make_nothing_twice(tmp_
             assert crm.writes + erp.writes == writes, "and then it is quiet"
 
             for _ in range(1200):  # the last one to be started joins when it is up
-                if await store.workers() > len(workers.living):
+                if await store.workers() >= len(workers.living):
                     break
                 await asyncio.sleep(0.1)
             status = await workers.ask("status")
