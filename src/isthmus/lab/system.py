@@ -25,6 +25,8 @@ from .templates import made_once
 
 __all__ = ["LabSystem", "State", "SystemStatus", "free_port", "kept_port"]
 
+GIVEN_BACK = 5.0
+"""Seconds for which the last worker may hold a port after a kill."""
 _PORTS = range(20_000, 32_000)
 """Below what Linux (32768) and others (49152) give to outgoing connections."""
 
@@ -256,8 +258,7 @@ class LabSystem(ABC):
 
 def kept_port(known: int) -> int:
     """The port that a server had (0: none yet); a free one when another program has it. Raises LabError."""
-    # After a kill the last worker may hold it for a moment
-    return known if known and wait_until(lambda: _is_free(known), 5.0) else free_port()
+    return known if known and wait_until(lambda: _is_free(known), GIVEN_BACK) else free_port()
 
 
 def free_port() -> int:
