@@ -187,7 +187,7 @@ def refused_is_forgotten(plant):
 
 def older_copy_wins(plant):
     """A save of an older copy is taken for an edit of everything in it."""
-    plant(absorb, "undone", lambda *a: {})
+    plant(absorb, "undone", lambda *a: ({}, {}))
 
 
 BUGS: Mapping[str, Callable[[Any], None]] = {

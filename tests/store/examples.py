@@ -55,6 +55,7 @@ def a_full_link() -> Link:
         digest=bytes(range(16)),
         conflicts={"name": FieldConflict("a", None, {"b": 1})},
         not_held={"email": NotHeld("A@B", "a@b")},
+        unseen={"phone": None},
         intent=Intent(token="t-1", fields={"name": "x", "count": 3}, sent_at=NOW),
         doom="archive",
         due_at=NOW + HOUR,

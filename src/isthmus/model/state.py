@@ -135,6 +135,9 @@ class Link(msgspec.Struct, frozen=True, kw_only=True):
     """Of the far fields this flow reads."""
     conflicts: Mapping[str, FieldConflict] = {}
     not_held: Mapping[str, NotHeld] = {}
+    unseen: Mapping[str, Canonical] = {}
+    """What a save of an older copy may have set back where the record did not show it when it was read: what that copy
+    held. Told when the field is shown again."""
     intent: Intent | None = None
     doom: str | None = None
     """``delete`` or ``archive``: what is still to be done to the record; ``unlink``: the record of a create whose

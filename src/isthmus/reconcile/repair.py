@@ -128,7 +128,8 @@ class Repairer:
         if link.conflicts and not conflicts:
             work.close(InboxKind.CONFLICT, link.id)
         seen = {**link.far, **{name: sides["far"] for name, sides in drift.fields.items()}}
-        work.put_link(replace(link, base=base, conflicts=conflicts, not_held=not_held, far=seen))
+        unseen = {name: old for name, old in link.unseen.items() if name not in drift.fields}
+        work.put_link(replace(link, base=base, conflicts=conflicts, not_held=not_held, unseen=unseen, far=seen))
         return None
 
     async def _load(self, tx: Transaction, drifts: Sequence[Drift]) -> Working:

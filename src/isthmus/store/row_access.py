@@ -174,6 +174,7 @@ def _same_content(old: Link, new: Link) -> bool:
         and (old.far is new.far or old.far == new.far)
         and (old.conflicts is new.conflicts or old.conflicts == new.conflicts)
         and (old.not_held is new.not_held or old.not_held == new.not_held)
+        and (old.unseen is new.unseen or old.unseen == new.unseen)
         and (old.intent is new.intent or old.intent == new.intent)
         and (old.problem is new.problem or old.problem == new.problem)
     )

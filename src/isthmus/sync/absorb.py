@@ -8,7 +8,7 @@ and plans nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -20,12 +20,12 @@ from isthmus.mapping import Got, Lens
 from isthmus.merge import ABSENT, Verdict, decide, may_set
 from isthmus.model.fields import Canonical, completed
 from isthmus.model.flow import DeletePolicy
-from isthmus.model.state import Cause, Effect, FieldConflict, InboxKind, Link, LinkState, Problem
+from isthmus.model.state import Cause, FieldConflict, InboxKind, Link, LinkState, Problem
 from isthmus.sync.agreeing import agreed, given_to
-from isthmus.sync.parts import met, shown_first, shown_so_far, with_new_parts
+from isthmus.sync.parts import left_out, met, shown_first, shown_so_far, with_new_parts
 from isthmus.sync.standing import ACTIVE, is_unsure, stands_in
 from isthmus.sync.twins import revive, stand_in
-from isthmus.sync.undone import set_back, undone
+from isthmus.sync.undone import seen_again, set_back, undone
 from isthmus.sync.working import Working
 
 __all__ = [
@@ -76,17 +76,14 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
     """Merge one observation into the link's item. The caller has dropped stale reads."""
     got = seen.got
     base = met(link.base, link.far, got.fields) if link.item else shown_first(link.base, link.far, got.fields)
-    not_held = link.not_held
-    if writes := work.recent.get(link.id):
-        back = _undone(work, link, seen, writes)
-        base = {**base, **back}
-        # What the system made of our value is gone with it.
-        not_held = {name: held for name, held in not_held.items() if name not in back}
+    back, unseen = _older_copy(work, link, seen)
     link = replace(
         link,
         key=seen.key,
-        base=base,
-        not_held=not_held,
+        base={**base, **back},
+        # What the system made of our value is gone with it.
+        not_held={name: held for name, held in link.not_held.items() if name not in back} if back else link.not_held,
+        unseen=unseen,
         far=shown_so_far(link.far, got.fields),
         far_version=seen.version,
         digest=seen.digest,
@@ -111,20 +108,29 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
     work.put_link(link)
 
 
-def _undone(work: Working, link: Link, seen: Seen, writes: Sequence[Effect]) -> dict[str, Canonical]:
-    item, lens = work.items.get(link.item or ""), work.lens(link)
-    if item is None:
-        return {}
-    hub = {name: _kept(link, lens, name, value) for name, value in item.fields.items() if name in seen.got.fields}
-    made = [
-        replace(w, changes={n: (old, _kept(link, lens, n, new)) for n, (old, new) in w.changes.items() if n in hub})
-        for w in writes
-    ]
-    found = undone(link, seen.got.fields, hub, made, seen.read_at)
-    if found:
-        fields = ",".join(set_back(seen.got.fields, found))
+def _older_copy(work: Working, link: Link, seen: Seen) -> tuple[dict[str, Canonical], Mapping[str, Canonical]]:
+    """What a copy held upon which the record was saved, as the base to merge it with; and what it may have held of what
+    the record does not show now."""
+    item, lens, writes = work.items.get(link.item or ""), work.lens(link), work.recent.get(link.id, ())
+    if item is None or not (writes or link.unseen):
+        return {}, link.unseen
+    shown = seen.got.fields
+    unread = {
+        n for n in left_out(link.far, shown) if n in lens.exprs and n not in lens.only_created | lens.only_written
+    }
+    back = seen_again(link, shown, unread)
+    unseen = {name: old for name, old in link.unseen.items() if name in unread}
+    if writes:
+        hub = {n: _kept(link, lens, n, value) for n, value in item.fields.items() if n in shown or n in unread}
+        made = [
+            replace(w, changes={n: (old, _kept(link, lens, n, new)) for n, (old, new) in w.changes.items() if n in hub})
+            for w in writes
+        ]
+        found, more = undone(replace(link, base={**link.base, **back}), shown, hub, made, seen.read_at, unread)
+        back, unseen = {**back, **found}, {**more, **unseen}
+    if fields := ",".join(set_back(shown, back)):
         events.emit(events.WRITE_UNDONE, logging.WARNING, system=link.system, key=link.key, fields=fields)
-    return found
+    return back, unseen
 
 
 def _kept(link: Link, lens: Lens, field: str, value: Canonical) -> Canonical:

@@ -59,7 +59,8 @@ def agreed(
         else:
             # Taken without a word: what the system does not show cannot be compared, and is not sent again.
             base[field] = lens.view(field, sent)
-    return replace(link, base=base, far=far, not_held=not_held)
+    unseen = {name: old for name, old in link.unseen.items() if name not in written}
+    return replace(link, base=base, far=far, not_held=not_held, unseen=unseen)
 
 
 def agreed_before(work: Working, reading: Link, sent: Mapping[str, Canonical]) -> dict[str, Canonical]:

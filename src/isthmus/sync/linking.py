@@ -179,7 +179,7 @@ def _others(work: Working, link: Link) -> list[Link]:
 
 def _as_stranger(link: Link) -> Link:
     """The link as of a record that has not met its item: nothing is agreed on with it."""
-    return replace(link, item=None, base={}, state=LinkState.NEW)
+    return replace(link, item=None, base={}, unseen={}, state=LinkState.NEW)
 
 
 def _clean(work: Working, link: Link) -> Link:

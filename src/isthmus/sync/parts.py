@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from isthmus.model.fields import Canonical, completed
 
-__all__ = ["met", "shown_first", "shown_so_far", "with_new_parts"]
+__all__ = ["left_out", "met", "shown_first", "shown_so_far", "with_new_parts"]
 
 type Fields = Mapping[str, Canonical]
 
@@ -20,6 +20,15 @@ def shown_so_far(far: Fields, got: Fields) -> dict[str, Canonical]:
         if isinstance(value, dict) and isinstance(before, dict) and not before.keys() <= value.keys():
             found[name] = completed(value, before)
     return found
+
+
+def left_out(far: Fields, got: Fields) -> set[str]:
+    """Fields that the system showed before (``far``) and does not show now (``got``), or not all of."""
+    missing = {name for name in far if name not in got}
+    pairs = ((name, value, far.get(name)) for name, value in got.items())
+    return missing | {
+        n for n, now, was in pairs if isinstance(now, dict) and isinstance(was, dict) and was.keys() - now
+    }
 
 
 def shown_first(first: Fields, far: Fields, got: Fields) -> dict[str, Canonical]:

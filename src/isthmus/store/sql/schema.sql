@@ -121,12 +121,15 @@ create table link (
     seen_at timestamptz,
     written_at timestamptz,
     agreed_at timestamptz,
+    unseen jsonb not null default '{}',
     -- Deferrable so that one statement may let two links swap keys. In this order it also finds records by their key.
     constraint link_record unique (system, resource, key, flow) deferrable initially immediate
 ) with (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 comment on table link is 'Item and far record belong together; what both last agreed on, and what is still to be done.';
 comment on column link.base is 'Last state both sides agreed on, entity terms.';
 comment on column link.far is 'What the system last showed, entity terms.';
+comment on column link.unseen is
+    'What a save of an older copy may have set back where the record did not show it when it was read.';
 comment on column link.due_at is 'When to plan this link; null when there is nothing to do by itself.';
 comment on column link.waits_for is
     '"system/resource/key" of a parent not linked yet, "item/system" of a parent not yet created there, '

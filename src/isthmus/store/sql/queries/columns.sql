@@ -5,8 +5,8 @@ item.id, item.entity, item.version, item.fields, item.set_by, item.deleted_at, i
 
 -- name: link_columns
 link.id, link.flow, link.system, link.resource, link.key, link.item, link.state, link.base, link.far, link.far_version,
-    link.digest, link.conflicts, link.not_held, link.intent, link.doom, link.due_at, link.attempts, link.problem,
-    link.waits_for, link.seen_at, link.written_at, link.agreed_at
+    link.digest, link.conflicts, link.not_held, link.unseen, link.intent, link.doom, link.due_at, link.attempts,
+    link.problem, link.waits_for, link.seen_at, link.written_at, link.agreed_at
 
 -- name: journal_columns
 journal.item, journal.version, journal.changes, journal.cause, journal.at

@@ -38,22 +38,23 @@ returning item.id, item.ctid::text, item.xmin::text;
 
 -- name: save_links
 insert into link (
-    id, flow, system, resource, key, item, state, base, far, far_version, digest, conflicts, not_held, intent, doom,
-    due_at, attempts, problem, waits_for, seen_at, written_at, agreed_at)
+    id, flow, system, resource, key, item, state, base, far, far_version, digest, conflicts, not_held, unseen, intent,
+    doom, due_at, attempts, problem, waits_for, seen_at, written_at, agreed_at)
 select
     id, flow, system, resource, key, item, state, base, far, far_version, decode(digest, 'base64'), conflicts, not_held,
-    intent, doom, due_at, attempts, problem, waits_for, seen_at, written_at, agreed_at
+    unseen, intent, doom, due_at, attempts, problem, waits_for, seen_at, written_at, agreed_at
 from jsonb_to_recordset(%(rows)s) as given (
     id text, flow text, system text, resource text, key text, item text, state text, base jsonb, far jsonb,
-    far_version text, digest text, conflicts jsonb, not_held jsonb, intent jsonb, doom text, due_at timestamptz,
-    attempts integer, problem jsonb, waits_for text, seen_at timestamptz, written_at timestamptz, agreed_at timestamptz)
+    far_version text, digest text, conflicts jsonb, not_held jsonb, unseen jsonb, intent jsonb, doom text,
+    due_at timestamptz, attempts integer, problem jsonb, waits_for text, seen_at timestamptz, written_at timestamptz,
+    agreed_at timestamptz)
 order by id
 on conflict (id) do update set
     flow = excluded.flow, system = excluded.system, resource = excluded.resource, key = excluded.key,
     item = excluded.item, state = excluded.state, base = excluded.base, far = excluded.far,
     far_version = excluded.far_version, digest = excluded.digest, conflicts = excluded.conflicts,
-    not_held = excluded.not_held, intent = excluded.intent, doom = excluded.doom, due_at = excluded.due_at,
-    attempts = excluded.attempts, problem = excluded.problem, waits_for = excluded.waits_for,
+    not_held = excluded.not_held, unseen = excluded.unseen, intent = excluded.intent, doom = excluded.doom,
+    due_at = excluded.due_at, attempts = excluded.attempts, problem = excluded.problem, waits_for = excluded.waits_for,
     seen_at = excluded.seen_at, written_at = excluded.written_at, agreed_at = excluded.agreed_at
 returning id, ctid::text, xmin::text;
 
@@ -62,13 +63,13 @@ returning id, ctid::text, xmin::text;
 update link set
     state = given.state, base = given.base, far = given.far, far_version = given.far_version,
     digest = decode(given.digest, 'base64'), conflicts = given.conflicts, not_held = given.not_held,
-    intent = given.intent, doom = given.doom, due_at = given.due_at, attempts = given.attempts,
+    unseen = given.unseen, intent = given.intent, doom = given.doom, due_at = given.due_at, attempts = given.attempts,
     problem = given.problem, waits_for = given.waits_for, seen_at = given.seen_at, written_at = given.written_at,
     agreed_at = given.agreed_at
 from jsonb_to_recordset(%(rows)s) as given (
     id text, state text, base jsonb, far jsonb, far_version text, digest text, conflicts jsonb, not_held jsonb,
-    intent jsonb, doom text, due_at timestamptz, attempts integer, problem jsonb, waits_for text, seen_at timestamptz,
-    written_at timestamptz, agreed_at timestamptz)
+    unseen jsonb, intent jsonb, doom text, due_at timestamptz, attempts integer, problem jsonb, waits_for text,
+    seen_at timestamptz, written_at timestamptz, agreed_at timestamptz)
 where link.id = given.id
 returning link.id, link.ctid::text, link.xmin::text;
 
