@@ -4,8 +4,9 @@ import pytest
 
 from isthmus.app.watching import watch_fields
 from isthmus.model.state import InboxKind
-from tests.engine.test_regain import NEW_NAME, NEW_PHONE, written
+from tests.engine.test_regain import NEW_NAME, NEW_PHONE
 from tests.engine.test_schema_drift import hub_of
+from tests.engine.test_undone import written
 
 pytestmark = [pytest.mark.spec(2), pytest.mark.spec(4)]
 

@@ -121,11 +121,16 @@ def _older_copy(work: Working, link: Link, seen: Seen) -> tuple[dict[str, Canoni
     back = seen_again(link, shown, unread)
     unseen = {name: old for name, old in link.unseen.items() if name in unread}
     if writes:
-        hub = {n: _kept(link, lens, n, value) for n, value in item.fields.items() if n in shown or n in unread}
+        names = (shown.keys() | unread) & item.fields.keys()
         made = [
-            replace(w, changes={n: (old, _kept(link, lens, n, new)) for n, (old, new) in w.changes.items() if n in hub})
+            replace(
+                w, changes={n: (old, _kept(link, lens, n, new)) for n, (old, new) in w.changes.items() if n in names}
+            )
             for w in writes
         ]
+        # What the hub has from here, as by a call, was written by somebody here.
+        own = {name for name, set_by in item.set_by.items() if set_by.by == link.system}
+        hub = {name: _kept(link, lens, name, item.fields[name]) for name in names - own}
         found, more = undone(replace(link, base={**link.base, **back}), shown, hub, made, seen.read_at, unread)
         back, unseen = {**back, **found}, {**more, **unseen}
     if fields := ",".join(set_back(shown, back)):

@@ -136,9 +136,11 @@ def _untouched(work: Working, link: Link, field: str, last: Effect) -> bool:
     shown: Canonical = link.far.get(field)
     if field not in link.base or field not in item.fields or field in link.conflicts:
         return False
-    since = item.set_by[field].at if field in item.set_by else None
+    set_by = item.set_by.get(field)
+    # A late call may also tell what somebody there had entered before that, and the hub has never seen.
+    late = SLACK if set_by is not None and set_by.by == link.system else timedelta(0)
     in_step = completed(lens.view(field, item.fields[field]), shown) == shown == completed(link.base[field], shown)
-    return in_step and (since is None or since < _began(last))
+    return in_step and (set_by is None or set_by.at + late < _began(last))
 
 
 def _report(link: Link, field: str) -> None:

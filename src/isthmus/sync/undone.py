@@ -31,9 +31,9 @@ def undone(
     unread: Collection[str] = (),
 ) -> tuple[dict[str, Canonical], dict[str, Canonical]]:
     """The base to merge one save with that was made upon an older copy: fields written since, and what that copy held.
-    ``hub``: its values; what shows them may be a write of ours that is under way. ``writes``: what was, or may have
-    been, done to the record within ``MEMORY``, newest first. ``unread``: fields that the record does not show now, or
-    not all of. All values are in the system's view.
+    ``hub``: its values from elsewhere; what shows them may be a write of ours that is under way. ``writes``: what was,
+    or may have been, done to the record within ``MEMORY``, newest first. ``unread``: fields that the record does not
+    show now, or not all of. All values are in the system's view.
 
     A person may also mean it. So nothing that we wrote since then may be left, at least one field must show its old
     value, and something else must have changed with it, or no time have passed; and a field that is set back a second
