@@ -48,6 +48,42 @@ def test_an_overwritten_entry_that_came_back_is_no_excuse_for_one_made_on_top_of
     assert "shows #3" in fault
 
 
+def set_back() -> Ledger:
+    """Two entries of which none saw the other; the ERP's was saved away in the shop after the hub had read it."""
+    book = Ledger()
+    book.enter("T1", "phone", 1, "erp", None, "phone 1")
+    book.enter("T1", "phone", 2, "shop", None, "phone 2")
+    book.put_back("T1", "phone", None, "shop", "phone 1", read=True)
+    return book
+
+
+def test_what_lost_to_an_entry_that_was_set_back_may_be_gone_with_it_by_the_rule_of_the_owner():
+    assert faults(set_back(), OWNED, None) == []
+    assert faults(set_back(), FieldRule(name="phone", exprs={}, merge="max"), None) == []
+
+
+def test_what_was_set_back_to_is_a_rival_of_what_is_made_on_top_of_the_other_one():
+    book = Ledger()
+    book.enter("T1", "phone", 1, "erp", None, "phone 1")
+    book.enter("T1", "phone", 2, "crm", "phone 1", "phone 2")
+    book.put_back("T1", "phone", "phone 1", "crm", "phone 2", read=True)
+    book.enter("T1", "phone", 3, "shop", "phone 2", "phone 3")
+    assert faults(book, OWNED, "phone 1") == []
+    [fault] = faults(book, UNOWNED, "phone 1")
+    assert "nobody was asked" in fault
+
+
+def test_it_may_not_where_it_is_the_owners_or_nobody_is_or_was_entered_later():
+    [fault] = faults(set_back(), FieldRule(name="phone", exprs={}, owner="shop"), None)
+    assert "#2 in shop" in fault
+    [fault] = faults(set_back(), UNOWNED, None)
+    assert "#2 in shop" in fault
+    book = set_back()
+    book.enter("T1", "phone", 3, "shop", None, "phone 3")
+    [fault] = faults(book, OWNED, None)
+    assert "#3 in shop" in fault
+
+
 def test_what_nobody_entered_last_is_lost_all_the_same():
     [fault] = faults(rivals(), UNOWNED, "phone 1")
     assert "shows #1" in fault

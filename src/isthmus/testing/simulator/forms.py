@@ -130,8 +130,7 @@ class Forms:
         moved = [field for field in fields if before.get(field) != after.get(field)]
         for field in moved:
             self._edited(form.entity, form.system, form.key, field)
-        # A copy that the hub has never seen, as what it has written over there was entered later.
-        told = all(field in moved or self._seen(form, field) for field in fields)
+        told = all(self._seen(form, field) or self._differs(form, field, before, after) for field in fields)
         back = [_SetBack(form, tag, field, before.get(field), after.get(field), at) for field in moved if field != name]
         back = [each for each in back if self._set_back(each, told)]
         over = before.get(name)
@@ -170,6 +169,14 @@ class Forms:
         known = [later.before] + ([earlier.after] if earlier is not None else [])
         return any(_same(value, form.shown.get(field)) for value in known)
 
+    def _differs(self, form: _Form, field: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+        """Whether a save has changed a field, and it does not show what the hub has written there since the form was
+        opened. It looks like a copy from after that write then; and like one that the hub has never seen where nothing
+        has changed, as what the hub has written over there was entered later."""
+        writes = self._written.get((form.system, form.key, field), [])
+        left = any(w.at >= form.at and _same(w.after, after.get(field)) for w in writes)
+        return before.get(field) != after.get(field) and not left
+
     def _again(self, back: _SetBack) -> bool:
         """Whether the hub had written this very value over that one twice lately."""
         since, until = back.at - MEMORY, back.at
@@ -184,7 +191,7 @@ class Forms:
         """Nobody can tell that this was set back."""
         link = self._link(back.form.entity, back.form.system, back.form.key)
         if read is None:
-            read = link is not None and _same(link.far.get(back.field), back.value)
+            read = link is not None and not _same(link.far.get(back.field), back.old)
         self._ledger.put_back(back.tag, back.field, back.old, back.form.system, back.value, read=read)
 
     def _edited(self, entity: str, system: str, key: str, field: str) -> None:

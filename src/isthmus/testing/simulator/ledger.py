@@ -68,6 +68,9 @@ class _Field:
     """Of records that are no more: they may have gone with them, or have been taken over before."""
     excused: set[int] = field(default_factory=set)
     """Overwritten where nothing can prevent it: gone, unless the hub had read them in that very moment."""
+    beaten: set[int] = field(default_factory=set)
+    """Rivals of what the hub had read and somebody set back since: they may have lost to it by the field's rule, unless
+    they are the owner's own."""
     decided: Any = None
     """What a person chose last."""
     overruled: set[int] = field(default_factory=set)
@@ -138,11 +141,16 @@ class Ledger:
 
     def put_back(self, tag: str, name: str, shown: Any, system: str, over: Any, *, read: bool) -> None:
         """An older value was saved in a system once more ``over`` another, by somebody who did not mean it, and nobody
-        can tell. The other may be gone, and the older one may stay, as an edit where the hub has ``read`` the other;
-        else as if that had never been."""
+        can tell. The other may be gone, and the older one may stay, as an edit where the hub has ``read`` the other,
+        or one between; else as if that had never been."""
         self.excuse(tag, name, over)
         book, entry, gone = self._fields[(tag, name)], self._entry(tag, name, shown), self._entry(tag, name, over)
+        if gone is not None and read:
+            rivals = (e for e in book.entries.values() if e is not gone and not _rests_on(book, e, {gone.number}))
+            book.beaten |= {e.number for e in rivals}
         if entry is not None and read:
+            if gone is not None:
+                _put_above(book, entry, gone)
             entry.system, entry.value = system, shown
             self._may_show(book, entry.number)
         below = {entry.number if entry is not None else None, gone.on_top_of if gone is not None else None}
@@ -180,6 +188,8 @@ class Ledger:
         )
         heads = [e for e in book.entries.values() if e.number not in known]
         heads = [e for e in heads if e.system not in unread or e.number == number]
+        if rule.owner is not None or rule.merge is not None:
+            heads = [e for e in heads if e.number in back or e.system == rule.owner or e.number not in book.beaten]
         unheard = [e for e in heads if e.on_top_of in back and rule.owner not in (None, e.system)]
         if number is not None:
             # At first contact the empty side is filled, also where it was emptied before.
@@ -206,6 +216,13 @@ class Ledger:
                 yield f"{name} of {tag} shows #{won[0].number} of {won[0].system}; its owner entered another: {told}"
         elif rule.owner is None and rule.merge is None and len(heads) > 1 and not all(e.blank for e in heads):
             yield f"{name} of {tag}: nobody was asked about {told}"
+
+
+def _put_above(book: _Field, entry: Entry, gone: Entry) -> None:
+    """An entry counts as made anew, on top of another one: what is made on that has not seen it."""
+    for above in book.entries.values():
+        if above.on_top_of == entry.number and (above is gone or _rests_on(book, gone, {above.number})):
+            above.on_top_of = entry.on_top_of
 
 
 def _rests_on(book: _Field, entry: Entry, numbers: Collection[int]) -> bool:
