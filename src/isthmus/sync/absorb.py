@@ -80,7 +80,7 @@ def absorb(work: Working, link: Link, seen: Seen) -> None:
     link = replace(
         link,
         key=seen.key,
-        base={**base, **back},
+        base={**base, **back} if back else base,
         # What the system made of our value is gone with it.
         not_held={name: held for name, held in link.not_held.items() if name not in back} if back else link.not_held,
         unseen=unseen,
