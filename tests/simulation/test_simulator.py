@@ -70,6 +70,7 @@ FOUND_FAULTS = {
     1101646: "a copy from before a save that had been written over was not known for one",
     1102542: "a value that had never been taken back was not written again",
     1101519: "a save of an older copy passed for taking back by hand, as the field that it had changed was missing",
+    1300479: "what came of a create that was set apart became a new thing after its item was deleted",
     1200096: "what a save of an older copy had set back was an edit when its field, missing meanwhile, came back",
     91634: "nobody asked for the first contact of what had waited for an unsure create when a person had settled that",
 }

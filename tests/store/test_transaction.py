@@ -153,9 +153,12 @@ async def test_unmet_are_all_readings_without_an_item_yet(either: Store) -> None
 async def test_unsure_are_the_creates_that_were_sent(either: Store) -> None:
     sent = a_link("sent", key=None, state=LinkState.CREATING, intent=Intent(token="t", sent_at=NOW))
     planned = a_link("planned", key=None, state=LinkState.CREATING, intent=Intent(token="u"))
-    await save(either, links=[sent, planned, a_link("done", intent=Intent(token="v", sent_at=NOW))])
+    apart = a_link("apart", key=None, state=LinkState.UNLINKED, intent=Intent(token="w", sent_at=NOW))
+    known = a_link("known", state=LinkState.UNLINKED, intent=Intent(token="x", sent_at=NOW))
+    done = a_link("done", intent=Intent(token="v", sent_at=NOW))
+    await save(either, links=[sent, planned, apart, known, done])
     async with either.transaction() as transaction:
-        assert await transaction.unsure("customer", "crm") == [sent]
+        assert await transaction.unsure("customer", "crm") == [apart, sent]
         assert await transaction.unsure("customer", "erp") == []
 
 

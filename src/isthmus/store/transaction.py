@@ -165,7 +165,7 @@ class PostgresTransaction:
         return await self._access.links("unmet", {"flow": flow, "system": system})
 
     async def unsure(self, flow: str, system: str) -> list[Link]:
-        """Creating links whose intent was sent."""
+        """Links whose create was sent and has no known outcome, also those that were set apart since."""
         return await self._access.links("unsure", {"flow": flow, "system": system})
 
     async def count_due(self, flow: str, system: str, now: datetime, since: datetime) -> DueCount:

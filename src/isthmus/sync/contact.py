@@ -15,7 +15,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from isthmus.model.flow import Flow
+from isthmus.model.flow import Flow, MatchRule
 from isthmus.model.state import Cause, InboxKind, Item, Link, LinkState
 from isthmus.sync.evidence import known_of, values_of
 from isthmus.sync.join import attach
@@ -31,6 +31,7 @@ BATCH = 2000
 GIVE_WAY = 50
 """Readings that are settled in one go; then whoever else is on this event loop (a page, a webhook) gets a turn."""
 MATCH_CHOICES = ("link", "separate", "ignore")
+SET_APART = "a record that was set apart"
 
 
 async def meet(store: Store, world: World, flow: Flow, clock: Callable[[], datetime], new_id: Callable[[], str]) -> int:
@@ -62,18 +63,20 @@ async def _meet(
     new_id: Callable[[], str],
 ) -> int:
     unsure = await tx.unsure(flow.name, system)
-    sent = [link.intent.sent_at for link in unsure if link.intent is not None and link.intent.sent_at is not None]
+    sent = [link.intent.sent_at for link in unsure if is_unsure(link) and link.intent and link.intent.sent_at]
     if sent:
         fresh = [link for link in fresh if link.seen_at is not None and link.seen_at < min(sent)]
     rules = [(rule_name(rule), rule) for rule in flow.match]
     wanted = {pair for link in fresh for pair in values_of(link.far, dict(rules))}
     found = await tx.find_evidence(flow.entity.name, wanted)
-    ids = {id for hits in found.values() for id in hits}
+    apart = [link for link in unsure if link.state is LinkState.UNLINKED]
+    ids = {id for hits in found.values() for id in hits} | {link.item for link in apart if link.item is not None}
     items = await tx.items(ids)
     links = await tx.links_by_item(ids)
+    found |= _buried(apart, items, dict(rules), found)
     resource = flow.sides[system].resource
     taken = {
-        link.item: link.key or "a record being created"
+        link.item: link.key or (SET_APART if link.state is LinkState.UNLINKED else "a record being created")
         for link in links
         if link.item is not None
         and (link.system, link.resource) == (system, resource)
@@ -96,6 +99,23 @@ async def _meet(
                 await asyncio.sleep(0)
         await tx.save(work.finish())
     return len(fresh)
+
+
+def _buried(
+    apart: Sequence[Link],
+    items: Mapping[str, Item],
+    rules: Mapping[str, MatchRule],
+    found: Mapping[tuple[str, str], Sequence[str]],
+) -> dict[tuple[str, str], list[str]]:
+    """By what the deleted ones are found of which a create was sent, and set apart before anybody knew its outcome. Its
+    record may turn up yet: taken for a new thing, it would be made again where the item was deleted."""
+    more: dict[tuple[str, str], list[str]] = {}
+    for link in apart:
+        item = items.get(link.item or "")
+        if item is not None and item.deleted_at is not None and link.intent is not None:
+            for pair in values_of({**item.fields, **link.intent.fields}, rules):
+                more.setdefault(pair, list(found.get(pair, ()))).append(item.id)
+    return more
 
 
 def _judged(fresh: list[Link], pool: Pool, *, unique: bool) -> Iterator[tuple[Link, Judgement]]:
@@ -176,5 +196,10 @@ def _doubt(work: Working, link: Link, judgement: Judgement, pool: Pool) -> None:
         link,
         f"{name} ({link.system} {link.resource} {link.key}): {judgement.reason}",
         detail={"fields": dict(link.far), "candidates": candidates, "system": link.system, "key": link.key},
-        choices=MATCH_CHOICES,
+        choices=MATCH_CHOICES if any(_lives(work, c.item) for c in judgement.candidates) else MATCH_CHOICES[1:],
     )
+
+
+def _lives(work: Working, item: str) -> bool:
+    """Whether a record can be linked with the item: not with what was deleted, nor with what came in with this one."""
+    return item not in work.items or work.items[item].deleted_at is None

@@ -156,7 +156,7 @@ class Transaction(Protocol):
         """Links of this flow and system in state ``new``, those that wait included, by id."""
 
     async def unsure(self, flow: str, system: str) -> list[Link]:
-        """Links in state ``creating`` whose intent was sent."""
+        """Links whose create was sent and has no known outcome: in state ``creating``, or set apart since."""
 
     async def creating(self, flow: str, system: str) -> list[Link]:
         """Links of this flow and system whose record is still to be made."""

@@ -174,9 +174,15 @@ class MemoryTransaction(InboxRows, BrakeAccounts):
         )
 
     async def unsure(self, flow: str, system: str) -> list[Link]:
-        """Creating links whose intent was sent."""
-        creating = await self.creating(flow, system)
-        return [link for link in creating if link.intent is not None and link.intent.sent_at is not None]
+        """Links whose create was sent and has no known outcome, also those that were set apart since."""
+        return await self._owned(
+            lambda link: (
+                (link.flow, link.system) == (flow, system)
+                and (link.state is LinkState.CREATING or (link.state is LinkState.UNLINKED and link.key is None))
+                and link.intent is not None
+                and link.intent.sent_at is not None
+            )
+        )
 
     async def creating(self, flow: str, system: str) -> list[Link]:
         """Links of this flow and system whose record is still to be made."""

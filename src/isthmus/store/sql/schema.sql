@@ -142,6 +142,7 @@ create index link_unsettled on link (flow, state, id) where state in ('new', 'do
 create index link_state on link (flow, system, state);
 create index link_conflicts on link (flow, system) where conflicts <> '{}';
 create index link_problem on link (flow, system) where problem is not null;
+create index link_apart on link (flow, system) where state = 'unlinked' and key is null;
 
 -- What is due. With an index over link.due_at instead, every index of that widest table would be written twice for each change.
 create table due (

@@ -94,7 +94,8 @@ class Clerk:
                     # A second record of the same thing: only one can be kept in step.
                     self._ledger.tainted.add(str(mine))
                     return "ignore", {}
-                return "link", {"item": item.id}
+                # What was deleted meanwhile is not taken up again.
+                return ("link", {"item": item.id}) if "link" in entry.choices else ("ignore", {})
         return "separate", {}
 
     def _links_of(self, item: Item) -> list[Link]:

@@ -102,7 +102,7 @@ order by id for no key update;
 -- name: unsure
 select {link_columns}
 from link
-where flow = %(flow)s and system = %(system)s and state = 'creating'
+where flow = %(flow)s and system = %(system)s and (state = 'creating' or state = 'unlinked' and key is null)
     and intent -> 'sent_at' is not null and intent -> 'sent_at' <> 'null'
 order by id for no key update;
 
