@@ -67,6 +67,7 @@ async def test_what_came_of_a_create_that_was_set_apart_is_asked_about_when_its_
     question = await o.question(InboxKind.MATCH)
     assert question.summary.endswith("Looks like a duplicate of a record that was set apart (same tax_id).")
     assert question.choices == ("separate", "ignore")
+    assert [candidate["deleted"] for candidate in question.detail["candidates"]] == [True]
     await o.decide(question, choice)
     await o.settle()
     assert len(o.table("erp", "parties")) == 1

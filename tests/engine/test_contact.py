@@ -87,6 +87,7 @@ async def test_a_doubtful_pair_is_treated_as_decided(office, choice):
     await o.settle(2)
     entry = await o.question(InboxKind.MATCH)
     assert entry.detail["candidates"][0]["taken"] == "1001"
+    assert not entry.detail["candidates"][0]["deleted"]
     await o.decide(entry, choice)
     await o.settle()
     assert await o.inbox(InboxKind.MATCH) == []

@@ -35,6 +35,9 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     reason: str
     taken: bool
+    """It has a record in that place already."""
+    deleted: bool
+    """It was deleted by the time of the question."""
     fields: Mapping[str, Canonical]
 
 
@@ -258,5 +261,6 @@ def _candidate(given: Mapping[str, Any]) -> Candidate:
         score=float(given.get("score", 0)),
         reason=str(given.get("reason", "")),
         taken=bool(given.get("taken")),
+        deleted=bool(given.get("deleted")),
         fields=given.get("fields", {}),
     )

@@ -31,7 +31,8 @@ BATCH = 2000
 GIVE_WAY = 50
 """Readings that are settled in one go; then whoever else is on this event loop (a page, a webhook) gets a turn."""
 MATCH_CHOICES = ("link", "separate", "ignore")
-SET_APART = "a record that was set apart"
+BEING_CREATED, SET_APART = "a record being created", "a record that was set apart"
+"""What people are told of an item's record whose key nobody knows."""
 
 
 async def meet(store: Store, world: World, flow: Flow, clock: Callable[[], datetime], new_id: Callable[[], str]) -> int:
@@ -76,7 +77,7 @@ async def _meet(
     found |= _buried(apart, items, dict(rules), found)
     resource = flow.sides[system].resource
     taken = {
-        link.item: link.key or (SET_APART if link.state is LinkState.UNLINKED else "a record being created")
+        link.item: link.key or (SET_APART if link.state is LinkState.UNLINKED else BEING_CREATED)
         for link in links
         if link.item is not None
         and (link.system, link.resource) == (system, resource)
@@ -187,6 +188,7 @@ def _doubt(work: Working, link: Link, judgement: Judgement, pool: Pool) -> None:
             "score": round(c.score, 3),
             "reason": c.reason,
             "taken": c.taken,
+            "deleted": work.items[c.item].deleted_at is not None,
             "fields": {k: v for k, v in pool.known.get(c.item, {}).items() if v is not None},
         }
         for c in judgement.candidates
@@ -196,10 +198,5 @@ def _doubt(work: Working, link: Link, judgement: Judgement, pool: Pool) -> None:
         link,
         f"{name} ({link.system} {link.resource} {link.key}): {judgement.reason}",
         detail={"fields": dict(link.far), "candidates": candidates, "system": link.system, "key": link.key},
-        choices=MATCH_CHOICES if any(_lives(work, c.item) for c in judgement.candidates) else MATCH_CHOICES[1:],
+        choices=("separate", "ignore") if all(c["deleted"] for c in candidates) else MATCH_CHOICES,
     )
-
-
-def _lives(work: Working, item: str) -> bool:
-    """Whether a record can be linked with the item: not with what was deleted, nor with what came in with this one."""
-    return item not in work.items or work.items[item].deleted_at is None
