@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from isthmus.store import PostgresStore, Reads
-from tests.app.test_workers import shown, until_settled
+from isthmus.store import PostgresStore
+from tests.app.test_flow_changes import until
+from tests.app.test_workers import joined, shown, until_settled
 from tests.app.twin_office import Twin, Workers, make_project, served
 from tests.store_fixtures import database_url, pg_server
 
@@ -35,9 +36,7 @@ async def test_no_process_calls_a_paused_system_until_it_is_resumed(tmp_path: Pa
             # A process that starts now does not even open it.
             await workers.kill(second)
             third = await workers.start("worker")
-            async with asyncio.timeout(60):
-                while third.pid not in {one.pid for one in await Reads(store).workers()}:  # noqa: ASYNC110 - it does it
-                    await asyncio.sleep(0.1)
+            await until(lambda: joined(store, [third]), 60)
             await asyncio.sleep(3)  # each looks every second
             assert erp.calls == before
             assert (await workers.ask("sync"))["problems"]["erp"].startswith("erp is paused by anna")

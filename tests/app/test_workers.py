@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from isthmus.store import PostgresStore, Reads
+from tests.app.test_flow_changes import until
 from tests.app.twin_office import FIELDS, Twin, Workers, make_project, served
 
 RECORDS = 40
@@ -66,6 +68,11 @@ async def settled(store: PostgresStore, crm: Twin, erp: Twin) -> bool:
     return not any(f.due or f.waiting or f.creating or f.new or f.parked for f in status.flows)
 
 
+async def joined(store: PostgresStore, processes: Sequence[asyncio.subprocess.Process]) -> bool:
+    """Whether all of them count as workers, as each does when it is up."""
+    return {process.pid for process in processes} <= {one.pid for one in await Reads(store).workers()}
+
+
 async def until_settled(store: PostgresStore, crm: Twin, erp: Twin, seconds: float) -> None:
     for _ in range(int(seconds / 0.2)):
         if await settled(store, crm, erp):
@@ -107,10 +114,7 @@ async def test_workers_killed_at_random_lose_nothing_and_make_nothing_twice(tmp_
             await asyncio.sleep(3)
             assert crm.writes + erp.writes == writes, "and then it is quiet"
 
-            for _ in range(1200):  # the last one to be started joins when it is up
-                if await store.workers() >= len(workers.living):
-                    break
-                await asyncio.sleep(0.1)
+            await until(lambda: joined(store, workers.living))
             status = await workers.ask("status")
             assert sorted(one["pid"] for one in status["workers"]) == sorted(p.pid for p in workers.living)
             assert (await workers.ask("stop"))["workers"] == []

@@ -115,19 +115,16 @@ def _older_copy(work: Working, link: Link, seen: Seen) -> tuple[dict[str, Canoni
     if item is None or not (writes or link.unseen):
         return {}, link.unseen
     shown = seen.got.fields
-    unread = {
-        n for n in left_out(link.far, shown) if n in lens.exprs and n not in lens.only_created | lens.only_written
-    }
+    unread = left_out(link.far, shown) & (lens.exprs.keys() - lens.only_created - lens.only_written)
     back = seen_again(link, shown, unread)
     unseen = {name: old for name, old in link.unseen.items() if name in unread}
     if writes:
         names = (shown.keys() | unread) & item.fields.keys()
-        made = [
-            replace(
-                w, changes={n: (old, _kept(link, lens, n, new)) for n, (old, new) in w.changes.items() if n in names}
-            )
-            for w in writes
-        ]
+        made = []
+        for write in writes:
+            changes = {n: pair for n, pair in write.changes.items() if n in names}
+            kept = {n: (old, _kept(link, lens, n, new)) for n, (old, new) in changes.items()}
+            made.append(replace(write, changes=kept))
         # What the hub has from here, as by a call, was written by somebody here.
         own = {name for name, set_by in item.set_by.items() if set_by.by == link.system}
         hub = {name: _kept(link, lens, name, item.fields[name]) for name in names - own}
